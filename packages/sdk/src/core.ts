@@ -1,1 +1,86 @@
-export {};
+import { defineError, defineServiceContract } from "@trellis/contracts";
+import { Type } from "typebox";
+
+const SurfaceKind = Type.Union([
+  Type.Literal("rpc"),
+  Type.Literal("operation"),
+  Type.Literal("event"),
+  Type.Literal("feed"),
+]);
+
+const CatalogInput = Type.Object({});
+const CatalogContract = Type.Object({
+  id: Type.String(),
+  digest: Type.String(),
+  displayName: Type.String(),
+  description: Type.String(),
+  kind: Type.String(),
+  active: Type.Boolean(),
+  deployments: Type.Array(Type.String()),
+  liveReplicas: Type.Integer({ minimum: 0 }),
+});
+const Catalog = Type.Object({ contracts: Type.Array(CatalogContract), revision: Type.Integer() });
+
+const ContractGetInput = Type.Object({
+  /** By id: the newest active one. By digest: exactly that one. */
+  id: Type.Optional(Type.String({ maxLength: 256 })),
+  digest: Type.Optional(Type.String({ maxLength: 64 })),
+});
+const ContractGetOutput = Type.Object({ digest: Type.String(), manifest: Type.Unknown() });
+
+const SurfaceStatusInput = Type.Object({
+  contractId: Type.String({ maxLength: 256 }),
+  kind: SurfaceKind,
+  surface: Type.String({ maxLength: 256 }),
+  action: Type.Optional(Type.String({ maxLength: 64 })),
+});
+const SurfaceStatus = Type.Object({
+  status: Type.Union([
+    Type.Literal("unknown_contract"),
+    Type.Literal("unknown_surface"),
+    Type.Literal("unauthorized"),
+    Type.Literal("unavailable"),
+    Type.Literal("available"),
+  ]),
+  message: Type.String(),
+});
+
+export const ContractNotFound = defineError({
+  type: "ContractNotFound",
+  fields: { contract: Type.String() },
+  message: ({ contract }) => `No contract ${contract} is known here. \`trellis status\` lists what is.`,
+});
+
+/** `trellis.core@v1`: what there is to call, and whether it can be called now. */
+export const core = defineServiceContract(
+  {
+    schemas: { CatalogInput, Catalog, ContractGetInput, ContractGetOutput, SurfaceStatusInput, SurfaceStatus },
+    errors: { ContractNotFound },
+  },
+  (ref) => ({
+    id: "trellis.core@v1",
+    displayName: "Trellis core",
+    description: "The catalogue of contracts and the state of their surfaces.",
+    rpc: {
+      "Trellis.Catalog": {
+        version: "v1",
+        input: ref.schema("CatalogInput"),
+        output: ref.schema("Catalog"),
+        docs: { summary: "Every known contract and who implements it now." },
+      },
+      "Trellis.Contract.Get": {
+        version: "v1",
+        input: ref.schema("ContractGetInput"),
+        output: ref.schema("ContractGetOutput"),
+        errors: [ref.error("ContractNotFound")],
+        docs: { summary: "One manifest, by digest or by id." },
+      },
+      "Trellis.Surface.Status": {
+        version: "v1",
+        input: ref.schema("SurfaceStatusInput"),
+        output: ref.schema("SurfaceStatus"),
+        docs: { summary: "Whether the caller could use a surface now. Advisory." },
+      },
+    },
+  }),
+);

@@ -1,1 +1,3 @@
-export {};
+export { auth, ManifestRefused, NotFound, Refused } from "./auth.ts";
+export { ContractNotFound, core } from "./core.ts";
+export { health } from "./health.ts";

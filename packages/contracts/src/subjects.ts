@@ -1,0 +1,89 @@
+/**
+ * Subjects: the form every surface has on the wire, derived from its name and version alone. The manifest repeats
+ * the subject so that it can be read without this code, and parsing checks that the two agree.
+ */
+
+/** What callers may do to a running operation, each on a subject of its own so that NATS holds them apart. */
+export const OPERATION_ACTIONS = ["get", "wait", "watch", "cancel", "signal"] as const;
+export type OperationAction = (typeof OPERATION_ACTIONS)[number];
+
+/** `rpc.v1.Orders.Get` */
+export function rpcSubject(name: string, version: string): string {
+  return `rpc.${version}.${name}`;
+}
+
+/** `operations.v1.Billing.Refund` */
+export function operationSubject(name: string, version: string): string {
+  return `operations.${version}.${name}`;
+}
+
+/** `operations.v1.Billing.Refund.control.watch`, given the operation's own subject. */
+export function operationControlSubject(subject: string, action: OperationAction): string {
+  return `${subject}.control.${action}`;
+}
+
+/** `feeds.v1.Orders.Live` */
+export function feedSubject(name: string, version: string): string {
+  return `feeds.${version}.${name}`;
+}
+
+/** The exact subject of one open stream on one replica; `*` for either makes the wildcard of a permission. */
+export function streamControlSubject(subject: string, replica: string, stream: string): string {
+  return `${subject}.control.stream.${replica}.${stream}`;
+}
+
+/** `events.v1.Orders.Placed.{/status}`: the event's subject with a token for each parameter. */
+export function eventSubjectTemplate(name: string, version: string, params: readonly string[] = []): string {
+  return [`events.${version}.${name}`, ...params.map((pointer) => `{${pointer}}`)].join(".");
+}
+
+/** `events.v1.Orders.Placed.*`: what matches every message of a template. */
+export function eventWildcard(template: string): string {
+  return template.replaceAll(/\{[^{}]*\}/g, "*");
+}
+
+/** `transfer.v1.upload.<service>.<id>` */
+export function transferSubject(direction: "upload" | "download", service: string, id: string): string {
+  return `transfer.v1.${direction}.${service}.${id}`;
+}
+
+/** `transfer.v1.control.<service>.<replica>.<id>` */
+export function transferControlSubject(service: string, replica: string, id: string): string {
+  return `transfer.v1.control.${service}.${replica}.${id}`;
+}
+
+/** `trellis.jobs.<service>.<queue>.<jobId>.<event>` */
+export function jobSubject(service: string, queue: string, jobId: string, event: string): string {
+  return `trellis.jobs.${service}.${queue}.${jobId}.${event}`;
+}
+
+/** `trellis.work.<service>.<queue>` */
+export function workSubject(service: string, queue: string): string {
+  return `trellis.work.${service}.${queue}`;
+}
+
+/** Whether some subject matches both patterns (`*` is one token, `>` one or more at the end). */
+export function subjectsOverlap(a: string, b: string): boolean {
+  const left = a.split(".");
+  const right = b.split(".");
+  for (let at = 0; ; at += 1) {
+    const l = left[at];
+    const r = right[at];
+    if (l === undefined || r === undefined) return l === r;
+    if (l === ">" || r === ">") return true;
+    if (l !== r && l !== "*" && r !== "*") return false;
+  }
+}
+
+/** Whether everything `inner` matches, `outer` matches too. */
+export function subjectCovers(outer: string, inner: string): boolean {
+  const wide = outer.split(".");
+  const narrow = inner.split(".");
+  for (let at = 0; ; at += 1) {
+    const w = wide[at];
+    const n = narrow[at];
+    if (w === ">") return n !== undefined;
+    if (w === undefined || n === undefined) return w === n;
+    if (n === ">" || (w !== "*" && w !== n)) return false;
+  }
+}

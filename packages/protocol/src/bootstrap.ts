@@ -76,6 +76,8 @@ export interface BootstrapReady extends Answer {
   readonly capabilities: readonly string[];
   /** Registry revision the answer was made from. */
   readonly revision: number;
+  /** How long the permissions of one connection live; the participant moves to a new connection before they end. */
+  readonly permissionsTtlMs: number;
 }
 
 export interface BootstrapWaiting extends Answer {

@@ -33,3 +33,9 @@ export {
   workSubject,
 } from "./subjects.ts";
 export type { OperationAction } from "./subjects.ts";
+export { LIMITS } from "./limits.ts";
+export type { Limit } from "./limits.ts";
+export { compileSchema, schemaAt, SchemaError } from "./schema.ts";
+export type { CompiledSchema, SchemaIssue } from "./schema.ts";
+export { schemaProblems } from "./schema-problems.ts";
+export type { Problem } from "./schema-problems.ts";

@@ -1,1 +1,90 @@
-export {};
+export { LIMITS } from "./limits.ts";
+
+// What is signed, and how it reads.
+export { portableSha256 } from "./sha256.ts";
+export type { Sha256 } from "./sha256.ts";
+export { isDigest, isSeconds, isSessionKey, isSignature } from "./signed-text.ts";
+export {
+  bindFlowDigest,
+  bootstrapDigest,
+  connectDigest,
+  enrolDigest,
+  nonceDigest,
+  oauthInitDigest,
+} from "./signed-digests.ts";
+export type { OauthInit } from "./signed-digests.ts";
+export { proofDigest, proofInputBytes } from "./proof.ts";
+export type { ProofInput } from "./proof.ts";
+export {
+  connectTokenDigests,
+  encodeConnectToken,
+  isFresh,
+  parseConnectToken,
+  verifyConnectToken,
+} from "./connect-token.ts";
+export type { ConnectToken, ConnectTokenCheck, TokenRefusal, VerifySignature } from "./connect-token.ts";
+
+// Requests.
+export { HEADERS, isErrorReply, singleHeader, STATUS_ERROR } from "./headers.ts";
+export type { HeaderReader, HeaderWriter } from "./headers.ts";
+export { parseRequestId, REQUEST_NONCE_CHARACTERS, requestIds } from "./request-id.ts";
+export type { RequestId } from "./request-id.ts";
+export { boundDeadline, parseRequestHeaders, writeRequestHeaders } from "./request-headers.ts";
+export type { ParsedRequestHeaders, RequestHeaders } from "./request-headers.ts";
+export { REPLAY_LIMITS, replayError, ReplayWindow } from "./replay-window.ts";
+export type { ReplayCandidate, ReplayLimits, ReplayVerdict, ReplayWindowOptions } from "./replay-window.ts";
+
+// Inboxes.
+export {
+  INBOX_CALL_CHARACTERS,
+  INBOX_OWNER_CHARACTERS,
+  inboxPrefix,
+  isReplyTo,
+  newInboxOwner,
+  newReplySubject,
+  newStreamSubject,
+  replyBase,
+  sessionNoticeSubject,
+} from "./inbox.ts";
+export type { InboxClass } from "./inbox.ts";
+export { randomToken } from "./random-token.ts";
+
+// Errors.
+export {
+  AUTH_REASONS,
+  AUTH_WORDS,
+  isAuthReason,
+  isTransportCode,
+  TRANSPORT_CODES,
+  TRANSPORT_WORDS,
+} from "./error-codes.ts";
+export type { AuthReason, TransportCode } from "./error-codes.ts";
+export { AuthError, RemoteError, TransportError, UnexpectedError, ValidationError } from "./errors.ts";
+export type { ErrorBody, TransportErrorOptions, ValidationIssue } from "./errors.ts";
+export { decodeError, encodeError, encodeHandlerError, isForCaller } from "./error-codec.ts";
+export type { ErrorRebuilder, KnownErrors } from "./error-codec.ts";
+
+// Notices of the control plane.
+export {
+  AUTH_CHANGES,
+  encodeAuthChange,
+  encodeSessionNotice,
+  parseAuthChange,
+  parseSessionNotice,
+  TRELLIS_SUBJECTS,
+} from "./notices.ts";
+export type { AuthChange, SessionNotice } from "./notices.ts";
+
+// Bootstrap.
+export { BOOTSTRAP_PATHS } from "./bootstrap.ts";
+export type {
+  BootstrapAnswer,
+  BootstrapReady,
+  BootstrapRefused,
+  BootstrapRequest,
+  BootstrapWaiting,
+  PlatformInfo,
+  Problem,
+  RefusedReason,
+  WaitingReason,
+} from "./bootstrap.ts";

@@ -1,4 +1,4 @@
-import { type Bindings, type Manifest, MANIFEST_FORMAT } from "@trellis/contracts";
+import { type Bindings, type Json, type Manifest, MANIFEST_FORMAT } from "@trellis/contracts";
 import { type Static, type TSchema, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import type { PlanView } from "./authority/plan-view.ts";
@@ -142,6 +142,8 @@ const Authority = Type.Object({
       contractId: Type.String(),
       digest: Type.String(),
       bindings: Type.Unsafe<Bindings>(Type.Object({ kv: Type.Object({}), store: Type.Object({}) })),
+      /** Of the resources that were made: when what should exist no longer matches, there is work to do. */
+      fingerprint: Type.String(),
       at: Type.Number(),
     }),
   ),
@@ -192,6 +194,18 @@ const Revocation = Type.Object({
 });
 export type Revocation = Static<typeof Revocation>;
 
+/** A change somebody made, on its way to the audit log. Id: ULID. */
+const AuditRecord = Type.Object({
+  id: Type.String(),
+  at: Type.Number(),
+  actor: Actor,
+  /** `deployment.create`, `plan.accept`, … */
+  action: Type.String(),
+  target: Type.String(),
+  detail: Type.Optional(Type.Unsafe<Json>({})),
+});
+export type AuditRecord = Static<typeof AuditRecord>;
+
 export const DEPLOYMENTS = define("deployments", Deployment);
 export const INSTANCES = define("instances", Instance, { deployment: (instance) => [instance.deployment] });
 export const CONTRACTS = define("contracts", KnownContract, { contract: (known) => [known.contractId] });
@@ -209,6 +223,7 @@ export const USERS = define("users", User, { name: (user) => [user.name], group:
 export const USER_KEYS = define("user_keys", UserKey, { user: (key) => [key.userId] });
 export const GROUPS = define("groups", Group);
 export const REVOCATIONS = define("revocations", Revocation);
+export const AUDIT_OUTBOX = define("audit_outbox", AuditRecord);
 
 function define<S extends TSchema>(
   name: string,

@@ -1,0 +1,316 @@
+import {
+  type Bindings,
+  compareManifests,
+  contractDigest,
+  contractName,
+  derivePermissions,
+  findSubjectCollisions,
+  listSurfaces,
+  type Manifest,
+  type PermissionRule,
+  type Permissions,
+  type Surface,
+} from "@trellis/contracts";
+import { type ContractWorld, grantedUses, missingSurfaces, requirements, aliases } from "../catalog/world.ts";
+import { bindingsOf, planResources, type Resource } from "../resources/resource-plan.ts";
+import { serviceCapabilities } from "./needed-capabilities.ts";
+import type { Blocker, Break, PermissionChange, PlanView, Requirement, ResourceChange, SurfaceChange } from "./plan-view.ts";
+
+/** A participant that is connected now, for saying who would break. */
+export interface LiveUse {
+  readonly name: string;
+  readonly manifest: Manifest;
+}
+
+export interface PlanningInput {
+  readonly deployment: string;
+  /** Contract name the deployment's data belongs to; absent before the first acceptance. */
+  readonly lineage?: string;
+  readonly current?: Manifest;
+  readonly candidate: Manifest;
+  readonly world: ContractWorld;
+  /** Other participants connected now, this deployment's own replicas left out. */
+  readonly live: readonly LiveUse[];
+}
+
+/** Shown in permissions of a plan where a connection has its own inbox. */
+const ANY_INBOX = "_INBOX.<session>";
+
+/** What accepting a contract would change, and what keeps it from being accepted. Pure: the same input, the same view. */
+export function planAuthority(input: PlanningInput): PlanView {
+  const { deployment, current, candidate, world } = input;
+  const verdict = current ? compareManifests(current, candidate) : undefined;
+  const sameContract = current === undefined || current.id === candidate.id;
+  const kind = verdict !== undefined && (verdict.verdict === "breaking" || !sameContract) ? "migration" : "update";
+  const before = current ? sideOf(deployment, current, world) : undefined;
+  const after = sideOf(deployment, candidate, world);
+  return {
+    kind,
+    deployment,
+    contractId: candidate.id,
+    displayName: candidate.displayName,
+    ...(current ? { from: contractDigest(current) } : {}),
+    to: contractDigest(candidate),
+    surfaces: surfaceChanges(current, candidate, verdict),
+    resources: resourceChanges(before?.resources ?? [], after.resources),
+    requirements: requirementLines(candidate, world),
+    capabilities: {
+      added: minus(after.capabilities, before?.capabilities ?? new Set()),
+      removed: minus(before?.capabilities ?? new Set(), after.capabilities),
+    },
+    permissions: permissionChanges(before?.permissions, after.permissions),
+    breaks: current ? breaks(current, candidate, verdict, input.live) : [],
+    blockers: blockers(input),
+  };
+}
+
+interface Side {
+  readonly resources: readonly Resource[];
+  readonly capabilities: ReadonlySet<string>;
+  readonly permissions: Permissions;
+}
+
+function sideOf(deployment: string, manifest: Manifest, world: ContractWorld): Side {
+  const resources = planResources(deployment, manifest, world);
+  // For review a required contract counts as granted as soon as it is known: that is what accepting will lead to.
+  const uses: { [alias: string]: Manifest } = { ...grantedUses(manifest, world) };
+  for (const { alias, required, selection } of aliases(manifest)) {
+    const known = uses[alias] ?? (required ? world.known(selection.contract).find((one) => missingSurfaces(one, selection).length === 0) : undefined);
+    if (known) uses[alias] = known;
+  }
+  const capabilities = serviceCapabilities(manifest, uses);
+  const bindings: Bindings = bindingsOf(deployment, resources);
+  return { resources, capabilities, permissions: derivePermissions({ manifest, uses, capabilities, inboxPrefix: ANY_INBOX, bindings }) };
+}
+
+function surfaceChanges(
+  current: Manifest | undefined,
+  candidate: Manifest,
+  verdict: ReturnType<typeof compareManifests> | undefined,
+): readonly SurfaceChange[] {
+  const before = new Map((current ? visible(current) : []).map((surface) => [surfaceKey(surface), surface]));
+  const after = new Map(visible(candidate).map((surface) => [surfaceKey(surface), surface]));
+  const lines: SurfaceChange[] = [];
+  for (const [key, surface] of after) {
+    if (!before.has(key)) lines.push(line("add", surface, "", false));
+  }
+  for (const [key, surface] of after) {
+    if (!before.has(key)) continue;
+    const changes = (verdict?.changes ?? []).filter((change) => change.effect !== "none" && below(change.path, surface));
+    if (changes.length === 0) continue;
+    lines.push(line("change", surface, changes.map((change) => change.message).join("; "), changes.some((change) => change.effect === "breaking")));
+  }
+  for (const [key, surface] of before) {
+    if (!after.has(key)) lines.push(line("remove", surface, "", true));
+  }
+  return lines;
+}
+
+/** Kinds shown as resources instead, with their sizes. */
+const RESOURCE_KINDS: readonly Surface["kind"][] = ["kv", "store", "job", "eventConsumer"];
+
+function visible(manifest: Manifest): readonly Surface[] {
+  return listSurfaces(manifest).filter((surface) => !RESOURCE_KINDS.includes(surface.kind));
+}
+
+function surfaceKey(surface: Surface): string {
+  return `${surface.kind} ${surface.name} ${surface.version ?? ""}`;
+}
+
+function line(action: SurfaceChange["action"], surface: Surface, detail: string, breaking: boolean): SurfaceChange {
+  const capabilities = surface.actions.filter(({ capabilities }) => capabilities.length > 0).map(({ action: name, capabilities: needs }) => ({ action: name, needs }));
+  const needs = capabilities.map(({ action: name, needs: keys }) => `to ${name} needs ${keys.join(", ")}`).join("; ");
+  return {
+    action,
+    kind: surface.kind,
+    name: surface.name,
+    detail: detail === "" ? needs : detail,
+    subjects: surface.subject === undefined ? [] : [surface.subject],
+    capabilities,
+    breaking,
+  };
+}
+
+const MEMBER_OF: { readonly [kind: string]: string } = {
+  rpc: "rpc",
+  operation: "operations",
+  event: "events",
+  feed: "feeds",
+  state: "state",
+};
+
+/** Whether a change's path lies below the surface's own entry in the manifest; names hold dots, so exact prefixes are compared. */
+function below(path: string, surface: Surface): boolean {
+  const member = MEMBER_OF[surface.kind];
+  if (member === undefined) return false;
+  return [`/${member}/${surface.name}`, `${member}.${surface.name}`].some(
+    (prefix) => path === prefix || (path.startsWith(prefix) && "/.[".includes(path.charAt(prefix.length))),
+  );
+}
+
+function resourceChanges(before: readonly Resource[], after: readonly Resource[]): readonly ResourceChange[] {
+  const old = new Map(before.map((resource) => [resourceKey(resource), resource]));
+  const lines: ResourceChange[] = [];
+  for (const resource of after) {
+    const previous = old.get(resourceKey(resource));
+    old.delete(resourceKey(resource));
+    const detail = describeResource(resource);
+    if (!previous) lines.push(resourceLine("add", resource, detail));
+    else if (JSON.stringify(previous) !== JSON.stringify(resource)) {
+      lines.push(resourceLine("change", resource, `${describeResource(previous)} → ${detail}`));
+    }
+  }
+  for (const resource of old.values()) {
+    lines.push(resourceLine("release", resource, "no longer used; its data stays until somebody purges it"));
+  }
+  return lines;
+}
+
+function resourceKey(resource: Resource): string {
+  return `${resource.kind} ${physical(resource)}`;
+}
+
+function physical(resource: Resource): string {
+  return "bucket" in resource ? resource.bucket : resource.consumer;
+}
+
+function resourceLine(action: ResourceChange["action"], resource: Resource, detail: string): ResourceChange {
+  const limits = Object.fromEntries(Object.entries(resource).filter((entry): entry is [string, number] => typeof entry[1] === "number"));
+  return { action, kind: resource.kind, alias: resource.owner.alias, physical: physical(resource), detail, limits };
+}
+
+function describeResource(resource: Resource): string {
+  if (resource.kind === "kv") {
+    return [
+      resource.history > 1 ? `history of ${resource.history}` : undefined,
+      resource.ttlMs > 0 ? duration(resource.ttlMs) : "kept for ever",
+      resource.maxValueBytes === undefined ? undefined : `values up to ${bytes(resource.maxValueBytes)}`,
+    ].filter((part) => part !== undefined).join(", ");
+  }
+  if (resource.kind === "store") {
+    return [
+      resource.maxTotalBytes === undefined ? "no size limit" : bytes(resource.maxTotalBytes),
+      resource.ttlMs ? duration(resource.ttlMs) : "kept for ever",
+      resource.maxObjectBytes === undefined ? undefined : `objects up to ${bytes(resource.maxObjectBytes)}`,
+    ].filter((part) => part !== undefined).join(", ");
+  }
+  return `${resource.kind === "jobs" ? "" : `${resource.filters.join(", ")}, from ${resource.replay === "all" ? "the first kept event" : "now on"}, `}${resource.maxDeliver} deliveries, acknowledged within ${duration(resource.ackWaitMs)}`;
+}
+
+function requirementLines(candidate: Manifest, world: ContractWorld): readonly Requirement[] {
+  return requirements(candidate, world).map((status) => ({
+    alias: status.alias,
+    contractId: status.contractId,
+    required: status.required,
+    state: status.state,
+    detail: requirementDetail(status.contractId, status.state, status.required, status.missing),
+  }));
+}
+
+function requirementDetail(contractId: string, state: Requirement["state"], required: boolean, missing: readonly string[]): string {
+  if (state === "active") return "active";
+  if (!required) return state === "incompatible" ? `lacks ${missing.join(", ")}; grants nothing` : "not here; grants nothing until it is";
+  if (state === "inactive") return "known, not active yet: no deployment of it is accepted; this one waits for it before it connects";
+  if (state === "unknown") return `nobody has presented ${contractId} here yet`;
+  return `no known version has ${missing.join(", ")}`;
+}
+
+function permissionChanges(before: Permissions | undefined, after: Permissions): readonly PermissionChange[] {
+  const changes: PermissionChange[] = [];
+  for (const direction of ["publish", "subscribe"] as const) {
+    const old = new Map((before?.[direction] ?? []).map((rule) => [ruleKey(rule), rule]));
+    const now = new Map(after[direction].map((rule) => [ruleKey(rule), rule]));
+    for (const [key, rule] of now) if (!old.has(key)) changes.push({ action: "add", direction, ...rule });
+    for (const [key, rule] of old) if (!now.has(key)) changes.push({ action: "remove", direction, ...rule });
+  }
+  return changes;
+}
+
+function ruleKey(rule: PermissionRule): string {
+  return `${rule.subject} ${rule.queue ?? ""}`;
+}
+
+function breaks(
+  current: Manifest,
+  candidate: Manifest,
+  verdict: ReturnType<typeof compareManifests> | undefined,
+  live: readonly LiveUse[],
+): readonly Break[] {
+  return visible(current).flatMap((surface) => {
+    const removed = !visible(candidate).some((one) => surfaceKey(one) === surfaceKey(surface));
+    const changed = (verdict?.changes ?? []).filter((change) => change.effect === "breaking" && below(change.path, surface));
+    if (!removed && changed.length === 0) return [];
+    const who = [...new Set(live.filter((one) => selects(one.manifest, current.id, surface)).map((one) => one.name))].sort();
+    const message = removed ? `${surface.kind} ${surface.name} goes away` : changed.map((change) => change.message).join("; ");
+    return [{ surface: `${surface.kind} ${surface.name}`, message, who }];
+  });
+}
+
+function selects(manifest: Manifest, contractId: string, surface: Surface): boolean {
+  return aliases(manifest).some(({ selection }) => {
+    if (selection.contract !== contractId) return false;
+    const names: { readonly [kind: string]: readonly string[] } = {
+      rpc: selection.rpc?.call ?? [],
+      operation: selection.operations?.call ?? [],
+      event: [...(selection.events?.subscribe ?? []), ...(selection.events?.publish ?? [])],
+      feed: selection.feeds?.subscribe ?? [],
+    };
+    return names[surface.kind]?.includes(surface.name) ?? false;
+  });
+}
+
+/** Contract ids the platform keeps for itself. */
+const RESERVED = "trellis.";
+
+function blockers({ candidate, lineage, world, deployment }: PlanningInput): readonly Blocker[] {
+  const found: Blocker[] = [];
+  if (candidate.id.startsWith(RESERVED)) {
+    found.push({ code: "invalid", message: `${candidate.id} is the platform's own name. Choose a contract id that does not start with ${RESERVED}` });
+  }
+  if (candidate.kind !== "service") {
+    found.push({ code: "invalid", message: `${candidate.id} is the contract of ${candidate.kind === "app" || candidate.kind === "agent" ? "an" : "a"} ${candidate.kind}; a deployment runs a service contract` });
+  }
+  if (lineage !== undefined && lineage !== contractName(candidate.id)) {
+    found.push({
+      code: "lineage_mismatch",
+      message: `Deployment ${deployment} belongs to ${lineage} and so does its data; ${candidate.id} is something else. Give it a deployment of its own: trellis svc create ${contractName(candidate.id).replaceAll(".", "-")}`,
+    });
+  }
+  for (const status of requirements(candidate, world)) {
+    if (!status.required || status.state === "active" || status.state === "inactive") continue;
+    found.push(
+      status.state === "unknown"
+        ? { code: "dependency_unknown", contractId: status.contractId, message: `${candidate.id} requires ${status.contractId}, which nobody has presented here. Start or plan a service that implements it; this plan can be accepted then` }
+        : { code: "dependency_incompatible", contractId: status.contractId, message: `${candidate.id} requires ${status.missing.join(", ")} of ${status.contractId}, which no known version has. Deploy a version that does, or take it out of \`uses\`` },
+    );
+  }
+  for (const collision of findSubjectCollisions([candidate, ...world.neighbours(candidate)])) {
+    if (collision.contracts.includes(candidate.id)) {
+      const other = collision.contracts.find((id) => id !== candidate.id);
+      found.push({
+        code: "subject_collision",
+        ...(other === undefined ? {} : { contractId: other }),
+        message: `${candidate.id} would own ${collision.subjects.join(" and ")}, which ${other ?? "it"} owns here already. Rename one of the surfaces`,
+      });
+    }
+  }
+  return found;
+}
+
+function minus(a: ReadonlySet<string>, b: ReadonlySet<string>): readonly string[] {
+  return [...a].filter((one) => !b.has(one)).sort();
+}
+
+function duration(ms: number): string {
+  for (const [unit, size] of [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1000]] as const) {
+    if (ms >= size && ms % size === 0) return `${ms / size} ${unit}${ms === size ? "" : "s"}`;
+  }
+  return `${ms} ms`;
+}
+
+function bytes(count: number): string {
+  for (const [unit, size] of [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]] as const) {
+    if (count >= size) return `${Number((count / size).toFixed(1))} ${unit}`;
+  }
+  return `${count} bytes`;
+}

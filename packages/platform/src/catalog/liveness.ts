@@ -1,0 +1,19 @@
+/** Who is connected, as NATS tells it. Injected: nothing here decides anything by it, it informs people. */
+export interface Liveness {
+  /** Connected replicas of a deployment, of one contract digest when given. */
+  replicas(deployment: string, digest?: string): number;
+  /** Whether this session key is connected now. */
+  connected(sessionKey: string): boolean;
+  participants(): Iterable<LiveParticipant>;
+}
+
+export interface LiveParticipant {
+  readonly sessionKey: string;
+  /** What people call it: a deployment or a user. */
+  readonly name: string;
+  readonly deployment?: string;
+  readonly contractDigest: string;
+}
+
+/** Nobody is connected: for tests and for a control plane that has not heard yet. */
+export const NOBODY_LIVE: Liveness = { replicas: () => 0, connected: () => false, participants: () => [] };

@@ -1,0 +1,172 @@
+import {
+  type Bindings,
+  contractName,
+  EVENTS_STREAM,
+  eventWildcard,
+  JOBS_WORK_STREAM,
+  type Manifest,
+  subjectCovers,
+  workSubject,
+} from "@trellis/contracts";
+import { type ContractWorld, grantedUses, missingSurfaces } from "../catalog/world.ts";
+
+/** Who a resource belongs to: kept in its metadata, so that nobody adopts what is not theirs. */
+export interface Owner {
+  readonly deployment: string;
+  /** Contract name without version: data survives `orders@v1` → `orders@v2`, never `orders` → `billing`. */
+  readonly lineage: string;
+  readonly alias: string;
+}
+
+export interface KvResource {
+  readonly kind: "kv";
+  readonly owner: Owner;
+  readonly bucket: string;
+  readonly history: number;
+  readonly ttlMs: number;
+  readonly maxValueBytes?: number;
+}
+
+export interface StoreResource {
+  readonly kind: "store";
+  readonly owner: Owner;
+  readonly bucket: string;
+  readonly ttlMs?: number;
+  readonly maxTotalBytes?: number;
+  readonly maxObjectBytes?: number;
+}
+
+export interface ConsumerResource {
+  readonly kind: "eventConsumer" | "jobs";
+  readonly owner: Owner;
+  readonly stream: string;
+  readonly consumer: string;
+  readonly filters: readonly string[];
+  readonly replay: "new" | "all";
+  readonly ackWaitMs: number;
+  readonly maxDeliver: number;
+  readonly maxAckPending: number;
+}
+
+export type Resource = KvResource | StoreResource | ConsumerResource;
+
+/** Assumed where a manifest is silent (protocol §3 for jobs; for events long enough for a slow handler). */
+export const RESOURCE_DEFAULTS = {
+  eventAckWaitMs: 30_000,
+  eventMaxDeliver: 8,
+  jobAckWaitMs: 300_000,
+  jobMaxDeliver: 5,
+  /** Jobs in flight over all replicas; each worker limits its own by the contract's `concurrency`. */
+  jobMaxAckPending: 1_000,
+} as const;
+
+/** The physical name of what a deployment calls `alias`: a deployment's name holds no `_`, so no two can meet. */
+export function physicalName(deployment: string, alias: string): string {
+  return `${deployment}_${alias}`;
+}
+
+/** Everything JetStream must hold for a deployment to run this contract. Pure, and equal for equal inputs. */
+export function planResources(deployment: string, manifest: Manifest, world: ContractWorld): readonly Resource[] {
+  const owner = (alias: string): Owner => ({ deployment, lineage: contractName(manifest.id), alias });
+  const resources: Resource[] = [];
+  for (const [alias, kv] of Object.entries(manifest.resources?.kv ?? {})) {
+    resources.push({
+      kind: "kv",
+      owner: owner(alias),
+      bucket: physicalName(deployment, alias),
+      history: kv.history ?? 1,
+      ttlMs: kv.ttlMs ?? 0,
+      ...(kv.maxValueBytes === undefined ? {} : { maxValueBytes: kv.maxValueBytes }),
+    });
+  }
+  for (const [alias, store] of Object.entries(manifest.resources?.store ?? {})) {
+    resources.push({
+      kind: "store",
+      owner: owner(alias),
+      bucket: physicalName(deployment, alias),
+      ...(store.ttlMs === undefined ? {} : { ttlMs: store.ttlMs }),
+      ...(store.maxTotalBytes === undefined ? {} : { maxTotalBytes: store.maxTotalBytes }),
+      ...(store.maxObjectBytes === undefined ? {} : { maxObjectBytes: store.maxObjectBytes }),
+    });
+  }
+  for (const [queue, job] of Object.entries(manifest.jobs ?? {})) {
+    resources.push({
+      kind: "jobs",
+      owner: owner(queue),
+      stream: JOBS_WORK_STREAM,
+      consumer: physicalName(deployment, queue),
+      filters: [workSubject(deployment, queue)],
+      replay: "all",
+      ackWaitMs: job.ackWaitMs ?? RESOURCE_DEFAULTS.jobAckWaitMs,
+      maxDeliver: job.maxDeliver ?? RESOURCE_DEFAULTS.jobMaxDeliver,
+      maxAckPending: RESOURCE_DEFAULTS.jobMaxAckPending,
+    });
+  }
+  for (const [group, consumer] of Object.entries(manifest.eventConsumers ?? {})) {
+    const filters = eventFilters(manifest, group, world);
+    if (filters.length === 0) continue;
+    resources.push({
+      kind: "eventConsumer",
+      owner: owner(group),
+      stream: EVENTS_STREAM,
+      consumer: physicalName(deployment, group),
+      filters,
+      replay: consumer.replay,
+      ackWaitMs: consumer.ackWaitMs ?? RESOURCE_DEFAULTS.eventAckWaitMs,
+      maxDeliver: consumer.maxDeliver ?? RESOURCE_DEFAULTS.eventMaxDeliver,
+      // Strict ordering is one unacknowledged message at a time for each unit of concurrency.
+      maxAckPending: consumer.concurrency,
+    });
+  }
+  return resources;
+}
+
+/** The bindings a participant learns, once the resources exist. */
+export function bindingsOf(deployment: string, resources: readonly Resource[]): Bindings {
+  const bindings: { service: string; kv: { [alias: string]: Bindings["kv"][string] }; store: { [alias: string]: Bindings["store"][string] }; jobs: { [queue: string]: Bindings["jobs"][string] }; eventConsumers: { [group: string]: Bindings["eventConsumers"][string] } } = {
+    service: deployment,
+    kv: {},
+    store: {},
+    jobs: {},
+    eventConsumers: {},
+  };
+  for (const resource of resources) {
+    const { alias } = resource.owner;
+    if (resource.kind === "kv") {
+      const { bucket, history, ttlMs, maxValueBytes } = resource;
+      bindings.kv[alias] = { bucket, history, ttlMs, ...(maxValueBytes === undefined ? {} : { maxValueBytes }) };
+    } else if (resource.kind === "store") {
+      const { kind: _, owner: __, ...binding } = resource;
+      bindings.store[alias] = binding;
+    } else if (resource.kind === "jobs") {
+      bindings.jobs[alias] = { stream: resource.stream, consumer: resource.consumer };
+    } else {
+      bindings.eventConsumers[alias] = { stream: resource.stream, consumer: resource.consumer };
+    }
+  }
+  return bindings;
+}
+
+/** Changes when, and only when, what should exist on JetStream changes. */
+export function resourcesFingerprint(resources: readonly Resource[]): string {
+  return JSON.stringify(resources.map((resource) => Object.entries(resource).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+/**
+ * Subjects a group reads. A required contract that is known but not active yet already shapes the consumer, so that the
+ * members of a cycle can be materialized in any order; an optional one counts only while it is granted.
+ */
+function eventFilters(manifest: Manifest, group: string, world: ContractWorld): readonly string[] {
+  const consumer = manifest.eventConsumers?.[group];
+  if (!consumer) return [];
+  const granted = grantedUses(manifest, world);
+  const subjects = (consumer.self ?? []).map((name) => manifest.events?.[name]?.subject);
+  for (const [alias, names] of Object.entries(consumer.uses ?? {})) {
+    const required = manifest.uses?.required?.[alias];
+    const target = granted[alias] ?? (required && world.known(required.contract).find((known) => missingSurfaces(known, required).length === 0));
+    subjects.push(...names.map((name) => target?.events?.[name]?.subject));
+  }
+  const wildcards = [...new Set(subjects.filter((subject) => subject !== undefined).map(eventWildcard))].sort();
+  // JetStream refuses overlapping filters.
+  return wildcards.filter((inner) => !wildcards.some((outer) => outer !== inner && subjectCovers(outer, inner)));
+}

@@ -6,9 +6,10 @@ import type { MsgHdrs } from "@nats-io/nats-core";
  */
 export interface LinkMessage {
   readonly subject: string;
-  readonly reply: string | undefined;
+  /** Empty or absent when the sender wants no answer. */
+  readonly reply?: string | undefined;
   readonly data: Uint8Array;
-  readonly headers: MsgHdrs | undefined;
+  readonly headers?: MsgHdrs | undefined;
 }
 
 export interface LinkSubscription {
@@ -29,6 +30,10 @@ export interface SubscribeOptions {
   readonly queue?: string;
   /** Called on the receiving tick; it must not block and must not throw. */
   readonly onMessage: (message: LinkMessage) => void;
+  /** NATS does not allow this subscription. It is tried again with the next connection and its fresh permissions. */
+  readonly onRefused?: () => void;
+  /** Messages that JetStream made (they carry its headers) are dropped unless they were asked for. */
+  readonly fromJetStream?: boolean;
 }
 
 export type LinkState = "connected" | "reconnecting" | "closed";
@@ -37,9 +42,18 @@ export interface Link {
   readonly state: LinkState;
   /** `_INBOX.<16>`: this participant's own corner of the subject space. */
   readonly inboxPrefix: string;
+  /** Calls that still wait for their answer. */
+  readonly waiting: number;
   onState(listener: (state: LinkState, detail?: string) => void): () => void;
+  /**
+   * Between connections a bounded amount is held and sent on reconnection (`HELD_PUBLISHES`); beyond that, and after
+   * the end, it throws a `TransportError` with code `disconnected`.
+   */
   publish(subject: string, data: Uint8Array, options?: { readonly headers?: MsgHdrs; readonly reply?: string }): void;
-  /** Resolves with the one answer; throws a `TransportError` (timeout, no_responders, disconnected, …). */
+  /**
+   * Resolves with the one answer; rejects with a `TransportError` (`timeout`, `no_responders`, `disconnected`,
+   * `cancelled`, `closed`, and `permission_denied` when NATS refuses the subject).
+   */
   request(subject: string, data: Uint8Array, options: RequestOptions): Promise<LinkMessage>;
   subscribe(subject: string, options: SubscribeOptions): LinkSubscription;
   /** A fresh subject below `<prefix>.s.` and the subscription that hears it: many answers to one question. */

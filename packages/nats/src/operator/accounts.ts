@@ -1,0 +1,36 @@
+import type { AccountExport } from "../keys/claims.ts";
+
+/**
+ * The account split (design/security). NATS never checks the reply subject of a request, so a participant in an account
+ * with JetStream could make the server publish answers to any subject there. Participants live in TRELLIS, without
+ * JetStream; streams live in DATA; between them these exports, which TRELLIS imports under the same names.
+ *
+ * Invariants, each with a test on a real server:
+ * 1. Subjects stay wildcards and keep their names: literal or renamed imports of stored subjects let a hostile reply
+ *    subject re-enter DATA.
+ * 2. Gets by subject give single answers: as a stream of answers each would stay in the server's memory.
+ * 3. Nothing that creates, changes, lists or purges is exported.
+ */
+
+export const ACCOUNT_NAMES = ["SYS", "AUTH", "TRELLIS", "DATA"] as const;
+
+/** SYS: the servers. AUTH: the callout. TRELLIS: participants. DATA: streams. */
+export type AccountName = (typeof ACCOUNT_NAMES)[number];
+
+export const DATA_EXPORTS: readonly AccountExport[] = [
+  // Publishes that a stream stores and acknowledges.
+  { type: "service", subject: "$KV.>", answers: "Singleton" },
+  { type: "service", subject: "$O.>", answers: "Singleton" },
+  { type: "service", subject: "events.>", answers: "Singleton" },
+  { type: "service", subject: "trellis.jobs.>", answers: "Singleton" },
+  { type: "service", subject: "trellis.ops.>", answers: "Singleton" },
+  // Reads: one message by its subject, in batches by a body, and the stream leader's own copy.
+  { type: "service", subject: "$JS.API.DIRECT.GET.*.>", answers: "Singleton" },
+  { type: "service", subject: "$JS.API.DIRECT.GET.*", answers: "Stream" },
+  { type: "service", subject: "$JS.API.STREAM.MSG.GET.*", answers: "Singleton" },
+  // Work from consumers that reconciliation made.
+  { type: "service", subject: "$JS.API.CONSUMER.MSG.NEXT.>", answers: "Stream" },
+  { type: "service", subject: "$JS.ACK.>", answers: "Singleton" },
+  // What buckets republish: changes and the markers of expired keys.
+  { type: "stream", subject: "kvr.>" },
+];

@@ -1,5 +1,7 @@
 import { TrellisError } from "@trellis/contracts";
 import type { Json } from "@trellis/contracts";
+import { isErrorBody, isJsonObject } from "./error-body.ts";
+import type { ErrorBody } from "./error-body.ts";
 import { isAuthReason, isTransportCode } from "./error-codes.ts";
 import {
   AuthError,
@@ -9,7 +11,7 @@ import {
   unexpectedMessage,
   ValidationError,
 } from "./errors.ts";
-import type { ErrorBody, ValidationIssue } from "./errors.ts";
+import type { ValidationIssue } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 
 /**
@@ -33,21 +35,21 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** Errors that came from a peer: what they say is about this participant's own question, not its caller's. */
 const received = new WeakSet<TrellisError>();
 
-/** The body of an error. `id` is what the log entry is filed under; of an unknown error it is all that crosses. */
+/** The bytes of an error. `id` is what the log entry is filed under; of an unknown error it is all that crosses. */
 export function encodeError(error: unknown, id: string): Uint8Array {
+  return encoder.encode(JSON.stringify(errorBody(error, id)));
+}
+
+/** The body of an error, for messages that carry more than the error. */
+export function errorBody(error: unknown, id: string): ErrorBody {
   if (!(error instanceof TrellisError) || error instanceof UnexpectedError) return unexpected(id);
   try {
-    const own = error instanceof ValidationError ? { issues: issuesThatFit(error.issues) } : error.toWire();
-    const base = { id, type: error.type, message: error.message };
-    const added = isObject(own) ? own : {};
-    const body = encoder.encode(
-      JSON.stringify({ ...(error.code === undefined ? {} : { code: error.code }), ...added, ...base }),
-    );
-    if (body.length <= LIMITS.errorBytes) return body;
     const code = error.code === undefined ? {} : { code: error.code };
-    return encoder.encode(
-      JSON.stringify({ ...base, message: error.message.slice(0, 1_000), ...code, truncated: true }),
-    );
+    const base = { id, type: error.type, message: error.message };
+    const own = error instanceof ValidationError ? { issues: issuesThatFit(error.issues) } : error.toWire();
+    const body = { ...code, ...(isJsonObject(own) ? own : {}), ...base };
+    if (encoder.encode(JSON.stringify(body)).length <= LIMITS.errorBytes) return body;
+    return { ...code, ...base, message: error.message.slice(0, 1_000), truncated: true };
   } catch {
     // A declared error whose members are not JSON is a bug of the service; its caller learns the id.
     return unexpected(id);
@@ -60,7 +62,12 @@ export function encodeError(error: unknown, id: string): Uint8Array {
  * that the caller's session had expired.
  */
 export function encodeHandlerError(error: unknown, id: string, declared: ReadonlySet<string>): Uint8Array {
-  return isForCaller(error, declared) ? encodeError(error, id) : unexpected(id);
+  return encoder.encode(JSON.stringify(handlerErrorBody(error, id, declared)));
+}
+
+/** As `encodeHandlerError`, for messages that carry more than the error. */
+export function handlerErrorBody(error: unknown, id: string, declared: ReadonlySet<string>): ErrorBody {
+  return isForCaller(error, declared) ? errorBody(error, id) : unexpected(id);
 }
 
 /** Whether a handler's error may be told to its caller; otherwise it belongs in the log. */
@@ -76,7 +83,15 @@ export function isForCaller(error: unknown, declared: ReadonlySet<string>): erro
 /** Rebuilds an error from its body: a known class, a built-in one, or `RemoteError` with all it carried. */
 export function decodeError(bytes: Uint8Array, known: KnownErrors = {}): TrellisError {
   const body = parseBody(bytes);
-  const error = body === undefined ? unreadable() : rebuild(body, known);
+  if (body !== undefined) return decodeErrorBody(body, known);
+  const error = unreadable();
+  received.add(error);
+  return error;
+}
+
+/** Rebuilds an error from a body that was part of a larger message, a stream's `error` frame for one. */
+export function decodeErrorBody(body: ErrorBody, known: KnownErrors = {}): TrellisError {
+  const error = rebuild(body, known);
   received.add(error);
   return error;
 }
@@ -123,7 +138,7 @@ function readIssues(value: Json | undefined): readonly ValidationIssue[] | undef
   if (!Array.isArray(value)) return undefined;
   const issues: ValidationIssue[] = [];
   for (const entry of value.slice(0, LIMITS.validationIssues)) {
-    if (!isObject(entry)) return undefined;
+    if (!isJsonObject(entry)) return undefined;
     const { path, message } = entry;
     if (typeof path !== "string" || typeof message !== "string") return undefined;
     issues.push({ path, message });
@@ -149,28 +164,12 @@ function parseBody(bytes: Uint8Array): ErrorBody | undefined {
   return isErrorBody(value) ? value : undefined;
 }
 
-function isErrorBody(value: unknown): value is ErrorBody {
-  if (!isObject(value)) return false;
-  const { id, type, message, code } = value;
-  return (
-    typeof id === "string" &&
-    typeof type === "string" &&
-    type !== "" &&
-    typeof message === "string" &&
-    (code === undefined || typeof code === "string")
-  );
-}
-
 function unreadable(): TransportError {
   return new TransportError("invalid_reply", {
     message: "The other side answered with an error, but its description could not be read.",
   });
 }
 
-function unexpected(id: string): Uint8Array {
-  return encoder.encode(JSON.stringify({ id, type: "UnexpectedError", message: unexpectedMessage(id) }));
-}
-
-function isObject(value: unknown): value is { readonly [member: string]: Json } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function unexpected(id: string): ErrorBody {
+  return { id, type: "UnexpectedError", message: unexpectedMessage(id) };
 }

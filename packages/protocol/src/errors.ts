@@ -1,16 +1,8 @@
 import { TrellisError } from "@trellis/contracts";
 import type { Json } from "@trellis/contracts";
+import type { ErrorBody } from "./error-body.ts";
 import { AUTH_WORDS, TRANSPORT_WORDS } from "./error-codes.ts";
 import type { AuthReason, TransportCode } from "./error-codes.ts";
-
-/** An error body as it travels: what every error has, and whatever its type adds. */
-export interface ErrorBody {
-  readonly id: string;
-  readonly type: string;
-  readonly message: string;
-  readonly code?: string;
-  readonly [member: string]: Json | undefined;
-}
 
 /** Who asks is not known, not trusted or not allowed; `reason` says which. */
 export class AuthError extends TrellisError {

@@ -60,9 +60,34 @@ export {
 } from "./error-codes.ts";
 export type { AuthReason, TransportCode } from "./error-codes.ts";
 export { AuthError, RemoteError, TransportError, UnexpectedError, ValidationError } from "./errors.ts";
-export type { ErrorBody, TransportErrorOptions, ValidationIssue } from "./errors.ts";
-export { decodeError, encodeError, encodeHandlerError, isForCaller } from "./error-codec.ts";
+export type { TransportErrorOptions, ValidationIssue } from "./errors.ts";
+export type { ErrorBody } from "./error-body.ts";
+export {
+  decodeError,
+  decodeErrorBody,
+  encodeError,
+  encodeHandlerError,
+  errorBody,
+  handlerErrorBody,
+  isForCaller,
+} from "./error-codec.ts";
 export type { ErrorRebuilder, KnownErrors } from "./error-codec.ts";
+
+// Events.
+export { escapeEventToken, unescapeEventToken } from "./event-token.ts";
+export { compileEventTemplate, eventSubject, eventTokens } from "./event-subject.ts";
+export type { EventTemplate } from "./event-subject.ts";
+
+// Streams.
+export {
+  boundGrant,
+  encodeStreamControl,
+  encodeStreamFrame,
+  isControlOf,
+  parseStreamControl,
+  parseStreamFrame,
+} from "./stream-frames.ts";
+export type { StreamControl, StreamFrame } from "./stream-frames.ts";
 
 // Notices of the control plane.
 export {

@@ -1,3 +1,4 @@
+import { isJsonObject } from "./error-body.ts";
 import { LIMITS } from "./limits.ts";
 
 /** Fixed subjects of the TRELLIS account. */
@@ -87,14 +88,10 @@ function parseObject(bytes: Uint8Array, limit: number): { readonly [member: stri
   if (bytes.length > limit) return undefined;
   try {
     const value: unknown = JSON.parse(decoder.decode(bytes));
-    return isObject(value) ? value : undefined;
+    return isJsonObject(value) ? value : undefined;
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is { readonly [member: string]: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isRevision(value: unknown): value is number {

@@ -1,1 +1,14 @@
-export {};
+/** For packages of this repository; changes without notice. */
+export { createServiceRuntime } from "./service-runtime.ts";
+export type { ServiceRuntime, ServiceRuntimeOptions } from "./service-runtime.ts";
+export { SERVICE_LIMITS } from "./limits.ts";
+export type { ServiceLimits } from "./limits.ts";
+export type { Caller, RequestAuthority, ValidateAnswer, ValidateRequest } from "./authority.ts";
+export type { ServerClock, ServiceCrypto } from "./request-check.ts";
+export type { Unanswered } from "./rpc-router.ts";
+export { SILENT_LOG } from "./log.ts";
+export type { Log, LogFields } from "./log.ts";
+export { Health } from "./health.ts";
+export type { HealthCheck, HealthFinding, HealthReport, HealthStatus } from "./health.ts";
+export { ServiceSetupError } from "./registrars.ts";
+export type { AnyHandler, BuiltInError, Handle, HandlerContext, HandlerResult, RpcHandler, RpcRegistrars } from "./handlers.ts";

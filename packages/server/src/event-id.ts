@@ -1,0 +1,15 @@
+const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const TIME_CHARACTERS = 10;
+const RANDOM_CHARACTERS = 16;
+
+/** A fresh ULID: 48 bits of time, then 80 random bits; it names an event, and JetStream drops a second one like it. */
+export function newEventId(nowMs: number): string {
+  let time = "";
+  for (let left = Math.floor(nowMs), at = 0; at < TIME_CHARACTERS; at += 1) {
+    time = ALPHABET.charAt(left % 32) + time;
+    left = Math.floor(left / 32);
+  }
+  let random = "";
+  for (const byte of globalThis.crypto.getRandomValues(new Uint8Array(RANDOM_CHARACTERS))) random += ALPHABET.charAt(byte % 32);
+  return time + random;
+}

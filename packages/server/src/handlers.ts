@@ -1,0 +1,57 @@
+import type { ContractShape, RpcShape, SurfaceGroup, SurfaceLeaf } from "@trellis/contracts";
+import type { AuthError, TransportError, ValidationError } from "@trellis/protocol";
+import type { Result } from "@trellis/result";
+import type { Caller } from "./authority.ts";
+import type { Log } from "./log.ts";
+
+/** What a handler gets. Members are made when they are touched: take the ones you need. */
+export interface HandlerContext<Input, Client = unknown, Deps = unknown> {
+  /** Checked against the contract's schema. */
+  readonly input: Input;
+  /** Who asks, as the control plane knows them. */
+  readonly caller: Caller;
+  /** The service's log with this request on every line. */
+  readonly log: Log;
+  /** Aborts when nobody waits for the answer any more: at the caller's deadline, or when a drain runs out of time. */
+  readonly signal: AbortSignal;
+  /** Milliseconds until the caller's deadline. */
+  readonly remainingMs: number;
+  /** Whether the caller holds a capability (its global key: `orders::read`). */
+  may(capability: string): boolean;
+  /** Calls what the contract uses. */
+  readonly client: Client;
+  /** What the service was connected with. */
+  readonly deps: Deps;
+}
+
+/** Errors every handler may answer with besides those its contract declares. */
+export type BuiltInError = AuthError | TransportError | ValidationError;
+
+/** A `Result`, an `AsyncResult` or a promise of one. */
+export type HandlerResult<Output, Failure> =
+  | Result<Output, Failure | BuiltInError>
+  | PromiseLike<Result<Output, Failure | BuiltInError>>;
+
+/** Answers one RPC. A declared error may also be thrown; anything else that is thrown stays in the log. */
+export type RpcHandler<R extends RpcShape, Client = unknown, Deps = unknown> = (
+  context: HandlerContext<R["input"], Client, Deps>,
+) => HandlerResult<R["output"], R["error"]>;
+
+type GroupsOf<M> = SurfaceGroup<keyof M & string>;
+
+/** `handle.rpc.<group>.<leaf>(handler)`, one for every RPC the contract owns. */
+export type RpcRegistrars<S extends ContractShape, Client = unknown, Deps = unknown> = {
+  readonly [G in GroupsOf<S["rpc"]>]: {
+    readonly [N in keyof S["rpc"] & string as SurfaceGroup<N> extends G ? SurfaceLeaf<N> : never]: (
+      handler: RpcHandler<S["rpc"][N], Client, Deps>,
+    ) => void;
+  };
+};
+
+/** How a service says what answers what. */
+export interface Handle<S extends ContractShape, Client = unknown, Deps = unknown> {
+  readonly rpc: RpcRegistrars<S, Client, Deps>;
+}
+
+/** A handler once its types have done their work. */
+export type AnyHandler = (context: HandlerContext<unknown>) => unknown;

@@ -1,0 +1,103 @@
+import { decodeBase64url } from "@trellis/contracts";
+import { AuthError, proofDigest, ReplayWindow, replayError, TransportError } from "@trellis/protocol";
+import type { Sha256 } from "@trellis/protocol";
+import type { ServiceLimits } from "./limits.ts";
+import type { KnownSession, SessionDirectory, Verdict } from "./session-directory.ts";
+import type { SignedRequest } from "./signed-request.ts";
+
+/** The cryptography a runtime lends: native where there is one. */
+export interface ServiceCrypto {
+  readonly sha256: Sha256;
+  /** Whether this Ed25519 key (base64url) signed the digest. Off the main thread where that is possible. */
+  verify(sessionKey: string, digest: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>;
+}
+
+/** The platform's time in milliseconds: the local clock corrected by what bootstrap learned. */
+export interface ServerClock {
+  now(): number;
+}
+
+export type Checked =
+  | { readonly kind: "passed"; readonly session: KnownSession }
+  /** The caller is who the session key says, and may be told why not. */
+  | { readonly kind: "refused"; readonly error: AuthError | TransportError }
+  /** Whoever sent this does not hold the session key: nobody is told anything. */
+  | { readonly kind: "forged" };
+
+const FORGED: Checked = { kind: "forged" };
+
+/**
+ * Decides whether a request is what it claims to be. The order matters:
+ * 1. the signature first, because before it nothing may be answered, remembered or asked;
+ * 2. then freshness and replay, which belong to this request alone;
+ * 3. then the session, which may have to be asked from the control plane;
+ * 4. then the capabilities the surface requires.
+ */
+export class RequestCheck {
+  readonly #crypto: ServiceCrypto;
+  readonly #clock: ServerClock;
+  readonly #sessions: SessionDirectory;
+  readonly #replay: ReplayWindow;
+
+  constructor(options: {
+    readonly crypto: ServiceCrypto;
+    readonly clock: ServerClock;
+    readonly sessions: SessionDirectory;
+    readonly limits: ServiceLimits;
+  }) {
+    this.#crypto = options.crypto;
+    this.#clock = options.clock;
+    this.#sessions = options.sessions;
+    this.#replay = new ReplayWindow({
+      // What was signed before this process began may have been answered by the one before it.
+      startedAtMs: this.#clock.now() - performance.now(),
+      freshnessSeconds: Math.ceil(options.limits.freshnessMs / 1_000),
+    });
+  }
+
+  async check(request: SignedRequest, required: readonly string[]): Promise<Checked> {
+    const { headers } = request;
+    const signature = decodeBase64url(headers.proof);
+    if (signature === undefined) return FORGED;
+    request.payloadHash = this.#crypto.sha256(request.payload);
+    const digest = proofDigest(
+      {
+        sessionKey: headers.sessionKey,
+        subject: request.subject,
+        payload: { hash: request.payloadHash },
+        iat: headers.iat,
+        requestId: headers.requestId,
+      },
+      this.#crypto.sha256,
+    );
+    if (!(await this.#crypto.verify(headers.sessionKey, digest, signature))) return FORGED;
+
+    const once = this.#replay.accept(headers, this.#clock.now());
+    if (once !== "accepted") return { kind: "refused", error: replayError(once) };
+
+    const found = this.#sessions.lookup(request);
+    return judge(found instanceof Promise ? await found : found, required);
+  }
+}
+
+function judge(verdict: Verdict, required: readonly string[]): Checked {
+  switch (verdict.kind) {
+    case "refused":
+      return { kind: "refused", error: new AuthError(verdict.reason) };
+    case "unavailable":
+      return {
+        kind: "refused",
+        error: new TransportError("retry_later", {
+          message: "The control plane cannot be asked about this session now, and nothing recent is known about it.",
+        }),
+      };
+    case "known": {
+      const missing = required.find((capability) => !verdict.session.capabilities.has(capability));
+      if (missing === undefined) return { kind: "passed", session: verdict.session };
+      return {
+        kind: "refused",
+        error: new AuthError("insufficient_permissions", { message: `This needs the capability ${missing}.` }),
+      };
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import type { Link, LinkSubscription } from "@trellis/client/internal";
+import type { Contract, ContractShape } from "@trellis/contracts";
+import { parseAuthChange, TRELLIS_SUBJECTS } from "@trellis/protocol";
+import { AuthorityChanges } from "./authority-changes.ts";
+import type { RequestAuthority } from "./authority.ts";
+import type { Handle } from "./handlers.ts";
+import { Health } from "./health.ts";
+import { startHeartbeats } from "./heartbeat.ts";
+import { SERVICE_LIMITS } from "./limits.ts";
+import type { ServiceLimits } from "./limits.ts";
+import { SILENT_LOG } from "./log.ts";
+import type { Log } from "./log.ts";
+import { serveMicro } from "./micro.ts";
+import { makeHandle, requireHandlers } from "./registrars.ts";
+import { RequestCheck } from "./request-check.ts";
+import type { ServerClock, ServiceCrypto } from "./request-check.ts";
+import { rpcEndpoints } from "./rpc-endpoint.ts";
+import { RpcRouter } from "./rpc-router.ts";
+import type { Unanswered } from "./rpc-router.ts";
+import { SessionDirectory } from "./session-directory.ts";
+
+export interface ServiceRuntimeOptions<S extends ContractShape, Client = unknown, Deps = unknown> {
+  readonly contract: Contract<S>;
+  readonly link: Link;
+  readonly authority: RequestAuthority;
+  readonly crypto: ServiceCrypto;
+  /** The name a person gave the deployment. */
+  readonly serviceName: string;
+  /** Tells this replica from its siblings; letters, digits, `-` and `_`. */
+  readonly instanceId: string;
+  readonly clock?: ServerClock;
+  readonly limits?: Partial<ServiceLimits>;
+  readonly log?: Log;
+  /** What handlers find as `client`. */
+  readonly client?: Client;
+  /** What handlers find as `deps`. */
+  readonly deps?: Deps;
+  /** Listens to the notices of the control plane. An authority whose answers have no lease needs none. */
+  readonly followChanges?: boolean;
+  readonly heartbeats?: boolean;
+}
+
+/** One contract being served over one link. */
+export interface ServiceRuntime<S extends ContractShape, Client = unknown, Deps = unknown> {
+  readonly handle: Handle<S, Client, Deps>;
+  readonly health: Health;
+  /** Handlers at work. */
+  readonly inFlight: number;
+  /** Messages that got no answer, by why. */
+  readonly unanswered: Unanswered;
+  /** Sessions known now, and questions put to the authority so far. */
+  readonly sessions: { readonly known: number; readonly asked: number };
+  /** Takes requests from here on; resolves when NATS has heard of it. Throws when a handler is missing. */
+  start(): Promise<void>;
+  /** Takes nothing new and finishes what it accepted, within a bound. */
+  drain(): Promise<{ readonly left: number }>;
+  /** Ends at once. The link stays open: it belongs to whoever made it. */
+  close(): void;
+}
+
+/** Serves a contract. The control plane and every service run through here; only the authority differs. */
+export function createServiceRuntime<S extends ContractShape, Client = unknown, Deps = unknown>(
+  options: ServiceRuntimeOptions<S, Client, Deps>,
+): ServiceRuntime<S, Client, Deps> {
+  const { contract, link } = options;
+  const limits: ServiceLimits = { ...SERVICE_LIMITS, ...options.limits };
+  const log = options.log ?? SILENT_LOG;
+  const clock = options.clock ?? Date;
+  const followsChanges = options.followChanges ?? true;
+  const changes = new AuthorityChanges();
+  const sessions = new SessionDirectory({ authority: options.authority, changes, limits, followsChanges });
+  const check = new RequestCheck({ crypto: options.crypto, clock, sessions, limits });
+  const endpoints = rpcEndpoints(contract.manifest);
+  const health = new Health(limits.healthCheckMs);
+  const router = new RpcRouter({
+    link,
+    queue: contract.id,
+    endpoints: endpoints.values(),
+    check,
+    limits,
+    surroundings: { log, client: options.client, deps: options.deps },
+  });
+
+  let started = false;
+  const stops: (() => void)[] = [];
+  const stopAll = (): void => {
+    for (const stop of stops.splice(0)) stop();
+  };
+
+  return {
+    handle: makeHandle<S, Client, Deps>(endpoints, () => started),
+    health,
+    get inFlight() {
+      return router.inFlight;
+    },
+    get unanswered() {
+      return router.unanswered;
+    },
+    get sessions() {
+      return { known: sessions.size, asked: sessions.asked };
+    },
+    async start() {
+      requireHandlers(contract.id, endpoints);
+      started = true;
+      if (followsChanges) {
+        const following = follow(link, changes, sessions, log);
+        stops.push(() => following.close());
+      }
+      stops.push(forgetOnReconnect(link, sessions));
+      router.start();
+      const startedAt = new Date(clock.now());
+      const micro = serveMicro(link, {
+        name: options.serviceName,
+        id: options.instanceId,
+        version: `${contract.id.slice(contract.id.lastIndexOf("@v") + 2)}.0.0`,
+        description: contract.manifest.description,
+        metadata: { contract: contract.id, digest: contract.digest },
+        endpoints: [...endpoints.values()].map(({ name, subject, stats }) => ({
+          // The protocol allows no dots in a name.
+          name: name.replaceAll(".", "-"),
+          subject,
+          queueGroup: contract.id,
+          stats,
+        })),
+        startedAt,
+      });
+      stops.push(() => micro.forEach((subscription) => subscription.close()));
+      await link.flush();
+      if (options.heartbeats === false) return;
+      const beats = startHeartbeats({
+        link,
+        health,
+        clock,
+        log,
+        everyMs: limits.heartbeatMs,
+        service: options.serviceName,
+        instance: options.instanceId,
+        contract,
+        startedAt,
+        inFlight: () => router.inFlight,
+      });
+      stops.push(() => beats.stop());
+    },
+    async drain() {
+      const result = await router.drain(limits.drainMs);
+      stopAll();
+      if (link.state === "connected") await link.flush();
+      return result;
+    },
+    close() {
+      stopAll();
+      router.close();
+    },
+  };
+}
+
+/** Keeps the directory true to what the control plane announces. */
+function follow(link: Link, changes: AuthorityChanges, sessions: SessionDirectory, log: Log): LinkSubscription {
+  return link.subscribe(TRELLIS_SUBJECTS.authChanges, {
+    onMessage: (message) => {
+      const notice = parseAuthChange(message.data);
+      // What cannot be read may have been about anybody.
+      if (notice === undefined) return sessions.doubtAll();
+      const outcome = changes.apply(notice, performance.now());
+      if (outcome === "epoch") return sessions.forgetAll();
+      sessions.drop(notice);
+      if (outcome === "gap") sessions.doubtOlder();
+    },
+    onRefused: () =>
+      log.warn("This service may not hear changes of authority: it asks about every session again after a few seconds."),
+  });
+}
+
+/** Between two connections anything may have been announced. */
+function forgetOnReconnect(link: Link, sessions: SessionDirectory): () => void {
+  return link.onState((state) => {
+    if (state === "connected") sessions.forgetAll();
+  });
+}

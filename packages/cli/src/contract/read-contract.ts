@@ -1,0 +1,75 @@
+import { existsSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { extname, join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Manifest, parseManifest } from "@trellis/contracts";
+import { EXIT } from "../exit-codes.ts";
+import { CliFailure } from "../failure.ts";
+
+/** A contract found on disk. */
+export interface ReadContract {
+  readonly manifest: Manifest;
+  readonly file: string;
+  readonly warnings: readonly string[];
+}
+
+/** Where a contract is looked for when a folder is named, in this order. */
+const NAMES = ["contract.ts", "contract.mts", "contract.js", "contract.mjs", "trellis.contract.json"];
+
+/** Reads a manifest (`.json`), a module whose default export is a contract, or the contract of a folder. */
+export async function readContract(path: string, cwd: string): Promise<ReadContract> {
+  const file = locate(resolve(cwd, path), path);
+  const shown = relative(cwd, file) || file;
+  const value = extname(file) === ".json" ? await readFile(file, "utf8") : await fromModule(file, shown);
+  const parsed = parseManifest(value);
+  if (!parsed.ok) {
+    throw new CliFailure({
+      code: "manifest_invalid",
+      what: `${shown} is not a contract: ${parsed.error.problems.length} problem${parsed.error.problems.length === 1 ? "" : "s"}`,
+      why: parsed.error.problems.map(({ path, message, fix }) => `${path || "/"}: ${message}${fix ? ` — ${fix}` : ""}`),
+      next: ["mend what is listed and run the command again"],
+    });
+  }
+  return {
+    manifest: parsed.value.manifest,
+    file,
+    warnings: parsed.value.warnings.map(({ path, message }) => `${path || "/"}: ${message}`),
+  };
+}
+
+function locate(path: string, written: string): string {
+  if (existsSync(path) && !statSync(path).isDirectory()) return path;
+  const found = NAMES.map((name) => join(path, name)).find((candidate) => existsSync(candidate));
+  if (found !== undefined) return found;
+  throw new CliFailure({
+    code: "contract_not_found",
+    what: `there is no contract at ${written}`,
+    why: existsSync(path) ? [`the folder holds none of ${NAMES.join(", ")}`] : ["the path does not exist"],
+    next: ["name the file that exports the contract, or run trellis init to begin one"],
+    exitCode: EXIT.notFound,
+  });
+}
+
+async function fromModule(file: string, shown: string): Promise<unknown> {
+  // The query makes `trellis dev` see a changed file; Node keeps modules by address.
+  const module: unknown = await import(`${pathToFileURL(file).href}?read=${statSync(file).mtimeMs}`).catch((error: unknown) => {
+    throw new CliFailure({
+      code: "contract_unreadable",
+      what: `${shown} could not be loaded`,
+      why: [error instanceof Error ? error.message : String(error)],
+      next: ["the file must run by itself: node " + shown],
+    });
+  });
+  const contract = member(module, "default") ?? member(module, "contract");
+  const manifest = member(contract, "manifest");
+  if (manifest !== undefined) return manifest;
+  throw new CliFailure({
+    code: "contract_not_exported",
+    what: `${shown} exports no contract`,
+    next: ["export it as the default: export default defineServiceContract(…)"],
+  });
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null && name in value ? Reflect.get(value, name) : undefined;
+}

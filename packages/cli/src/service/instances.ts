@@ -1,0 +1,75 @@
+import { writeSeedFile } from "@trellis/auth/node";
+import type { Command } from "commander";
+import type { CommandContext } from "../command.ts";
+import { answerOf } from "../platform-client/answer.ts";
+import { withOperator } from "../platform-client/connect-operator.ts";
+import { newKeyFile } from "../keys/key-file.ts";
+
+/** Keys that replicas of a service run with. */
+export function registerInstances(svc: Command, context: CommandContext): void {
+  const { terminal, cwd } = context;
+
+  svc
+    .command("provision")
+    .description("give a service a key to run with; the private half never leaves this machine")
+    .argument("<name>", "the service")
+    .option("--key <public>", "register this public key instead of making one")
+    .option("--out <file>", "where the new private key goes (default: <name>.seed)")
+    .option("--label <text>", "what people call this replica")
+    .addHelpText("after", "\nExample:\n  trellis svc provision orders --out orders.seed")
+    .action((name: string, options: { key?: string; out?: string; label?: string }) =>
+      withOperator(context, async (operator) => {
+        const made = options.key === undefined ? newKeyFile(options.out ?? `${name}.seed`, cwd) : undefined;
+        const sessionKey = made?.publicKey ?? options.key ?? "";
+        const instance = await answerOf(
+          operator.rpc.auth.instancesProvision({
+            deployment: name,
+            sessionKey,
+            ...(options.label === undefined ? {} : { name: options.label }),
+          }),
+        );
+        // Written last: a refused key leaves no file behind.
+        if (made) writeSeedFile(made.file, made.seed);
+        terminal.answer({ ...instance, ...(made ? { keyFile: made.file } : {}) }, () => {
+          terminal.print(`${name} may run with key ${instance.sessionKey}`);
+          if (made) terminal.print(`next: TRELLIS_SEED_FILE=${made.file} TRELLIS_URL=<this platform> node main.ts`);
+        });
+      }),
+    );
+
+  svc
+    .command("instances")
+    .description("the keys of a service and which of them are connected")
+    .argument("[name]", "only of this service")
+    .addHelpText("after", "\nExample:\n  trellis svc instances orders")
+    .action((name: string | undefined) =>
+      withOperator(context, async (operator) => {
+        const { instances } = await answerOf(operator.rpc.auth.instancesList(name === undefined ? {} : { deployment: name }));
+        terminal.answer(instances, () =>
+          terminal.table(
+            ["SERVICE", "NAME", "KEY", "STATE", "CREATED"],
+            instances.map((each) => [
+              each.deployment,
+              each.name,
+              each.sessionKey,
+              !each.enabled ? "disabled" : each.live ? "live" : "not connected",
+              each.createdAt,
+            ]),
+            "No keys yet. Make one with: trellis svc provision <name>",
+          ),
+        );
+      }),
+    );
+
+  svc
+    .command("revoke-instance")
+    .description("end one key for good and cut its connections")
+    .argument("<key>", "its public key, from svc instances")
+    .addHelpText("after", "\nExample:\n  trellis svc revoke-instance A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg")
+    .action((sessionKey: string) =>
+      withOperator(context, async (operator) => {
+        await answerOf(operator.rpc.auth.instancesRemove({ sessionKey }));
+        terminal.answer({ removed: sessionKey }, () => terminal.print(`the key ${sessionKey} is no longer accepted`));
+      }),
+    );
+}

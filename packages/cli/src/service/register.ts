@@ -1,0 +1,201 @@
+import type { Command } from "commander";
+import type { CommandContext, RegisterCommand } from "../command.ts";
+import { readContract } from "../contract/read-contract.ts";
+import { EXIT } from "../exit-codes.ts";
+import { answerOf } from "../platform-client/answer.ts";
+import { withOperator } from "../platform-client/connect-operator.ts";
+import { registerInstances } from "./instances.ts";
+import { printPlan } from "./plan-text.ts";
+import { printDeployment } from "./deployment-text.ts";
+
+/** `trellis svc …`: the services somebody runs, what they may do, and the decisions about it. */
+export const registerService: RegisterCommand = (program, context) => {
+  const svc = program.command("svc").description("Services: deployments, plans, instances.");
+  registerDeployments(svc, context);
+  registerPlans(svc, context);
+  registerInstances(svc, context);
+};
+
+function registerDeployments(svc: Command, context: CommandContext): void {
+  const { terminal } = context;
+
+  svc
+    .command("create")
+    .description("make room for a service under a name")
+    .argument("<name>", "lower-case letters, digits and dashes")
+    .option("--mutable-dev", "accept every contract it presents, recorded; for development")
+    .addHelpText("after", "\nExample:\n  trellis svc create orders")
+    .action((name: string, options: { mutableDev?: true }) =>
+      withOperator(context, async (operator) => {
+        const mode = options.mutableDev ? ("mutable-dev" as const) : ("strict" as const);
+        const deployment = await answerOf(operator.rpc.auth.deploymentsCreate({ name, mode }));
+        terminal.answer(deployment, () => {
+          terminal.print(`created ${deployment.name} (${deployment.mode})`);
+          terminal.print(`next: trellis svc provision ${deployment.name}`);
+        });
+      }),
+    );
+
+  svc
+    .command("list")
+    .description("every service, its contract, replicas and state")
+    .addHelpText("after", "\nExample:\n  trellis svc list --json")
+    .action(() =>
+      withOperator(context, async (operator) => {
+        const { deployments } = await answerOf(operator.rpc.auth.deploymentsList({}));
+        terminal.answer(deployments, () =>
+          terminal.table(
+            ["NAME", "CONTRACT", "MODE", "STATE", "REPLICAS", "WAITING"],
+            deployments.map((each) => [
+              each.name,
+              each.contractId ?? "-",
+              each.mode,
+              each.enabled ? each.reconcile.state : "disabled",
+              String(each.liveReplicas),
+              [...each.waitingFor, ...each.pendingPlans.map((id) => `plan ${id}`)].join(", ") || "-",
+            ]),
+            "No services yet. Start one with: trellis init orders && cd orders && node main.ts",
+          ),
+        );
+      }),
+    );
+
+  svc
+    .command("show")
+    .description("one service: what it may do, what it waits for, what is wrong")
+    .argument("<name>")
+    .addHelpText("after", "\nExample:\n  trellis svc show orders")
+    .action((name: string) =>
+      withOperator(context, async (operator) => {
+        const deployment = await answerOf(operator.rpc.auth.deploymentsGet({ deployment: name }));
+        const { instances } = await answerOf(operator.rpc.auth.instancesList({ deployment: name }));
+        terminal.answer({ ...deployment, instanceList: instances }, () => printDeployment(terminal, deployment, instances));
+        if (deployment.reconcile.state === "failing") context.setExitCode(EXIT.no);
+      }),
+    );
+
+  for (const [verb, enabled] of [["enable", true], ["disable", false]] as const) {
+    svc
+      .command(verb)
+      .description(enabled ? "let a service connect again" : "end a service's connections and let none in")
+      .argument("<name>")
+      .addHelpText("after", `\nExample:\n  trellis svc ${verb} orders`)
+      .action((name: string) =>
+        withOperator(context, async (operator) => {
+          const deployment = await answerOf(operator.rpc.auth.deploymentsUpdate({ deployment: name, enabled }));
+          terminal.answer(deployment, () => terminal.print(`${deployment.name} is ${enabled ? "enabled" : "disabled"}`));
+        }),
+      );
+  }
+
+  svc
+    .command("mode")
+    .description("strict: a person accepts every change; mutable-dev: changes are accepted and recorded")
+    .argument("<name>")
+    .argument("<mode>", "strict or mutable-dev")
+    .addHelpText("after", "\nExample:\n  trellis svc mode orders strict")
+    .action((name: string, written: string) =>
+      withOperator(context, async (operator) => {
+        const mode = written === "strict" || written === "mutable-dev" ? written : undefined;
+        if (mode === undefined) svc.error(`error: there is no mode ${written}; choose strict or mutable-dev`);
+        else {
+          const deployment = await answerOf(operator.rpc.auth.deploymentsUpdate({ deployment: name, mode }));
+          terminal.answer(deployment, () => terminal.print(`${deployment.name} is ${deployment.mode}`));
+        }
+      }),
+    );
+
+  svc
+    .command("remove")
+    .description("remove a service, its keys and its authority; stored data stays")
+    .argument("<name>")
+    .addHelpText("after", "\nExample:\n  trellis svc remove orders")
+    .action((name: string) =>
+      withOperator(context, async (operator) => {
+        await answerOf(operator.rpc.auth.deploymentsRemove({ deployment: name }));
+        terminal.answer({ removed: name }, () => terminal.print(`removed ${name}; its buckets and streams are still there`));
+      }),
+    );
+
+  svc
+    .command("reconcile")
+    .description("compare what a service should have with what is there, now")
+    .argument("<name>")
+    .addHelpText("after", "\nExample:\n  trellis svc reconcile orders")
+    .action((name: string) =>
+      withOperator(context, async (operator) => {
+        const deployment = await answerOf(operator.rpc.auth.authorityReconcile({ deployment: name }));
+        terminal.answer(deployment, () => printDeployment(terminal, deployment, []));
+      }),
+    );
+}
+
+function registerPlans(svc: Command, context: CommandContext): void {
+  const { terminal, cwd } = context;
+
+  svc
+    .command("plan")
+    .description("what would change if this contract were accepted")
+    .argument("<name>", "the service")
+    .option("--source <path>", "manifest, module or folder with the contract", ".")
+    .addHelpText("after", "\nExample:\n  trellis svc plan orders --source ./orders")
+    .action(async (name: string, options: { source: string }) => {
+      const { manifest } = await readContract(options.source, cwd);
+      await withOperator(context, async (operator) => {
+        const { plan, identical } = await answerOf(operator.rpc.auth.authorityPlan({ deployment: name, manifest }));
+        terminal.answer({ identical, plan }, () => {
+          if (plan === undefined) terminal.print(`${name} already runs exactly this contract; nothing to decide`);
+          else printPlan(terminal, plan);
+        });
+      });
+    });
+
+  svc
+    .command("plans")
+    .description("plans waiting for a decision, or all of them")
+    .argument("[name]", "only of this service")
+    .option("--all", "decided and expired ones too")
+    .addHelpText("after", "\nExample:\n  trellis svc plans --all")
+    .action((name: string | undefined, options: { all?: true }) =>
+      withOperator(context, async (operator) => {
+        const { plans } = await answerOf(
+          operator.rpc.auth.authorityList({
+            ...(name === undefined ? {} : { deployment: name }),
+            ...(options.all ? {} : { status: "pending" }),
+          }),
+        );
+        terminal.answer(plans, () =>
+          terminal.table(
+            ["PLAN", "SERVICE", "CONTRACT", "KIND", "STATUS", "CREATED"],
+            plans.map((plan) => [plan.id, plan.deployment, plan.contractId, plan.classification, plan.status, plan.createdAt]),
+            "Nothing is waiting for a decision.",
+          ),
+        );
+      }),
+    );
+
+  svc
+    .command("accept")
+    .description("let a plan happen")
+    .argument("<plan>", "its id, from svc plan or svc plans")
+    .option("--acknowledge", "I know that this migration breaks somebody")
+    .addHelpText("after", "\nExample:\n  trellis svc accept 01JD9Z8W7K6X5V4T3S2R1Q0P9N")
+    .action((id: string, options: { acknowledge?: true }) =>
+      withOperator(context, async (operator) => {
+        const plan = await answerOf(operator.rpc.auth.authorityAccept({ plan: id, acknowledge: options.acknowledge === true }));
+        terminal.answer(plan, () => terminal.print(`accepted: ${plan.deployment} may now run ${plan.contractId} ${plan.toDigest}`));
+      }),
+    );
+
+  svc
+    .command("reject")
+    .description("refuse a plan; the service keeps what it had")
+    .argument("<plan>", "its id")
+    .addHelpText("after", "\nExample:\n  trellis svc reject 01JD9Z8W7K6X5V4T3S2R1Q0P9N")
+    .action((id: string) =>
+      withOperator(context, async (operator) => {
+        const plan = await answerOf(operator.rpc.auth.authorityReject({ plan: id }));
+        terminal.answer(plan, () => terminal.print(`rejected: ${plan.deployment} keeps what it had`));
+      }),
+    );
+}

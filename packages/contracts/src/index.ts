@@ -36,6 +36,53 @@ export type { OperationAction } from "./subjects.ts";
 export { LIMITS } from "./limits.ts";
 export type { Limit } from "./limits.ts";
 export { compileSchema, schemaAt, SchemaError } from "./schema.ts";
-export type { CompiledSchema, SchemaIssue } from "./schema.ts";
+export type { CompiledSchema } from "./schema.ts";
+export type { SchemaIssue } from "./schema-rules.ts";
 export { schemaProblems } from "./schema-problems.ts";
 export type { Problem } from "./schema-problems.ts";
+export { baselineUses } from "./baseline.ts";
+export type { BaselineUse } from "./baseline.ts";
+export { ContractError } from "./contract-error.ts";
+export { contractFromManifest } from "./contract.ts";
+export type { AnyContract, AnySelection, AnyUse, Contract, ContractUse, SelectionOf, UsedContract } from "./contract.ts";
+export { defineAgentContract, defineAppContract, defineContract, defineDeviceContract, defineServiceContract } from "./define-contract.ts";
+export type { DefineAnyContract, DefineContract, Refs } from "./define-contract.ts";
+export { defineError } from "./define-error.ts";
+export type { AnyErrorClass, DeclaredError, ErrorClass, ErrorData, ErrorDefinition, ErrorFields } from "./define-error.ts";
+export type { Definition, NamedError, NamedSchema } from "./definition.ts";
+export type { DefinedShape } from "./defined-shape.ts";
+export type {
+  ContractShape,
+  EventConsumerShape,
+  EventShape,
+  FeedShape,
+  JobShape,
+  KvShape,
+  OperationShape,
+  RpcShape,
+  StateShape,
+  StoreShape,
+  UsedShape,
+} from "./shape.ts";
+export type { InferSchema, SchemaSource } from "./standard-schema.ts";
+export type {
+  CallableOperations,
+  CallableRpc,
+  ErrorOf,
+  ErrorsOf,
+  EventConsumersOf,
+  EventsOf,
+  FeedsOf,
+  IfRequired,
+  JobsOf,
+  KvOf,
+  ListenableEvents,
+  Nested,
+  OperationsOf,
+  PublishableEvents,
+  ReadableFeeds,
+  RpcOf,
+  ShapeOf,
+  StateOf,
+  StoreOf,
+} from "./types.ts";

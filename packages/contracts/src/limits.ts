@@ -19,6 +19,5 @@ export const LIMITS = {
   schemaBranches: { value: 10_000, reason: "alternatives inside alternatives multiply the work of one check" },
   textLength: { value: 16_384, reason: "descriptions are shown to people; longer prose belongs in docs" },
   markdownLength: { value: 131_072, reason: "documentation of one surface is read on one page" },
-  patternPropertyName: { value: 256, reason: "property names are matched by the platform's own, backtracking engine" },
   problems: { value: 200, reason: "nobody reads more problems than this at once" },
 } as const satisfies { readonly [name: string]: Limit };

@@ -71,5 +71,10 @@ export const REFUSED_KEYWORDS: ReadonlyMap<string, string> = new Map([
 /** The names a JSON Schema type may have. */
 export const TYPE_NAMES: readonly string[] = ["null", "boolean", "object", "array", "number", "string", "integer"];
 
-/** Member names that mean something else to JavaScript objects; they are refused wherever a name is a key. */
-export const UNSAFE_KEYS: ReadonlySet<string> = new Set(["__proto__"]);
+/**
+ * Property names every JavaScript object seems to have; they are refused wherever a name is a key. `constructor` is
+ * an ordinary word and is handled exactly, so it stays.
+ */
+export const UNSAFE_KEYS: ReadonlySet<string> = new Set(
+  Object.getOwnPropertyNames(Object.prototype).filter((name) => name !== "constructor"),
+);

@@ -1,18 +1,12 @@
 import Schema from "typebox/schema";
-import { LIMITS } from "./limits.ts";
 import { compilePattern } from "./pattern.ts";
 import type { Pattern } from "./pattern.ts";
 import { VALIDATION_KEYWORDS } from "./schema-keywords.ts";
 import { isRecord, schemaProblems } from "./schema-problems.ts";
 import type { Problem } from "./schema-problems.ts";
+import { schemaRule } from "./schema-rules.ts";
+import type { SchemaIssue } from "./schema-rules.ts";
 import type { JsonSchema } from "./manifest.ts";
-
-/** One way in which a value does not fit its schema. */
-export interface SchemaIssue {
-  /** JSON pointer into the value; empty for the value itself. */
-  readonly path: string;
-  readonly message: string;
-}
 
 /** A schema ready to be asked many times. */
 export interface CompiledSchema {
@@ -41,8 +35,8 @@ const ANYTHING: CompiledSchema = { check: () => true, errors: () => [] };
 const NOTHING: CompiledSchema = { check: () => false, errors: () => [{ path: "", message: "no value is allowed here" }] };
 
 /**
- * Makes a JSON Schema 2019-09 document checkable. Code is generated where the runtime permits it and the schema is
- * interpreted where it does not (a browser's content security policy). The same schema object is compiled once.
+ * Makes a JSON Schema 2019-09 document checkable. Code is generated where the runtime permits it; elsewhere (a
+ * browser's content security policy) functions do the same, only slower. The same schema object is compiled once.
  */
 export function compileSchema(schema: JsonSchema): CompiledSchema {
   if (typeof schema === "boolean") return schema ? ANYTHING : NOTHING;
@@ -56,87 +50,99 @@ export function compileSchema(schema: JsonSchema): CompiledSchema {
 function build(schema: JsonSchema): CompiledSchema {
   const problems = schemaProblems(schema);
   if (problems.length > 0) throw new SchemaError(problems);
-  const traits: Traits = { matchesNames: false };
-  const prepared = prepare(schema, traits);
-  if (typeof prepared === "boolean") return prepared ? ANYTHING : NOTHING;
-  const validator = Schema.Compile(prepared);
-  // The interpreter behind an unaccelerated validator keeps state between checks; `Schema.Check` starts afresh.
-  const run = validator.IsAccelerated()
-    ? (value: unknown) => validator.Check(value)
-    : (value: unknown) => Schema.Check(prepared, value);
-  const namesFit = traits.matchesNames ? hasBoundedNames : () => true;
+  const rule = schemaRule(schema);
+  const check = generated(schema) ?? ((value) => rule(value, "", undefined, undefined));
   return {
-    check: (value) => guarded(() => namesFit(value) && run(value)) ?? false,
+    check: (value) => guarded(() => check(value)),
     errors(value) {
-      if (!namesFit(value)) {
-        return [{ path: "", message: `a property name is longer than ${LIMITS.patternPropertyName.value} characters` }];
-      }
-      if (this.check(value)) return [];
-      const [, found] = guarded(() => Schema.Errors(prepared, value)) ?? [false, []];
-      const issues = found.map(({ instancePath, message }) => ({ path: instancePath, message }));
-      return issues.length > 0 ? issues : [{ path: "", message: "the value does not fit the schema" }];
+      const issues: SchemaIssue[] = [];
+      if (guarded(() => rule(value, "", issues, undefined))) return [];
+      return issues.length > 0 ? issues : [{ path: "", message: "is nested too deep to be checked" }];
     },
   };
 }
 
-interface Traits {
-  matchesNames: boolean;
+/** A value nested too deep for the stack does not fit, whatever its schema says. */
+function guarded(run: () => boolean): boolean {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof RangeError) return false;
+    throw cause;
+  }
 }
+
+/** The check as generated code; `undefined` where that is forbidden or where typebox is not exact. */
+function generated(schema: JsonSchema): ((value: unknown) => boolean) | undefined {
+  const prepared = prepare(schema);
+  if (prepared === undefined || typeof prepared === "boolean") return undefined;
+  const validator = Schema.Compile(prepared);
+  return validator.IsAccelerated() ? (value) => validator.Check(value) : undefined;
+}
+
+/**
+ * typebox shares what the `unevaluated…` keywords have seen between neighbours, matches the names of
+ * `patternProperties` with an engine that can be made to hang, and compares unique items by a hash that can collide.
+ */
+const NOT_GENERATED: ReadonlySet<string> = new Set(["unevaluatedItems", "unevaluatedProperties", "patternProperties", "uniqueItems"]);
 
 /**
  * A copy that holds the validation keywords of 2019-09 and nothing else: typebox knows keywords of other drafts and
  * of its own, and code is generated from what it is given. Patterns become matchers that cannot be made to hang.
  */
-function prepare(schema: unknown, traits: Traits): boolean | Record<string, unknown> {
+function prepare(schema: unknown): boolean | Record<string, unknown> | undefined {
   if (!isRecord(schema)) return schema !== false;
   const copy: Record<string, unknown> = {};
   for (const [keyword, value] of Object.entries(schema)) {
-    const prepared = prepareKeyword(keyword, value, traits);
-    if (prepared !== undefined) copy[keyword] = prepared;
+    if (NOT_GENERATED.has(keyword)) return undefined;
+    if (!VALIDATION_KEYWORDS.has(keyword)) continue;
+    const prepared = prepareKeyword(keyword, value);
+    if (prepared === undefined) return undefined;
+    copy[keyword] = prepared;
   }
-  // Without `contains` these two mean nothing, but typebox checks them on their own.
+  // Alone, these mean nothing in 2019-09 but something to typebox.
   if (!("contains" in copy)) {
     delete copy.minContains;
     delete copy.maxContains;
   }
-  // `additionalItems` applies only after a list of item schemas.
   if (!Array.isArray(copy.items)) delete copy.additionalItems;
   return copy;
 }
 
-function prepareKeyword(keyword: string, value: unknown, traits: Traits): unknown {
-  const shape = VALIDATION_KEYWORDS.get(keyword);
-  switch (shape) {
-    case undefined:
-      return undefined;
+function prepareKeyword(keyword: string, value: unknown): unknown {
+  switch (VALIDATION_KEYWORDS.get(keyword)) {
     case "schema":
-      return prepare(value, traits);
+      return prepare(value);
     case "schemaList":
     case "schemaOrList":
-      return Array.isArray(value) ? value.map((member) => prepare(member, traits)) : prepare(value, traits);
+      return Array.isArray(value) ? prepareList(value) : prepare(value);
     case "schemaMap":
     case "dependencies":
-      if (keyword === "patternProperties") traits.matchesNames = true;
-      return prepareMembers(value, traits);
+      return prepareMembers(value);
     case "pattern":
-      return typeof value === "string" ? new BoundedRegExp(value) : undefined;
-    case "textListMap":
+      return typeof value === "string" ? new LinearRegExp(value) : undefined;
     default:
       return value;
   }
 }
 
-function prepareMembers(value: unknown, traits: Traits): Record<string, unknown> {
+function prepareList(list: readonly unknown[]): readonly unknown[] | undefined {
+  const prepared = list.map(prepare);
+  return prepared.includes(undefined) ? undefined : prepared;
+}
+
+function prepareMembers(value: unknown): Record<string, unknown> | undefined {
   const members: Record<string, unknown> = {};
-  if (!isRecord(value)) return members;
-  for (const [key, member] of Object.entries(value)) {
-    members[key] = Array.isArray(member) ? member : prepare(member, traits);
+  for (const [key, member] of isRecord(value) ? Object.entries(value) : []) {
+    const prepared = Array.isArray(member) ? member : prepare(member);
+    if (prepared === undefined) return undefined;
+    members[key] = prepared;
   }
   return members;
 }
 
 /** Looks like a `RegExp` to typebox, but matches in linear time. */
-class BoundedRegExp extends RegExp {
+class LinearRegExp extends RegExp {
   readonly #pattern: Pattern;
 
   constructor(source: string) {
@@ -147,31 +153,6 @@ class BoundedRegExp extends RegExp {
   override test(text: string): boolean {
     return this.#pattern.test(text);
   }
-}
-
-/** A value nested too deep for the stack does not fit, whatever its schema says. */
-function guarded<T>(run: () => T): T | undefined {
-  try {
-    return run();
-  } catch (cause) {
-    if (cause instanceof RangeError) return undefined;
-    throw cause;
-  }
-}
-
-function hasBoundedNames(value: unknown): boolean {
-  const pending: unknown[] = [value];
-  while (pending.length > 0) {
-    const next = pending.pop();
-    if (Array.isArray(next)) for (const item of next) pending.push(item);
-    else if (isRecord(next)) {
-      for (const key of Object.keys(next)) {
-        if (key.length > LIMITS.patternPropertyName.value) return false;
-        pending.push(next[key]);
-      }
-    }
-  }
-  return true;
 }
 
 /** Where a JSON pointer leads inside a schema, as far as `properties` says; `undefined` when it leads nowhere. */

@@ -27,7 +27,7 @@ export {
   type AuthorizationResponse,
 } from "./keys/authorization.ts";
 
-export { ACCOUNT_NAMES, DATA_EXPORTS, type AccountName } from "./operator/accounts.ts";
+export { ACCOUNT_NAMES, DATA_EXPORTS, LEADER_READ_PREFIX, type AccountName } from "./operator/accounts.ts";
 export {
   createOperatorBundle,
   type ControlPlaneKeys,

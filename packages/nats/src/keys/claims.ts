@@ -20,10 +20,13 @@ export type AccountExport =
   | { readonly type: "stream"; readonly subject: string }
   | { readonly type: "service"; readonly subject: string; readonly answers: "Singleton" | "Stream" };
 
-/** Something an account takes from another, always under its own name: renamed imports re-open a hole (see accounts.ts). */
+/** Something an account takes from another. */
 export interface AccountImport {
   readonly type: "stream" | "service";
+  /** As the exporting account names it. */
   readonly subject: string;
+  /** As the importing account names it, if otherwise; never for stored subjects (see operator/accounts.ts). */
+  readonly as?: string;
   /** Public key of the exporting account. */
   readonly account: string;
 }
@@ -56,7 +59,13 @@ export function encodeAccountJwt(claims: AccountClaims, operator: Nkey): string 
       type: item.type,
       response_type: item.type === "service" ? item.answers : undefined,
     })),
-    imports: claims.imports?.map((item) => ({ name: item.subject, ...item })),
+    imports: claims.imports?.map((item) => ({
+      name: item.subject,
+      subject: item.subject,
+      type: item.type,
+      account: item.account,
+      local_subject: item.as,
+    })),
     authorization: callout && {
       auth_users: callout.users,
       allowed_accounts: callout.allowedAccounts,

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { encodeAccountJwt, encodeOperatorJwt, encodeUserJwt } from "../keys/claims.ts";
 import { createNkey } from "../keys/nkey.ts";
 import { createXkey } from "../keys/xkey.ts";
-import { ACCOUNT_NAMES, DATA_EXPORTS, type AccountName } from "./accounts.ts";
+import { ACCOUNT_NAMES, DATA_EXPORTS, trellisImports, type AccountName } from "./accounts.ts";
 
 /**
  * Operator mode without nsc. The bundle has three parts because they belong in three places: the operator's seed, needed
@@ -59,7 +59,7 @@ export function createOperatorBundle(): OperatorBundle {
     },
     TRELLIS: {
       jetstream: false,
-      imports: DATA_EXPORTS.map(({ type, subject }) => ({ type, subject, account: accounts.DATA.id })),
+      imports: trellisImports(accounts.DATA.id),
     },
     DATA: { jetstream: true, exports: DATA_EXPORTS },
   };

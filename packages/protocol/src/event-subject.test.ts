@@ -1,5 +1,5 @@
 import { eventSubjectTemplate, eventWildcard } from "@trellis/contracts";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   compileEventTemplate,

@@ -6,15 +6,15 @@ import type { Wire } from "./nats-wire.ts";
  *
  * While both are subscribed most messages arrive twice. The old connection goes on delivering; what the new one brings
  * waits. When the old one is drained, everything it delivered meanwhile is struck from the waiting messages once, and
- * the rest is delivered. A message both saw is byte for byte the same, so counting equal messages is exact as long as
- * nobody sends two equal ones around the very instant the new subscription begins; such twins carry no request id, no
- * sequence and no event id, so the second says nothing new.
+ * the rest is delivered; copies that are late on the new connection are struck as they come. A message both heard is
+ * byte for byte the same, so counting equal messages is exact as long as nobody sends two equal ones around the very
+ * instant of a move; such twins carry no request id, no sequence and no event id, so the second says nothing new.
  */
 export class Handover {
   readonly from: Wire;
   readonly to: Wire;
   readonly #delivered = new Map<string, number>();
-  readonly #waiting: LinkMessage[] = [];
+  #waiting: LinkMessage[] | undefined = [];
 
   constructor(from: Wire, to: Wire) {
     this.from = from;
@@ -24,6 +24,7 @@ export class Handover {
   /** Takes a message of either connection; true when it is to be delivered now. */
   take(wire: Wire, message: LinkMessage): boolean {
     if (wire === this.to) {
+      if (this.#waiting === undefined) return !this.#strike(message);
       this.#waiting.push(message);
       return false;
     }
@@ -32,15 +33,21 @@ export class Handover {
     return true;
   }
 
-  /** What only the new connection heard, in its order. */
+  /** The old connection is silent: what only the new one heard, in its order. */
   finish(): readonly LinkMessage[] {
-    return this.#waiting.filter((message) => {
-      const key = identity(message);
-      const count = this.#delivered.get(key) ?? 0;
-      if (count === 0) return true;
-      this.#delivered.set(key, count - 1);
-      return false;
-    });
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    return waiting.filter((message) => !this.#strike(message));
+  }
+
+  #strike(message: LinkMessage): boolean {
+    if (this.#delivered.size === 0) return false;
+    const key = identity(message);
+    const count = this.#delivered.get(key);
+    if (count === undefined) return false;
+    if (count === 1) this.#delivered.delete(key);
+    else this.#delivered.set(key, count - 1);
+    return true;
   }
 }
 

@@ -1,1 +1,26 @@
-export {};
+/** For `@trellis/server`, the control plane and our own tools; it may change in any version. */
+
+// The seam to NATS.
+export type {
+  Link,
+  LinkMessage,
+  LinkState,
+  LinkSubscription,
+  RequestOptions,
+  SubscribeOptions,
+} from "./link.ts";
+export { connectLink } from "./nats-link.ts";
+export type { LinkOptions, NatsLink } from "./nats-link.ts";
+export type { ConnectFunction, ConnectionPlan } from "./nats-wire.ts";
+export { HELD_PUBLISHES } from "./held-publishes.ts";
+export { carriesJetStreamHeaders } from "./jetstream-headers.ts";
+
+// Time.
+export { DeadlineWheel, WheelEntry } from "./deadline-wheel.ts";
+export { pause, reconnectDelayMs } from "./reconnect-delay.ts";
+
+// Who we are.
+export { createRequestSigner } from "./request-signer.ts";
+export type { RequestSigner, RequestSignerOptions } from "./request-signer.ts";
+export { ConnectRefused, connectSession } from "./session.ts";
+export type { Session, SessionOptions } from "./session.ts";

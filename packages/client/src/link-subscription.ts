@@ -7,6 +7,8 @@ import type { Wire } from "./nats-wire.ts";
 
 /** A drain that takes longer than this goes on without its confirmation: the connection is as good as dead. */
 const DRAIN_MS = 2_000;
+/** A copy of a message may reach the new connection this much later than the old one: another server, another route. */
+const LATE_COPY_MS = 500;
 
 /** One subscription of the link, carried from connection to connection. */
 export class CarriedSubscription implements LinkSubscription {
@@ -52,9 +54,11 @@ export class CarriedSubscription implements LinkSubscription {
   async finishNext(from: Wire): Promise<void> {
     await this.#drainOn(from);
     const handover = this.#handover;
-    this.#handover = undefined;
     if (handover === undefined || this.#ended) return;
     for (const message of handover.finish()) this.#deliver(message);
+    setTimeout(() => {
+      if (this.#handover === handover) this.#handover = undefined;
+    }, LATE_COPY_MS);
   }
 
   /** The old connection is gone already; there is nothing to drain and nothing to compare. */

@@ -74,7 +74,7 @@ export class Wire {
     inbox: ReplyInbox,
     events: WireEvents,
   ): Promise<Wire> {
-    const attempts: Attempts = { count: 0, lastDialAt: 0 };
+    const attempts = new Attempts();
     const bornAt = performance.now();
     const connection = await connect({
       servers: [...plan.servers],
@@ -88,13 +88,17 @@ export class Wire {
       noAsyncTraces: true,
       ignoreAuthErrorAbort: true,
       maxReconnectAttempts: -1,
-      reconnectDelayHandler: () => {
+      reconnectDelayHandler: () => attempts.delayMs,
+      // Called before each dial; asking the delay handler happens several times for one.
+      reconnectToServer: () => {
         attempts.lastDialAt = performance.now();
-        return reconnectDelayMs(attempts.count++);
+        attempts.delayMs = reconnectDelayMs(attempts.count);
+        attempts.count += 1;
+        return null;
       },
     });
     const wire = new Wire(connection, plan, inbox, bornAt, events, attempts);
-    attempts.count = 0;
+    attempts.reset();
     void wire.#watch();
     wire.hear(inbox);
     return wire;
@@ -137,12 +141,9 @@ export class Wire {
           if (this.retired) void this.connection.close();
           else this.#events.onDown(this);
           break;
-        case "reconnecting":
-          this.#attempts.lastDialAt = performance.now();
-          break;
         case "reconnect":
           this.up = true;
-          this.#attempts.count = 0;
+          this.#attempts.reset();
           this.bornAt = this.#attempts.lastDialAt;
           if (!this.retired) this.#events.onUp(this);
           break;
@@ -171,7 +172,14 @@ export class Wire {
   }
 }
 
-interface Attempts {
-  count: number;
-  lastDialAt: number;
+/** How often this connection dialled since it was last up, and how long it waits before the next time. */
+class Attempts {
+  count = 0;
+  delayMs = reconnectDelayMs(0);
+  lastDialAt = 0;
+
+  reset(): void {
+    this.count = 0;
+    this.delayMs = reconnectDelayMs(0);
+  }
 }

@@ -1,0 +1,227 @@
+import type { Resource } from "../resources/resource-plan.ts";
+import { bindingsOf, planResources, resourcesFingerprint } from "../resources/resource-plan.ts";
+import { existingName, type ResourceStore } from "../resources/jetstream.ts";
+import { type Authority, AUTHORITIES, CONTRACTS, DEPLOYMENTS, PLANS } from "../tables.ts";
+import type { ControlContext } from "./context.ts";
+import { sweepPlans } from "./proposals.ts";
+
+/**
+ * Makes what was accepted exist.
+ * 1. Level-triggered: each round compares what should be with what is, whatever happened before.
+ * 2. Every step may be repeated and the process may die between any two: only the last one, in the registry, says
+ *    that a deployment is materialized.
+ * 3. A failure keeps the last good materialization in force, says why, and is tried again with growing delays.
+ * 4. Nothing is ever deleted here: an alias that is gone is released, its data stays until somebody purges it.
+ * 5. Two of these at once do no harm; the lease only saves work.
+ */
+export interface Reconciler {
+  /** One round over everything that needs work now; answers how many deployments were worked on. */
+  round(): Promise<number>;
+  /** Rounds by registry changes, retries that came due and a slow sweep of what exists, until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** When to try again and when to look at everything. */
+export interface ReconcilerTimes {
+  readonly retryMinMs: number;
+  readonly retryMaxMs: number;
+  /** How often what exists is compared with what was made, in case somebody removed it. */
+  readonly sweepMs: number;
+}
+
+export const RECONCILER_TIMES: ReconcilerTimes = { retryMinMs: 500, retryMaxMs: 60_000, sweepMs: 5 * 60_000 };
+
+/** What happened, for the log and the metrics. */
+export interface ReconcilerEvents {
+  materialized?(deployment: string, version: number): void;
+  failed?(deployment: string, problems: readonly string[]): void;
+  /** A round broke off: JetStream or the registry did not answer. It is tried again. */
+  interrupted?(error: unknown): void;
+}
+
+/** Makes the reconciler of one replica; run it while holding the lease. */
+export function createReconciler(options: {
+  readonly context: ControlContext;
+  readonly store: ResourceStore;
+  readonly times?: Partial<ReconcilerTimes>;
+  readonly events?: ReconcilerEvents;
+}): Reconciler {
+  const { context, store, events = {} } = options;
+  const times = { ...RECONCILER_TIMES, ...options.times };
+  let sharedReady = false;
+
+  const round = async (): Promise<number> => {
+    if (!sharedReady) {
+      const problems = await store.ensureShared();
+      if (problems.length > 0) throw new Error(problems.join("; "));
+      sharedReady = true;
+    }
+    await sweepPlans(context);
+    let worked = 0;
+    for (const { value } of context.tables.authorities.all()) {
+      if (!isDue(context, value)) continue;
+      await reconcileOne(context, store, value, times, events);
+      worked += 1;
+    }
+    return worked;
+  };
+
+  const run = async (signal: AbortSignal): Promise<void> => {
+    const bell = new Bell();
+    const watched = new Set([AUTHORITIES, DEPLOYMENTS, CONTRACTS, PLANS].map((table) => table.name));
+    const stop = context.registry.onChange((changes) => {
+      if (changes.some((change) => watched.has(change.table))) bell.ring();
+    });
+    const wake = (): void => bell.ring();
+    signal.addEventListener("abort", wake);
+    let nextSweep = context.now();
+    try {
+      while (!signal.aborted) {
+        let pause = times.sweepMs;
+        try {
+          // Work finished by one round may be what another waited for.
+          while (!signal.aborted && (await round()) > 0);
+          if (context.now() >= nextSweep) {
+            nextSweep = context.now() + times.sweepMs;
+            if ((await markMissing(context, store)) > 0) bell.ring();
+          }
+          pause = Math.min(pause, nextDue(context) - context.now());
+        } catch (error) {
+          events.interrupted?.(error);
+          sharedReady = false;
+          pause = times.retryMinMs;
+        }
+        await bell.wait(Math.max(10, pause));
+      }
+    } finally {
+      stop();
+      signal.removeEventListener("abort", wake);
+    }
+  };
+
+  return { round, run };
+}
+
+/** Asks for another look at a deployment now, also after a failure that would wait. */
+export async function requestReconcile(context: ControlContext, deployment: string): Promise<boolean> {
+  const { result } = await context.registry.transact((tx) => {
+    const authority = tx.get(context.tables.authorities, deployment);
+    if (!authority) return false;
+    if (!authority.desired) return true;
+    const reconcile: Authority["reconcile"] = { state: "pending", attempts: 0, updatedAt: context.now(), problems: authority.reconcile.problems };
+    tx.put<Authority>(context.tables.authorities, deployment, { ...authority, reconcile });
+    return true;
+  });
+  return result;
+}
+
+/** What should exist for a deployment by its accepted contract. */
+function wanted(context: ControlContext, authority: Authority): readonly Resource[] | undefined {
+  const manifest = authority.desired && context.catalog.manifest(authority.desired.digest);
+  return manifest && planResources(authority.deployment, manifest, context.catalog);
+}
+
+function isDue(context: ControlContext, authority: Authority): boolean {
+  const { reconcile } = authority;
+  if (!authority.desired) return false;
+  if (reconcile.state === "pending") return true;
+  if (reconcile.state === "failed") return context.now() >= (reconcile.nextAttemptAt ?? 0);
+  // An event of another contract may have come or gone since: the consumers that read it follow.
+  const manifest = context.catalog.manifest(authority.desired.digest);
+  if (!Object.values(manifest?.eventConsumers ?? {}).some((group) => group.uses !== undefined)) return false;
+  return resourcesFingerprint(wanted(context, authority) ?? []) !== authority.materialized?.fingerprint;
+}
+
+async function reconcileOne(
+  context: ControlContext,
+  store: ResourceStore,
+  authority: Authority,
+  times: ReconcilerTimes,
+  events: ReconcilerEvents,
+): Promise<void> {
+  const resources = wanted(context, authority);
+  const problems: string[] = [];
+  if (!resources) problems.push("The accepted contract is missing from the registry; propose and accept it again");
+  for (const resource of resources ?? []) {
+    try {
+      const problem = await store.ensure(resource);
+      if (problem !== undefined) problems.push(problem);
+    } catch (error) {
+      problems.push(`JetStream did not answer: ${error instanceof Error ? error.message : String(error)}`);
+      break;
+    }
+  }
+  await context.registry.transact((tx) => {
+    const current = tx.get(context.tables.authorities, authority.deployment);
+    // Another version was accepted meanwhile: what was made stays, its own round finishes the rest.
+    if (!current?.desired || current.version !== authority.version) return;
+    const at = context.now();
+    if (problems.length === 0 && resources) {
+      const { version, contractId, digest } = current.desired;
+      tx.put<Authority>(context.tables.authorities, current.deployment, {
+        ...current,
+        materialized: { version, contractId, digest, bindings: bindingsOf(current.deployment, resources), fingerprint: resourcesFingerprint(resources), at },
+        reconcile: { state: "done", attempts: 0, updatedAt: at, problems: [] },
+      });
+    } else {
+      const attempts = current.reconcile.attempts + 1;
+      tx.put<Authority>(context.tables.authorities, current.deployment, {
+        ...current,
+        reconcile: { state: "failed", attempts, updatedAt: at, nextAttemptAt: at + retryDelay(attempts, times), problems },
+      });
+    }
+  });
+  if (problems.length === 0) events.materialized?.(authority.deployment, authority.version);
+  else events.failed?.(authority.deployment, problems);
+}
+
+/** Doubles, and is spread so that deployments that failed together do not come back together. */
+function retryDelay(attempts: number, times: ReconcilerTimes): number {
+  const full = Math.min(times.retryMaxMs, times.retryMinMs * 2 ** Math.min(attempts - 1, 20));
+  return full / 2 + (Math.random() * full) / 2;
+}
+
+function nextDue(context: ControlContext): number {
+  let next = Number.POSITIVE_INFINITY;
+  for (const { value } of context.tables.authorities.by("reconcile", "failed")) next = Math.min(next, value.reconcile.nextAttemptAt ?? 0);
+  for (const { value } of context.tables.plans.by("state", "pending")) next = Math.min(next, value.expiresAt);
+  return next;
+}
+
+/** Marks deployments whose resources somebody removed behind our back. */
+async function markMissing(context: ControlContext, store: ResourceStore): Promise<number> {
+  const existing = await store.existing();
+  let marked = 0;
+  for (const { value } of context.tables.authorities.all()) {
+    if (value.reconcile.state !== "done") continue;
+    if ((wanted(context, value) ?? []).every((resource) => existing.has(existingName(resource)))) continue;
+    await requestReconcile(context, value.deployment);
+    marked += 1;
+  }
+  return marked;
+}
+
+/** Waits until somebody rings or time passes; a ring while nobody waits is kept. */
+class Bell {
+  #rung = false;
+  #wake: (() => void) | undefined;
+
+  ring(): void {
+    this.#rung = true;
+    this.#wake?.();
+  }
+
+  async wait(ms: number): Promise<void> {
+    if (!this.#rung) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.min(ms, 2 ** 31 - 1));
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#wake = undefined;
+    this.#rung = false;
+  }
+}

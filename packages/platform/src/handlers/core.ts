@@ -1,0 +1,42 @@
+import { err, ok } from "@trellis/result";
+import { ContractNotFound, type core } from "@trellis/sdk";
+import type { ControlContext } from "../authority/context.ts";
+import { surfaceStatus } from "../catalog/surface-status.ts";
+import type { HandlersOf } from "./handler.ts";
+
+/** What the caller of a status question holds; the callout's side knows sessions. */
+export type CapabilitiesOf = (sessionKey: string) => Promise<readonly string[]>;
+
+/** `trellis.core@v1`: the catalogue, single contracts, and whether a surface could be used. */
+export function coreHandlers(
+  context: ControlContext,
+  capabilitiesOf: CapabilitiesOf,
+): HandlersOf<typeof core, "Trellis.Catalog" | "Trellis.Contract.Get" | "Trellis.Surface.Status"> {
+  const { catalog, liveness, registry } = context;
+  return {
+    "Trellis.Catalog": async () => {
+      const contracts = catalog.entries().map(({ contractId, digest, manifest, active }) => ({
+        id: contractId,
+        digest,
+        displayName: manifest.displayName,
+        description: manifest.description,
+        kind: manifest.kind,
+        active: active !== undefined,
+        deployments: [...(active?.deployments ?? [])],
+        liveReplicas: (active?.deployments ?? []).reduce((sum, deployment) => sum + liveness.replicas(deployment), 0),
+      }));
+      return ok({ contracts, revision: registry.revision });
+    },
+    "Trellis.Contract.Get": async ({ input }) => {
+      const byId = input.id === undefined ? undefined : catalog.entries().find((entry) => entry.contractId === input.id);
+      const digest = input.digest ?? byId?.digest;
+      const manifest = digest === undefined ? undefined : catalog.manifest(digest);
+      if (digest === undefined || !manifest) return err(new ContractNotFound({ contract: input.digest ?? input.id ?? "without a name" }));
+      return ok({ digest, manifest });
+    },
+    "Trellis.Surface.Status": async ({ input, caller }) => {
+      const capabilities = new Set(await capabilitiesOf(caller.sessionKey));
+      return ok(surfaceStatus(catalog, liveness, input, capabilities));
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import type { ConsumerResource, KvResource, Owner, StoreResource } from "./resource-plan.ts";
+
+/** A stream or consumer configuration as the JetStream API writes it. */
+export interface PhysicalConfig {
+  readonly [option: string]: unknown;
+  readonly metadata?: { readonly [key: string]: string };
+}
+
+/** A stream reconciliation wants. */
+export interface StreamConfig extends PhysicalConfig {
+  readonly name: string;
+}
+
+/** A durable pull consumer reconciliation wants. */
+export interface ConsumerConfig extends PhysicalConfig {
+  readonly durable_name: string;
+}
+
+const NS_PER_MS = 1_000_000;
+
+/** Longer than a watcher goes without a full listing (traps: every 60 s), so nobody misses that a key ended. */
+const DELETE_MARKER_NS = 15 * 60_000 * NS_PER_MS;
+
+/** A publisher that got no answer may try the same message id again for this long. */
+const DUPLICATE_WINDOW_NS = 2 * 60_000 * NS_PER_MS;
+
+const OWNER_KEYS = { deployment: "trellis.deployment", lineage: "trellis.lineage", alias: "trellis.alias" } as const;
+
+function ownerMetadata(owner: Owner): { readonly [key: string]: string } {
+  return { [OWNER_KEYS.deployment]: owner.deployment, [OWNER_KEYS.lineage]: owner.lineage, [OWNER_KEYS.alias]: owner.alias };
+}
+
+/**
+ * The stream behind a KV bucket. It republishes every stored change to `kvr.<bucket>.>`, which is how a bucket is
+ * watched without a consumer. Buckets whose values expire leave markers, and markers need roll-ups, which JetStream
+ * only has together with purging; all others refuse both.
+ */
+export function kvStream(kv: KvResource, replicas: number): StreamConfig {
+  const expires = kv.ttlMs > 0;
+  return {
+    name: `KV_${kv.bucket}`,
+    subjects: [`$KV.${kv.bucket}.>`],
+    storage: "file",
+    retention: "limits",
+    discard: "new",
+    num_replicas: replicas,
+    max_msgs_per_subject: kv.history,
+    max_age: kv.ttlMs * NS_PER_MS,
+    max_msg_size: kv.maxValueBytes ?? -1,
+    duplicate_window: duplicateWindow(kv.ttlMs),
+    allow_direct: true,
+    allow_msg_ttl: true,
+    deny_delete: true,
+    deny_purge: !expires,
+    allow_rollup_hdrs: expires,
+    ...(expires ? { subject_delete_marker_ttl: DELETE_MARKER_NS } : {}),
+    republish: { src: `$KV.${kv.bucket}.>`, dest: `kvr.${kv.bucket}.>` },
+    metadata: ownerMetadata(kv.owner),
+  };
+}
+
+/** The stream behind an object store: chunks and descriptions, replaced by roll-ups of one subject. */
+export function storeStream(store: StoreResource, replicas: number): StreamConfig {
+  return {
+    name: `OBJ_${store.bucket}`,
+    subjects: [`$O.${store.bucket}.C.>`, `$O.${store.bucket}.M.>`],
+    storage: "file",
+    retention: "limits",
+    discard: "new",
+    num_replicas: replicas,
+    max_age: (store.ttlMs ?? 0) * NS_PER_MS,
+    max_bytes: store.maxTotalBytes ?? -1,
+    duplicate_window: duplicateWindow(store.ttlMs ?? 0),
+    allow_direct: true,
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+    metadata: ownerMetadata(store.owner),
+  };
+}
+
+// JetStream refuses a window longer than the age of the messages.
+function duplicateWindow(ttlMs: number): number {
+  return ttlMs > 0 ? Math.min(DUPLICATE_WINDOW_NS, ttlMs * NS_PER_MS) : DUPLICATE_WINDOW_NS;
+}
+
+/**
+ * A durable pull consumer. It has no `backoff`: the first delay would override `ack_wait`, so delays are set on the
+ * negative acknowledgement (traps 6, 7).
+ */
+export function consumerConfig(consumer: ConsumerResource): ConsumerConfig {
+  return {
+    durable_name: consumer.consumer,
+    deliver_policy: consumer.replay,
+    ack_policy: "explicit",
+    ack_wait: consumer.ackWaitMs * NS_PER_MS,
+    max_deliver: consumer.maxDeliver,
+    max_ack_pending: consumer.maxAckPending,
+    replay_policy: "instant",
+    ...(consumer.filters.length === 1 ? { filter_subject: consumer.filters[0] } : { filter_subjects: consumer.filters }),
+    metadata: ownerMetadata(consumer.owner),
+  };
+}
+
+/** What to do about one stream or consumer. */
+export type PhysicalStep =
+  | { readonly do: "create" }
+  | { readonly do: "keep" }
+  | { readonly do: "update"; readonly config: PhysicalConfig; readonly changed: readonly string[] }
+  | { readonly do: "refuse"; readonly why: string };
+
+/** Options JetStream never changes on something that exists; the first value stays and is not a difference. */
+const FIXED: ReadonlySet<string> = new Set(["deliver_policy", "storage", "retention", "replay_policy"]);
+
+/**
+ * Compares what is wanted with what exists. Something with our metadata is ours to bring up to date; anything else under
+ * the name is somebody's and is left alone, whatever it looks like.
+ */
+export function planPhysical(what: string, wanted: PhysicalConfig, actual: PhysicalConfig | undefined): PhysicalStep {
+  if (!actual) return { do: "create" };
+  for (const [key, value] of Object.entries(wanted.metadata ?? {})) {
+    const found = actual.metadata?.[key];
+    if (found === value) continue;
+    return {
+      do: "refuse",
+      why:
+        found === undefined
+          ? `${what} exists and was not made by Trellis; move or remove it, or give the alias another name`
+          : `${what} belongs to ${actual.metadata?.[OWNER_KEYS.lineage] ?? "something else"} of deployment ${actual.metadata?.[OWNER_KEYS.deployment] ?? "unknown"}; give the deployment another name`,
+    };
+  }
+  const changed = Object.keys(wanted).filter((option) => option !== "metadata" && !FIXED.has(option) && !same(actual[option], wanted[option]));
+  if (changed.length === 0) return { do: "keep" };
+  const fixed = Object.fromEntries(Object.entries(actual).filter(([option]) => FIXED.has(option)));
+  const config = { ...actual, ...wanted, ...fixed, metadata: { ...actual.metadata, ...wanted.metadata } };
+  return { do: "update", config, changed };
+}
+
+function same(actual: unknown, wanted: unknown): boolean {
+  if (isZero(actual) && isZero(wanted)) return true;
+  return ordered(actual) === ordered(wanted);
+}
+
+/** The server leaves out options that have their zero value, and writes "no limit" as -1. */
+function isZero(value: unknown): boolean {
+  return value === undefined || value === 0 || value === -1 || value === false || value === "";
+}
+
+function ordered(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

@@ -1,0 +1,88 @@
+import { EVENTS_STREAM, JOBS_STREAM, JOBS_WORK_STREAM } from "@trellis/contracts";
+import type { StreamConfig } from "./physical.ts";
+
+/** Streams every deployment shares, and how long they keep things. */
+export interface SharedStreamLimits {
+  readonly replicas: number;
+  readonly eventsMaxAgeMs: number;
+  readonly eventsMaxBytes: number;
+  readonly jobsMaxAgeMs: number;
+  readonly jobsMaxBytes: number;
+}
+
+/** A week of events and a month of jobs; sizes are without limit until the operator knows the disk. */
+export const SHARED_STREAM_DEFAULTS: SharedStreamLimits = {
+  replicas: 1,
+  eventsMaxAgeMs: 7 * 86_400_000,
+  eventsMaxBytes: -1,
+  jobsMaxAgeMs: 30 * 86_400_000,
+  jobsMaxBytes: -1,
+};
+
+/** Deliveries that were given up, as JetStream reports them; somebody must have listened when it did. */
+export const JOBS_ADVISORIES_STREAM = "JOBS_ADVISORIES";
+
+const NS_PER_MS = 1_000_000;
+const OURS = { "trellis.shared": "true" };
+
+/**
+ * Shared streams take no roll-ups (`Nats-Rollup: all` would wipe them) and no schedules, and deny delete and purge:
+ * whoever may publish to one must not be able to change what others stored (traps, headers are powers).
+ */
+export function sharedStreams(limits: SharedStreamLimits): readonly StreamConfig[] {
+  const common = {
+    storage: "file",
+    num_replicas: limits.replicas,
+    allow_direct: true,
+    deny_delete: true,
+    deny_purge: true,
+    duplicate_window: 2 * 60_000 * NS_PER_MS,
+    metadata: OURS,
+  };
+  return [
+    {
+      ...common,
+      name: EVENTS_STREAM,
+      subjects: ["events.>"],
+      retention: "limits",
+      discard: "old",
+      max_age: limits.eventsMaxAgeMs * NS_PER_MS,
+      max_bytes: limits.eventsMaxBytes,
+      // A publisher may let its own event live shorter, such as heartbeats.
+      allow_msg_ttl: true,
+    },
+    {
+      ...common,
+      name: JOBS_STREAM,
+      subjects: ["trellis.jobs.>"],
+      retention: "limits",
+      discard: "old",
+      max_age: limits.jobsMaxAgeMs * NS_PER_MS,
+      max_bytes: limits.jobsMaxBytes,
+    },
+    {
+      ...common,
+      // Work leaves by acknowledgement only, which is a delete to JetStream.
+      deny_delete: false,
+      deny_purge: false,
+      name: JOBS_WORK_STREAM,
+      retention: "workqueue",
+      discard: "old",
+      max_age: limits.jobsMaxAgeMs * NS_PER_MS,
+      sources: [
+        {
+          name: JOBS_STREAM,
+          subject_transforms: ["created", "retried"].map((event) => ({ src: `trellis.jobs.*.*.*.${event}`, dest: "trellis.work.$1.$2" })),
+        },
+      ],
+    },
+    {
+      ...common,
+      name: JOBS_ADVISORIES_STREAM,
+      subjects: [`$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.${JOBS_WORK_STREAM}.>`],
+      retention: "limits",
+      discard: "old",
+      max_age: limits.jobsMaxAgeMs * NS_PER_MS,
+    },
+  ];
+}

@@ -6,13 +6,11 @@ import type { ContractShape } from "./shape.ts";
 
 /** What a contract takes from another: the names it will call, publish, subscribe to. */
 export interface SelectionOf<S extends ContractShape> {
-  readonly rpc?: { readonly call: readonly NameIn<S["rpc"]>[] };
-  readonly operations?: { readonly call: readonly NameIn<S["operations"]>[] };
-  readonly events?: { readonly publish?: readonly NameIn<S["events"]>[]; readonly subscribe?: readonly NameIn<S["events"]>[] };
-  readonly feeds?: { readonly subscribe: readonly NameIn<S["feeds"]>[] };
+  readonly rpc?: { readonly call: readonly (keyof S["rpc"] & string)[] };
+  readonly operations?: { readonly call: readonly (keyof S["operations"] & string)[] };
+  readonly events?: { readonly publish?: readonly (keyof S["events"] & string)[]; readonly subscribe?: readonly (keyof S["events"] & string)[] };
+  readonly feeds?: { readonly subscribe: readonly (keyof S["feeds"] & string)[] };
 }
-
-type NameIn<M> = keyof M & string;
 
 /** A selection of any contract. */
 export interface AnySelection {

@@ -25,8 +25,6 @@ export interface Refs<SN extends string, EN extends string> {
   error<N extends EN>(type: N): NamedError<N>;
 }
 
-type KeyOf<T> = keyof T & string;
-
 type NoErrors = Record<never, never>;
 
 /** Each error stands under its own type, so that a reference, the wire and the class agree. */
@@ -37,9 +35,9 @@ export interface DefineContract<K extends ContractKind> {
   /** For contracts without schemas. */
   <const D extends Definition<never, never>>(definition: D & Checked<D, NoErrors>): Contract<DefinedShape<K, D, NoErrors, NoErrors>>;
   /** For contracts with schemas or errors: `ref` makes references to them. */
-  <const D extends Definition<KeyOf<S>, KeyOf<E>>, S extends Schemas = Record<never, never>, E extends Errors = NoErrors>(
+  <const D extends Definition<keyof S & string, keyof E & string>, S extends Schemas = Record<never, never>, E extends Errors = NoErrors>(
     declarations: { readonly schemas?: S; readonly errors?: E & CheckedErrors<E> },
-    build: (ref: Refs<KeyOf<S>, KeyOf<E>>) => D & Checked<D, S>,
+    build: (ref: Refs<keyof S & string, keyof E & string>) => D & Checked<D, S>,
   ): Contract<DefinedShape<K, D, S, E>>;
 }
 
@@ -57,9 +55,9 @@ export interface DefineAnyContract {
   /** For contracts without schemas. */
   <const D extends Definition<never, never> & AnyKind>(definition: D & Checked<D, NoErrors, "kind">): Contract<DefinedShape<ManifestKind<D["kind"]>, D, NoErrors, NoErrors>>;
   /** For contracts with schemas or errors: `ref` makes references to them. */
-  <const D extends Definition<KeyOf<S>, KeyOf<E>> & AnyKind, S extends Schemas = Record<never, never>, E extends Errors = NoErrors>(
+  <const D extends Definition<keyof S & string, keyof E & string> & AnyKind, S extends Schemas = Record<never, never>, E extends Errors = NoErrors>(
     declarations: { readonly schemas?: S; readonly errors?: E & CheckedErrors<E> },
-    build: (ref: Refs<KeyOf<S>, KeyOf<E>>) => D & Checked<D, S, "kind">,
+    build: (ref: Refs<keyof S & string, keyof E & string>) => D & Checked<D, S, "kind">,
   ): Contract<DefinedShape<ManifestKind<D["kind"]>, D, S, E>>;
 }
 

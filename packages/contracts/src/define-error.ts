@@ -14,11 +14,14 @@ export interface ErrorFields {
 type OptionalField<S> = S extends { readonly "~optional": unknown } ? true : undefined extends InferSchema<S> ? (unknown extends InferSchema<S> ? false : true) : false;
 
 /** The values an error carries, from the schemas of its fields. */
-export type ErrorData<F> = {
-  readonly [K in keyof F as OptionalField<F[K]> extends true ? never : K]: InferSchema<F[K]>;
-} & {
-  readonly [K in keyof F as OptionalField<F[K]> extends true ? K : never]?: InferSchema<F[K]>;
-};
+export type ErrorData<F> = Flat<
+  { readonly [K in keyof F as OptionalField<F[K]> extends true ? never : K]: InferSchema<F[K]> } & {
+    readonly [K in keyof F as OptionalField<F[K]> extends true ? K : never]?: InferSchema<F[K]>;
+  }
+>;
+
+/** One object to read instead of an intersection. */
+type Flat<T> = { readonly [K in keyof T]: T[K] };
 
 /** Names an `Error` already gives a meaning; such fields are read through `fields` only. */
 type TakenName = "name" | "message" | "stack" | "cause" | "type" | "fields" | "toWire";

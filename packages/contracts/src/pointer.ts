@@ -8,7 +8,10 @@ import type { Json, JsonSchema } from "./manifest.ts";
 export type Resolves<Payload, Pointer> = Pointer extends `/${infer Path}` ? IsScalar<At<Payload, Path>> : false;
 
 /** The pointers of the first level, for messages and completion. */
-export type PointersOf<Payload> = unknown extends Payload ? `/${string}` : Payload extends object ? `/${keyof Payload & string}` : never;
+export type PointersOf<Payload> = unknown extends Payload ? `/${string}` : Payload extends object ? FirstLevel<Payload> : never;
+
+/** As keys, so that messages list the pointers instead of naming this type. */
+type FirstLevel<Payload> = keyof { readonly [K in keyof Payload & string as IsScalar<Payload[K]> extends true ? `/${K}` : never]: true };
 
 interface Missing {
   readonly "~missing": true;

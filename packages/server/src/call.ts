@@ -1,5 +1,6 @@
 import { WheelEntry } from "@trellis/client/internal";
 import { ValidationError } from "@trellis/protocol";
+import type { TracedWork } from "@trellis/telemetry";
 import type { Caller } from "./authority.ts";
 import type { HandlerContext } from "./handlers.ts";
 import type { Log } from "./log.ts";
@@ -30,15 +31,18 @@ export class Call extends WheelEntry implements HandlerContext<unknown> {
   input: unknown = undefined;
   /** Nobody waits any more: whatever the handler still answers is dropped. */
   over = false;
+  /** The span of this call and the context calls made inside belong to. */
+  readonly traced: TracedWork;
   readonly #surroundings: CallSurroundings;
   #abort: AbortController | undefined = undefined;
   #log: Log | undefined = undefined;
 
-  constructor(endpoint: RpcEndpoint, request: SignedRequest, reply: string, surroundings: CallSurroundings) {
+  constructor(endpoint: RpcEndpoint, request: SignedRequest, reply: string, traced: TracedWork, surroundings: CallSurroundings) {
     super();
     this.endpoint = endpoint;
     this.request = request;
     this.reply = reply;
+    this.traced = traced;
     this.receivedAt = performance.now();
     this.#surroundings = surroundings;
   }
@@ -53,6 +57,7 @@ export class Call extends WheelEntry implements HandlerContext<unknown> {
       rpc: this.endpoint.name,
       request: this.request.headers.requestId,
       caller: this.session?.caller.id,
+      trace: this.traced.traceId,
     });
     return this.#log;
   }

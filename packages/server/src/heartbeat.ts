@@ -5,12 +5,12 @@ import { health as healthContract } from "@trellis/sdk/health";
 import { newEventId } from "./event-id.ts";
 import type { Health } from "./health.ts";
 import type { Log } from "./log.ts";
-import type { ServerClock } from "./request-check.ts";
+import type { PlatformClock } from "./request-check.ts";
 
 export interface HeartbeatOptions {
   readonly link: Link;
   readonly health: Health;
-  readonly clock: ServerClock;
+  readonly clock: PlatformClock;
   readonly log: Log;
   readonly everyMs: number;
   readonly service: string;
@@ -63,12 +63,12 @@ async function describe(options: HeartbeatOptions): Promise<object> {
     checks: report.checks,
     inFlight: options.inFlight(),
     startedAt: options.startedAt.toISOString(),
-    at: new Date(options.clock.now()).toISOString(),
+    at: new Date(options.clock.nowMs()).toISOString(),
   };
 }
 
 function publish(options: HeartbeatOptions, subject: string, body: object): void {
-  const now = options.clock.now();
+  const now = options.clock.nowMs();
   const headers = natsHeaders();
   headers.set(HEADERS.eventId, newEventId(now));
   headers.set(HEADERS.eventTime, new Date(now).toISOString());

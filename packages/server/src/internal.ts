@@ -4,7 +4,7 @@ export type { ServiceRuntime, ServiceRuntimeOptions } from "./service-runtime.ts
 export { SERVICE_LIMITS } from "./limits.ts";
 export type { ServiceLimits } from "./limits.ts";
 export type { Caller, RequestAuthority, ValidateAnswer, ValidateRequest } from "./authority.ts";
-export type { ServerClock, ServiceCrypto } from "./request-check.ts";
+export type { PlatformClock } from "./request-check.ts";
 export type { Unanswered } from "./rpc-router.ts";
 export { SILENT_LOG } from "./log.ts";
 export type { Log, LogFields } from "./log.ts";

@@ -37,8 +37,8 @@ export const SERVICE_LIMITS: ServiceLimits = {
   maxVerifying: 4096,
   // About 1 kB each: 10 MB at the most.
   maxSessions: 10_000,
-  // A storm of unknown sessions must not become a storm on the control plane.
-  maxValidations: 64,
+  // A storm of unknown sessions must not become an unbounded one on the control plane.
+  maxValidations: 1_024,
   // Under half of the default deadline, so that the caller still hears `retry_later`.
   validateTimeoutMs: 2_000,
   // The stated trade between availability and how late a revocation can be during a control-plane outage.

@@ -1,20 +1,12 @@
-import { decodeBase64url } from "@trellis/contracts";
+import type { AuthCrypto } from "@trellis/auth";
 import { AuthError, proofDigest, ReplayWindow, replayError, TransportError } from "@trellis/protocol";
-import type { Sha256 } from "@trellis/protocol";
 import type { ServiceLimits } from "./limits.ts";
 import type { KnownSession, SessionDirectory, Verdict } from "./session-directory.ts";
 import type { SignedRequest } from "./signed-request.ts";
 
-/** The cryptography a runtime lends: native where there is one. */
-export interface ServiceCrypto {
-  readonly sha256: Sha256;
-  /** Whether this Ed25519 key (base64url) signed the digest. Off the main thread where that is possible. */
-  verify(sessionKey: string, digest: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>;
-}
-
-/** The platform's time in milliseconds: the local clock corrected by what bootstrap learned. */
-export interface ServerClock {
-  now(): number;
+/** The platform's time: the local clock corrected by what bootstrap learned. */
+export interface PlatformClock {
+  nowMs(): number;
 }
 
 export type Checked =
@@ -34,14 +26,14 @@ const FORGED: Checked = { kind: "forged" };
  * 4. then the capabilities the surface requires.
  */
 export class RequestCheck {
-  readonly #crypto: ServiceCrypto;
-  readonly #clock: ServerClock;
+  readonly #crypto: AuthCrypto;
+  readonly #clock: PlatformClock;
   readonly #sessions: SessionDirectory;
   readonly #replay: ReplayWindow;
 
   constructor(options: {
-    readonly crypto: ServiceCrypto;
-    readonly clock: ServerClock;
+    readonly crypto: AuthCrypto;
+    readonly clock: PlatformClock;
     readonly sessions: SessionDirectory;
     readonly limits: ServiceLimits;
   }) {
@@ -50,15 +42,13 @@ export class RequestCheck {
     this.#sessions = options.sessions;
     this.#replay = new ReplayWindow({
       // What was signed before this process began may have been answered by the one before it.
-      startedAtMs: this.#clock.now() - performance.now(),
+      startedAtMs: this.#clock.nowMs() - performance.now(),
       freshnessSeconds: Math.ceil(options.limits.freshnessMs / 1_000),
     });
   }
 
   async check(request: SignedRequest, required: readonly string[]): Promise<Checked> {
     const { headers } = request;
-    const signature = decodeBase64url(headers.proof);
-    if (signature === undefined) return FORGED;
     request.payloadHash = this.#crypto.sha256(request.payload);
     const digest = proofDigest(
       {
@@ -70,9 +60,9 @@ export class RequestCheck {
       },
       this.#crypto.sha256,
     );
-    if (!(await this.#crypto.verify(headers.sessionKey, digest, signature))) return FORGED;
+    if (!(await this.#crypto.verify(headers.sessionKey, digest, headers.proof))) return FORGED;
 
-    const once = this.#replay.accept(headers, this.#clock.now());
+    const once = this.#replay.accept(headers, this.#clock.nowMs());
     if (once !== "accepted") return { kind: "refused", error: replayError(once) };
 
     const found = this.#sessions.lookup(request);

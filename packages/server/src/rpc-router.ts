@@ -1,6 +1,7 @@
 import { DeadlineWheel } from "@trellis/client/internal";
 import type { Link, LinkMessage, LinkSubscription } from "@trellis/client/internal";
 import { HEADERS, inboxPrefix, encodeError, isForCaller, isReplyTo, parseRequestHeaders, STATUS_ERROR, TransportError, UnexpectedError } from "@trellis/protocol";
+import { startServerSpan } from "@trellis/telemetry";
 import { headers as natsHeaders } from "@nats-io/nats-core";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import { Admission } from "./admission.ts";
@@ -110,14 +111,16 @@ export class RpcRouter {
   #receive(endpoint: RpcEndpoint, message: LinkMessage): void {
     const { reply } = message;
     if (message.headers === undefined || message.subject !== endpoint.subject) return this.#ignore("malformed", endpoint);
-    const parsed = parseRequestHeaders(new HeaderIndex(message.headers));
+    const index = new HeaderIndex(message.headers);
+    const parsed = parseRequestHeaders(index);
     if (!parsed.ok) return this.#ignore("malformed", endpoint, parsed.error.message);
     if (reply === undefined || !isReplyTo(inboxPrefix(parsed.value.sessionKey), reply, "r")) {
       return this.#ignore("foreignReply", endpoint);
     }
     if (this.#verifying >= this.#options.limits.maxVerifying) return this.#ignore("tooMany", endpoint);
     const request = new SignedRequest(parsed.value, message.subject, message.data);
-    void this.#handle(new Call(endpoint, request, reply, this.#options.surroundings));
+    const traced = startServerSpan({ name: endpoint.name, surface: "rpc", contractId: this.#options.queue }, index);
+    void this.#handle(new Call(endpoint, request, reply, traced, this.#options.surroundings));
   }
 
   async #handle(call: Call): Promise<void> {
@@ -158,7 +161,7 @@ export class RpcRouter {
     }
     let result: unknown;
     try {
-      result = call.endpoint.handler?.(call);
+      result = call.traced.run(() => call.endpoint.handler?.(call));
     } catch (thrown) {
       return this.#failed(call, thrown);
     }
@@ -231,12 +234,13 @@ export class RpcRouter {
 
   #close(call: Call, error: string | undefined): void {
     call.endpoint.stats.done(call.receivedAt, error);
-    this.#forget(call);
+    this.#forget(call, error);
   }
 
-  #forget(call: Call): void {
+  #forget(call: Call, error?: string): void {
     this.#wheel.remove(call);
     this.#open.delete(call);
+    call.traced.end(error === undefined ? undefined : { type: error });
     if (this.#open.size === 0) this.#idle?.();
   }
 

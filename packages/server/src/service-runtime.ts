@@ -1,3 +1,4 @@
+import type { AuthCrypto } from "@trellis/auth";
 import type { Link, LinkSubscription } from "@trellis/client/internal";
 import type { Contract, ContractShape } from "@trellis/contracts";
 import { parseAuthChange, TRELLIS_SUBJECTS } from "@trellis/protocol";
@@ -13,7 +14,7 @@ import type { Log } from "./log.ts";
 import { serveMicro } from "./micro.ts";
 import { makeHandle, requireHandlers } from "./registrars.ts";
 import { RequestCheck } from "./request-check.ts";
-import type { ServerClock, ServiceCrypto } from "./request-check.ts";
+import type { PlatformClock } from "./request-check.ts";
 import { rpcEndpoints } from "./rpc-endpoint.ts";
 import { RpcRouter } from "./rpc-router.ts";
 import type { Unanswered } from "./rpc-router.ts";
@@ -23,12 +24,12 @@ export interface ServiceRuntimeOptions<S extends ContractShape, Client = unknown
   readonly contract: Contract<S>;
   readonly link: Link;
   readonly authority: RequestAuthority;
-  readonly crypto: ServiceCrypto;
+  readonly crypto: AuthCrypto;
   /** The name a person gave the deployment. */
   readonly serviceName: string;
   /** Tells this replica from its siblings; letters, digits, `-` and `_`. */
   readonly instanceId: string;
-  readonly clock?: ServerClock;
+  readonly clock?: PlatformClock;
   readonly limits?: Partial<ServiceLimits>;
   readonly log?: Log;
   /** What handlers find as `client`. */
@@ -58,6 +59,8 @@ export interface ServiceRuntime<S extends ContractShape, Client = unknown, Deps 
   close(): void;
 }
 
+const LOCAL_CLOCK: PlatformClock = { nowMs: () => Date.now() };
+
 /** Serves a contract. The control plane and every service run through here; only the authority differs. */
 export function createServiceRuntime<S extends ContractShape, Client = unknown, Deps = unknown>(
   options: ServiceRuntimeOptions<S, Client, Deps>,
@@ -65,7 +68,7 @@ export function createServiceRuntime<S extends ContractShape, Client = unknown, 
   const { contract, link } = options;
   const limits: ServiceLimits = { ...SERVICE_LIMITS, ...options.limits };
   const log = options.log ?? SILENT_LOG;
-  const clock = options.clock ?? Date;
+  const clock = options.clock ?? LOCAL_CLOCK;
   const followsChanges = options.followChanges ?? true;
   const changes = new AuthorityChanges();
   const sessions = new SessionDirectory({ authority: options.authority, changes, limits, followsChanges });
@@ -108,7 +111,7 @@ export function createServiceRuntime<S extends ContractShape, Client = unknown, 
       }
       stops.push(forgetOnReconnect(link, sessions));
       router.start();
-      const startedAt = new Date(clock.now());
+      const startedAt = new Date(clock.nowMs());
       const micro = serveMicro(link, {
         name: options.serviceName,
         id: options.instanceId,

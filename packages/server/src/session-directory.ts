@@ -174,8 +174,8 @@ export class SessionDirectory {
   }
 
   async #question(request: SignedRequest): Promise<Verdict> {
-    const generation = this.#generation;
     for (let attempt = 0; attempt < 2; attempt += 1) {
+      const generation = this.#generation;
       let answer: ValidateAnswer;
       try {
         this.#asked += 1;
@@ -187,7 +187,7 @@ export class SessionDirectory {
         return this.#withoutAuthority(this.#entries.get(request.sessionKey), now);
       }
       this.#failing = false;
-      if (generation !== this.#generation) return UNAVAILABLE;
+      if (generation !== this.#generation) continue;
       const verdict = this.#take(request.sessionKey, answer);
       if (verdict !== undefined) return verdict;
     }

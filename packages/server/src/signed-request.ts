@@ -1,5 +1,6 @@
 import { encodeBase64url } from "@trellis/contracts";
 import type { HeaderReader, ParsedRequestHeaders } from "@trellis/protocol";
+import type { TraceHeaderReader } from "@trellis/telemetry";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { ValidateRequest } from "./authority.ts";
 
@@ -7,11 +8,15 @@ const NO_VALUES: readonly string[] = [];
 const NO_BYTES = new Uint8Array(0);
 
 /** Headers by name; nats.js walks all of them for every question, and a request asks many. */
-export class HeaderIndex implements HeaderReader {
+export class HeaderIndex implements HeaderReader, TraceHeaderReader {
   readonly #values: ReadonlyMap<string, readonly string[]>;
 
   constructor(headers: MsgHdrs) {
     this.#values = new Map(headers);
+  }
+
+  get(name: string): string | undefined {
+    return this.#values.get(name)?.[0];
   }
 
   values(name: string): readonly string[] {

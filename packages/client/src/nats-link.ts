@@ -56,6 +56,7 @@ export class NatsLink implements Link, WireEvents {
   #holding = false;
   #state: LinkState = "connected";
   #draining = false;
+  #endedBy: Error | undefined;
   #move: Promise<void> | undefined;
 
   private constructor(options: LinkOptions) {
@@ -157,9 +158,11 @@ export class NatsLink implements Link, WireEvents {
     await this.close();
   }
 
-  async close(): Promise<void> {
+  /** Ends every call: with this reason, or because the owner wants no more. */
+  async close(reason?: Error): Promise<void> {
     if (this.#state === "closed") return;
-    this.#setState("closed");
+    this.#endedBy = reason;
+    this.#setState("closed", reason?.message);
     this.#renewal.stop();
     this.#ended.abort();
     this.#replies.failAll(this.#disconnected(""));
@@ -395,7 +398,8 @@ export class NatsLink implements Link, WireEvents {
     this.#options.onTrouble?.(message);
   }
 
-  #disconnected(subject: string): TransportError {
+  #disconnected(subject: string): Error {
+    if (this.#endedBy !== undefined) return this.#endedBy;
     const about = subject === "" ? "" : ` Nothing was sent to ${subject}.`;
     return this.#state === "closed" || this.#draining
       ? new TransportError("closed", { message: `This connection was closed by its owner.${about}` })

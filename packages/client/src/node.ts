@@ -1,1 +1,59 @@
-export {};
+/// <reference types="node" />
+import { connect } from "@nats-io/transport-node";
+import { nodeCrypto } from "@trellis/auth/node";
+import type { AnyContract } from "@trellis/contracts";
+import { createClient } from "./client.ts";
+import type { TrellisClient as Client } from "./client.ts";
+import { findPlatform } from "./node/find-platform.ts";
+import type { AccessOptions } from "./node/find-platform.ts";
+import type { ConnectFunction } from "./nats-wire.ts";
+import { connectSession } from "./session.ts";
+
+export { findLocalPlatform } from "./node/local-platform.ts";
+export type { LocalPlatform } from "./node/local-platform.ts";
+export { findPlatform, NoPlatform } from "./node/find-platform.ts";
+export type { AccessOptions, PlatformAccess } from "./node/find-platform.ts";
+
+/** Connects to NATS over TCP and TLS. */
+export const nodeConnect: ConnectFunction = connect;
+
+export interface NodeConnectOptions<C extends AnyContract> extends AccessOptions {
+  readonly contract: C;
+  /** What is waited for, or has gone wrong and is being tried again. Printed to standard error unless given. */
+  readonly onNotice?: (message: string) => void;
+  /** Gives up connecting. */
+  readonly signal?: AbortSignal;
+}
+
+export type TrellisClient<C extends AnyContract = AnyContract> = Client<C>;
+
+export const TrellisClient = {
+  /**
+   * Connects as the participant the contract describes: to `url`, `TRELLIS_URL` or the local platform of this folder.
+   * Waits as long as the platform says there is something to wait for, and tells what.
+   */
+  async connect<const C extends AnyContract>(options: NodeConnectOptions<C>): Promise<Client<C>> {
+    const { contract, signal } = options;
+    const { url, key, enrol } = findPlatform(options);
+    const session = await connectSession({
+      url,
+      key,
+      contract,
+      kind: "agent",
+      crypto: nodeCrypto,
+      connect: nodeConnect,
+      transport: "tcp",
+      ...(enrol === undefined ? {} : { enrol }),
+      onNotice: options.onNotice ?? ((message) => console.error(`trellis: ${message}`)),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return createClient({
+      contract,
+      transport: session,
+      onClose: async () => {
+        await session.link.drain();
+        await session.close();
+      },
+    });
+  },
+};

@@ -15,12 +15,10 @@ export interface RequestSignerOptions {
   readonly key: SessionKey;
   readonly clock: ServerClock;
   readonly sha256: Sha256;
-  /** Adds the trace of the present context, if there is one. */
-  readonly trace?: (carrier: { set(name: string, value: string): void }) => void;
 }
 
 export function createRequestSigner(options: RequestSignerOptions): RequestSigner {
-  const { key, clock, sha256, trace } = options;
+  const { key, clock, sha256 } = options;
   const sessionKey = key.publicKey;
   const ids = requestIds();
   return {
@@ -36,7 +34,6 @@ export function createRequestSigner(options: RequestSignerOptions): RequestSigne
       values.set(HEADERS.iat, [String(iat)]);
       values.set(HEADERS.requestId, [requestId]);
       values.set(HEADERS.deadline, [String(boundDeadline(deadlineMs))]);
-      trace?.(headers);
       return headers;
     },
   };

@@ -5,8 +5,9 @@ import { AuthError, parseSessionNotice, sessionNoticeSubject, TransportError } f
 import type { BootstrapReady } from "@trellis/protocol";
 import type { Link } from "./link.ts";
 import { connectLink } from "./nats-link.ts";
-import type { ConnectFunction } from "./nats-wire.ts";
-import type { ConnectionPlan } from "./nats-wire.ts";
+import type { NatsLink } from "./nats-link.ts";
+import type { ConnectFunction, ConnectionPlan } from "./nats-wire.ts";
+import { pause, reconnectDelayMs } from "./reconnect-delay.ts";
 import { createRequestSigner } from "./request-signer.ts";
 import type { RequestSigner } from "./request-signer.ts";
 
@@ -22,7 +23,6 @@ export interface SessionOptions {
   /** A registered user key that vouches for a session key of one run. */
   readonly enrol?: SessionKey;
   readonly fetch?: typeof globalThis.fetch;
-  readonly trace?: (carrier: { set(name: string, value: string): void }) => void;
   /** What is waited for, or has gone wrong and is being tried again: for a person. */
   readonly onNotice?: (message: string) => void;
   readonly signal?: AbortSignal;
@@ -47,6 +47,8 @@ export interface Session {
 
 /** Refused logins are looked into no more often than this. */
 const LOOK_EVERY_MS = 2_000;
+/** After about two seconds the connection is renewed with the facts there are. */
+const CATCH_UP_ATTEMPTS = 6;
 
 /** Asks the platform until it is ready, connects, and keeps both true until it is closed or the platform ends it. */
 export async function connectSession(options: SessionOptions): Promise<Session> {
@@ -64,7 +66,7 @@ class PlatformSession implements Session {
   readonly clock: ServerClock;
   readonly signer: RequestSigner;
   readonly sessionKey: string;
-  link!: Link;
+  link!: NatsLink;
   facts: BootstrapReady;
   readonly #options: SessionOptions;
   readonly #stop: AbortController;
@@ -79,8 +81,7 @@ class PlatformSession implements Session {
     this.clock = clock;
     this.facts = facts;
     this.sessionKey = options.key.publicKey;
-    const { key, crypto, trace } = options;
-    this.signer = createRequestSigner({ key, clock, sha256: crypto.sha256, ...(trace === undefined ? {} : { trace }) });
+    this.signer = createRequestSigner({ key: options.key, clock, sha256: options.crypto.sha256 });
   }
 
   get ended(): AbortSignal {
@@ -138,11 +139,20 @@ class PlatformSession implements Session {
         break;
       case "permissionsChanged":
         // The new facts first, so that whoever works with them finds their permissions granted.
-        void this.refresh().then(() => this.link.renew());
+        void this.#catchUpWith(notice.revision).then(() => this.link.renew());
         break;
       case "goingAway":
         void this.link.renew();
         break;
+    }
+  }
+
+  /** A replica of the control plane may answer from just before the change it was told of. */
+  async #catchUpWith(revision: number): Promise<void> {
+    for (let attempt = 0; attempt < CATCH_UP_ATTEMPTS; attempt += 1) {
+      await this.refresh();
+      if (this.facts.revision >= revision || this.#stop.signal.aborted) return;
+      await pause(reconnectDelayMs(attempt), this.#stop.signal);
     }
   }
 
@@ -173,7 +183,7 @@ class PlatformSession implements Session {
     this.#options.onNotice?.(reason.message);
     this.#ended.abort(reason);
     this.#stop.abort();
-    void this.link?.close();
+    void this.link.close(reason);
   }
 }
 

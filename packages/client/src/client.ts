@@ -1,0 +1,121 @@
+import { surfacePath } from "@trellis/contracts";
+import type { AnyContract, CallableRpc as CallableRpcOf, ErrorOf, Nested, RpcOf } from "@trellis/contracts";
+import type { AuthError, RemoteError, TransportError, UnexpectedError, ValidationError } from "@trellis/protocol";
+import { AsyncResult } from "@trellis/result";
+import type { auth, core } from "@trellis/sdk";
+import { callableRpcs, unknownRpc } from "./callable-rpc.ts";
+import type { LinkState } from "./link.ts";
+import { callRpc } from "./rpc-call.ts";
+import type { CallOptions, CallTransport } from "./rpc-call.ts";
+
+/** What can go wrong with any call, whatever it declares. */
+export type CallError = AuthError | ValidationError | TransportError | UnexpectedError | RemoteError;
+
+interface RpcFacts {
+  readonly input: unknown;
+  readonly output: unknown;
+  readonly error: unknown;
+}
+
+/** One RPC as a function: the input, and how long to wait. */
+export type RpcFunction<R extends RpcFacts> = (
+  input: R["input"],
+  options?: CallOptions,
+) => AsyncResult<R["output"], ErrorOf<R> | CallError>;
+
+/** What participants of a kind may call without asking. */
+type BaselineRpc<C extends AnyContract> = C["kind"] extends "service"
+  ? Record<never, never>
+  : Pick<RpcOf<typeof auth>, "Auth.Sessions.Me" | "Auth.Sessions.Logout"> & Pick<RpcOf<typeof core>, "Trellis.Surface.Status">;
+
+/** Every RPC a client of this contract may call, by logical name. */
+export type ClientRpc<C extends AnyContract> = BaselineRpc<C> & CallableRpcOf<C>;
+
+type RpcFunctions<M> = { readonly [N in keyof M]: M[N] extends RpcFacts ? RpcFunction<M[N]> : never };
+
+/** The state of the connection, for people and for health checks. */
+export interface ClientConnection {
+  readonly state: LinkState;
+  /** Calls that still wait for their answer. */
+  readonly waiting: number;
+  /** Returns the function that stops listening. */
+  onChange(listener: (state: LinkState, detail?: string) => void): () => void;
+}
+
+/** Calls what its contract declares. */
+export interface TrellisClient<C extends AnyContract = AnyContract> extends AsyncDisposable {
+  readonly contract: C;
+  /** `client.rpc.orders.get(input)` asks `Orders.Get`. */
+  readonly rpc: Nested<RpcFunctions<ClientRpc<C>>>;
+  readonly connection: ClientConnection;
+  /** The same by logical name. */
+  request<N extends keyof ClientRpc<C> & string>(
+    name: N,
+    input: ClientRpc<C>[N] extends RpcFacts ? ClientRpc<C>[N]["input"] : never,
+    options?: CallOptions,
+  ): ClientRpc<C>[N] extends RpcFacts ? AsyncResult<ClientRpc<C>[N]["output"], ErrorOf<ClientRpc<C>[N]> | CallError> : never;
+  /** Lets calls under way finish, then closes. */
+  close(): Promise<void>;
+}
+
+export interface ClientOptions<C extends AnyContract> {
+  readonly contract: C;
+  /** What calls travel on: a session, or a link and a signer of the owner's. */
+  readonly transport: CallTransport;
+  /** Runs after the calls under way have ended; without it `close` leaves the transport to its owner. */
+  readonly onClose?: () => Promise<void>;
+}
+
+/** Makes the client of a contract over a connection that is already there. */
+export function createClient<const C extends AnyContract>(options: ClientOptions<C>): TrellisClient<C> {
+  const { contract, transport, onClose } = options;
+  const { link } = transport;
+  const rpcs = callableRpcs(contract);
+  const functions = new Map<string, UntypedRpc>();
+  const functionOf = (name: string): UntypedRpc => {
+    let known = functions.get(name);
+    if (known === undefined) {
+      const rpc = rpcs.get(name) ?? unknownRpc(name);
+      known = (input, callOptions) => new AsyncResult(callRpc(transport, rpc, input, callOptions));
+      functions.set(name, known);
+    }
+    return known;
+  };
+  const groups: { [group: string]: { [leaf: string]: UntypedRpc } } = {};
+  for (const [name, { declared }] of rpcs) {
+    if (declared?.selected !== true) continue;
+    const { group, leaf } = surfacePath(name);
+    (groups[group] ??= {})[leaf] = functionOf(name);
+  }
+  const close = async (): Promise<void> => {
+    await onClose?.();
+  };
+  const untyped: UntypedClient = {
+    contract,
+    rpc: groups,
+    connection: {
+      get state() {
+        return link.state;
+      },
+      get waiting() {
+        return link.waiting;
+      },
+      onChange: (listener) => link.onState(listener),
+    },
+    request: (name, input, callOptions) => functionOf(name)(input, callOptions),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+  // The maps above are built from the same manifest the types were inferred from; TypeScript cannot follow that.
+  return untyped as unknown as TrellisClient<C>;
+}
+
+type UntypedRpc = (input: unknown, options?: CallOptions) => AsyncResult<unknown, unknown>;
+
+interface UntypedClient extends AsyncDisposable {
+  readonly contract: AnyContract;
+  readonly rpc: { readonly [group: string]: { readonly [leaf: string]: UntypedRpc } };
+  readonly connection: ClientConnection;
+  request(name: string, input: unknown, options?: CallOptions): AsyncResult<unknown, unknown>;
+  close(): Promise<void>;
+}

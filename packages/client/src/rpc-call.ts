@@ -1,0 +1,137 @@
+import type { TrellisError } from "@trellis/contracts";
+import { AuthError, decodeError, isErrorReply, LIMITS, TransportError, ValidationError } from "@trellis/protocol";
+import { err, ok } from "@trellis/result";
+import type { Result } from "@trellis/result";
+import { startClientSpan } from "@trellis/telemetry";
+import type { CallableRpc } from "./callable-rpc.ts";
+import type { Link, LinkMessage } from "./link.ts";
+import type { RequestSigner } from "./request-signer.ts";
+
+/** How one call is made. */
+export interface CallOptions {
+  /** How long to wait for the answer; 5 s unless said otherwise, 5 minutes at most. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What calls travel on; a `Session` fits. */
+export interface CallTransport {
+  readonly link: Link;
+  readonly signer: RequestSigner;
+  /** Corrects the clock, so that a refused time of signing can be mended. */
+  refresh?(): Promise<void>;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Makes one call: checks the input, signs, asks, and checks what came back. Never rejects for an expected failure. */
+export async function callRpc(
+  transport: CallTransport,
+  rpc: CallableRpc,
+  input: unknown,
+  options: CallOptions = {},
+): Promise<Result<unknown, TrellisError>> {
+  const payload = encodeInput(rpc, input);
+  if (!payload.ok) return payload;
+  const endsAt = performance.now() + Math.min(options.timeoutMs ?? LIMITS.defaultDeadlineMs, LIMITS.maxDeadlineMs);
+  const first = await askOnce(transport, rpc, payload.value, endsAt, options.signal);
+  if (first.ok || transport.refresh === undefined) return first;
+  const { error } = first;
+  if (!(error instanceof AuthError) || error.reason !== "iat_out_of_range") return first;
+  // Refused unread, because our clock had drifted: once it is right, the same question is worth a new signature.
+  await transport.refresh();
+  return askOnce(transport, rpc, payload.value, endsAt, options.signal);
+}
+
+async function askOnce(
+  transport: CallTransport,
+  rpc: CallableRpc,
+  payload: Uint8Array,
+  endsAt: number,
+  signal: AbortSignal | undefined,
+): Promise<Result<unknown, TrellisError>> {
+  const timeoutMs = Math.max(1, endsAt - performance.now());
+  const headers = transport.signer.sign(rpc.subject, payload, timeoutMs);
+  const span = startClientSpan(
+    { name: rpc.name, surface: "rpc", ...(rpc.contractId === undefined ? {} : { contractId: rpc.contractId }) },
+    headers,
+  );
+  let result: Result<unknown, TrellisError>;
+  try {
+    const answer = await transport.link.request(rpc.subject, payload, {
+      headers,
+      timeoutMs,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    result = readAnswer(rpc, answer);
+  } catch (error) {
+    result = err(asCallError(rpc, error));
+  }
+  span.end(result.ok ? undefined : result.error);
+  return result;
+}
+
+function encodeInput(rpc: CallableRpc, input: unknown): Result<Uint8Array, ValidationError> {
+  if (!rpc.input.check(input)) {
+    return err(new ValidationError(rpc.input.errors(input), { message: describeInput(rpc, input) }));
+  }
+  try {
+    return ok(encoder.encode(JSON.stringify(input)));
+  } catch (error) {
+    const message = error instanceof Error ? error.message : "it cannot be written as JSON";
+    return err(new ValidationError([{ path: "", message }]));
+  }
+}
+
+function readAnswer(rpc: CallableRpc, answer: LinkMessage): Result<unknown, TrellisError> {
+  const { headers, data } = answer;
+  if (headers !== undefined && isErrorReply(headers)) return err(decodeError(data, rpc.errors));
+  let output: unknown;
+  try {
+    output = JSON.parse(decoder.decode(data));
+  } catch {
+    return err(new TransportError("invalid_reply", { message: `The answer of ${rpc.name} is not JSON.` }));
+  }
+  if (rpc.output.check(output)) return ok(output);
+  const [issue] = rpc.output.errors(output);
+  const where = issue === undefined ? "" : ` (${issue.path === "" ? "the whole answer" : issue.path}: ${issue.message})`;
+  return err(new TransportError("invalid_reply", { message: `The answer of ${rpc.name} is not what its contract says${where}.` }));
+}
+
+/** What stopped a call before its answer; a bug of ours passes through. */
+function asCallError(rpc: CallableRpc, error: unknown): TrellisError {
+  if (error instanceof TransportError && error.code === "permission_denied") return notPermitted(rpc);
+  if (error instanceof TransportError && error.code === "no_responders") {
+    return new TransportError("no_responders", { message: `Nobody serves ${rpc.name} (${rpc.subject}) at the moment.` });
+  }
+  if (error instanceof TransportError && error.code === "timeout") {
+    return new TransportError("timeout", { message: `${rpc.name}: ${error.message}` });
+  }
+  if (error instanceof TransportError || error instanceof AuthError) return error;
+  throw error;
+}
+
+/** NATS refused the subject: either the contract does not declare the call, or its declaration is not in force. */
+function notPermitted(rpc: CallableRpc): AuthError {
+  return new AuthError("insufficient_permissions", { message: `${rpc.name} was refused by NATS. ${remedy(rpc)}` });
+}
+
+function remedy({ name, contractId, declared }: CallableRpc): string {
+  if (declared === undefined) {
+    return `This contract uses no contract that has ${name}. Add the one that owns it to \`uses\`: { required: { owner: owner.use({ rpc: { call: ["${name}"] } }) } }.`;
+  }
+  const { alias, list, selected } = declared;
+  if (!selected) {
+    const names = [...list, name].map((each) => `"${each}"`).join(", ");
+    return `The contract does not declare it. Add it to \`uses\`: ${alias}: ${alias}.use({ rpc: { call: [${names}] } }).`;
+  }
+  return `The contract declares it (uses ${alias}, ${contractId ?? "an unknown contract"}), but it is not granted: a capability is missing, an optional use was not accepted, or the change is not in force yet. \`trellis why\` tells which.`;
+}
+
+function describeInput(rpc: CallableRpc, input: unknown): string {
+  const [issue] = rpc.input.errors(input);
+  const where = issue === undefined || issue.path === "" ? "the input" : issue.path;
+  const what = input === undefined ? "there is none; pass {} when it has no members" : (issue?.message ?? "does not match");
+  return `The input of ${rpc.name} does not match its contract: ${where}: ${what}.`;
+}

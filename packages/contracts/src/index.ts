@@ -86,3 +86,12 @@ export type {
   StateOf,
   StoreOf,
 } from "./types.ts";
+export { contractDigest, digestProjection } from "./digest.ts";
+export { normalizeManifest } from "./normalize.ts";
+export { parseManifest } from "./parse.ts";
+export type { ManifestInvalid, ParsedManifest } from "./parse.ts";
+export { BUILT_IN_ERRORS } from "./manifest-references.ts";
+export { listSurfaces, schemaRefs } from "./surfaces.ts";
+export type { SchemaRefAt, Surface, SurfaceKind } from "./surfaces.ts";
+export { findSubjectCollisions } from "./collisions.ts";
+export type { CollidingSurface, Collision } from "./collisions.ts";

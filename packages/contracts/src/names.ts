@@ -52,11 +52,14 @@ export function capabilityKey(contractId: string, local: string): string {
   return `${contractName(contractId)}${CAPABILITY_SEPARATOR}${local}`;
 }
 
-const CONTRACT_ID = /^[a-z][a-z0-9-]*(?:\.[a-z][a-z0-9-]*)*@v(?:0|[1-9][0-9]{0,5})$/;
+const CONTRACT_ID = /^[a-z][a-z0-9_-]*(?:\.[a-z][a-z0-9_-]*)*@v(?:0|[1-9][0-9]{0,5})$/;
 const VERSION = /^v(?:0|[1-9][0-9]{0,5})$/;
 const SURFACE_NAME = /^[A-Z][A-Za-z0-9]*(?:\.[A-Z][A-Za-z0-9]*)*$/;
 const LOCAL_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 const CAPABILITY_LOCAL = /^[A-Za-z][A-Za-z0-9_.-]*$/;
+const SCHEMA_NAME = /^[A-Za-z][A-Za-z0-9_.-]*$/;
+// Parameters stand inside a subject, so their pointers hold nothing a token may not hold.
+const EVENT_PARAM = /^(?:\/[A-Za-z0-9_$-]+)+$/;
 const BUCKET = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 const DEPLOYMENT = /^[a-z][a-z0-9-]{0,47}$/;
 
@@ -66,6 +69,8 @@ export const NAME_RULES = {
   version: { rule: "v and a number: v1", test: (name: string) => VERSION.test(name) },
   surface: { rule: "words that start with a capital, joined by dots: Orders.Get", test: (name: string) => name.length <= 120 && SURFACE_NAME.test(name) },
   local: { rule: "a letter, then letters, digits, - or _", test: (name: string) => name.length <= 64 && LOCAL_NAME.test(name) },
+  schema: { rule: "a letter, then letters, digits, ., - or _", test: (name: string) => name.length <= 120 && SCHEMA_NAME.test(name) },
+  eventParam: { rule: "a JSON pointer of letters, digits, _, $ or -: /customer/id", test: (name: string) => name.length <= 200 && EVENT_PARAM.test(name) },
   capability: { rule: "the contract's name, ::, a local name: orders::read", test: isCapabilityKey },
   bucket: { rule: "letters, digits, - or _", test: (name: string) => name.length <= 120 && BUCKET.test(name) },
   deployment: { rule: "a lower-case letter, then at most 47 lower-case letters, digits or -", test: (name: string) => DEPLOYMENT.test(name) },

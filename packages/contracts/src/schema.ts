@@ -155,17 +155,33 @@ class LinearRegExp extends RegExp {
   }
 }
 
-/** Where a JSON pointer leads inside a schema, as far as `properties` says; `undefined` when it leads nowhere. */
+/**
+ * Where a JSON pointer leads inside a schema; `undefined` when no value that fits would have anything there. Follows
+ * `properties` and all of `allOf`; under `anyOf` and `oneOf` every alternative must know the way.
+ */
 export function schemaAt(schema: JsonSchema, path: string): JsonSchema | undefined {
   if (path === "") return schema;
-  let at: unknown = schema;
-  for (const part of path.slice(1).split("/")) {
-    const name = part.replaceAll("~1", "/").replaceAll("~0", "~");
-    const members: unknown = isRecord(at) ? at.properties : undefined;
-    if (!isRecord(members) || !Object.hasOwn(members, name)) return undefined;
-    at = members[name];
+  const [, first = "", ...rest] = path.split("/");
+  const inside = memberSchema(schema, first.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return inside === undefined ? undefined : schemaAt(inside, rest.length === 0 ? "" : `/${rest.join("/")}`);
+}
+
+function memberSchema(schema: unknown, name: string): JsonSchema | undefined {
+  if (!isRecord(schema)) return undefined;
+  const { properties, allOf, anyOf, oneOf } = schema;
+  if (isRecord(properties) && Object.hasOwn(properties, name)) {
+    const member = properties[name];
+    return typeof member === "boolean" || isSchemaObject(member) ? member : undefined;
   }
-  return typeof at === "boolean" || isSchemaObject(at) ? at : undefined;
+  if (Array.isArray(allOf)) {
+    for (const part of allOf) {
+      const found = memberSchema(part, name);
+      if (found !== undefined) return found;
+    }
+  }
+  const alternatives: readonly unknown[] = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
+  const found = alternatives.map((part) => memberSchema(part, name));
+  return found.length > 0 && !found.includes(undefined) ? found[0] : undefined;
 }
 
 function isSchemaObject(value: unknown): value is { readonly [keyword: string]: never } {

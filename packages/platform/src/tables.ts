@@ -144,6 +144,8 @@ const Authority = Type.Object({
       bindings: Type.Unsafe<Bindings>(Type.Object({ kv: Type.Object({}), store: Type.Object({}) })),
       /** Of the resources that were made: when what should exist no longer matches, there is work to do. */
       fingerprint: Type.String(),
+      /** Its resources depend on other contracts and change with them. */
+      follows: Type.Boolean(),
       at: Type.Number(),
     }),
   ),
@@ -218,6 +220,7 @@ export const AUTHORITIES = define("authorities", Authority, {
   implements: (authority) => (authority.materialized ? [authority.materialized.contractId] : []),
   desired: (authority) => (authority.desired ? [authority.desired.contractId] : []),
   reconcile: (authority) => [authority.reconcile.state],
+  follows: (authority) => (authority.materialized?.follows ? ["yes"] : []),
 });
 export const USERS = define("users", User, { name: (user) => [user.name], group: (user) => user.groups });
 export const USER_KEYS = define("user_keys", UserKey, { user: (key) => [key.userId] });

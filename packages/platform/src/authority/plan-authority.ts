@@ -11,6 +11,7 @@ import {
   type Permissions,
   type Surface,
 } from "@trellis/contracts";
+import { surfaceActions, type UsableKind } from "../catalog/surface-actions.ts";
 import { type ContractWorld, grantedUses, missingSurfaces, requirements, aliases } from "../catalog/world.ts";
 import { bindingsOf, planResources, type Resource } from "../resources/resource-plan.ts";
 import { serviceCapabilities } from "./needed-capabilities.ts";
@@ -92,16 +93,16 @@ function surfaceChanges(
   const after = new Map(visible(candidate).map((surface) => [surfaceKey(surface), surface]));
   const lines: SurfaceChange[] = [];
   for (const [key, surface] of after) {
-    if (!before.has(key)) lines.push(line("add", surface, "", false));
+    if (!before.has(key)) lines.push(line("add", candidate, surface, "", false));
   }
   for (const [key, surface] of after) {
     if (!before.has(key)) continue;
     const changes = (verdict?.changes ?? []).filter((change) => change.effect !== "none" && below(change.path, surface));
     if (changes.length === 0) continue;
-    lines.push(line("change", surface, changes.map((change) => change.message).join("; "), changes.some((change) => change.effect === "breaking")));
+    lines.push(line("change", candidate, surface, changes.map((change) => change.message).join("; "), changes.some((change) => change.effect === "breaking")));
   }
   for (const [key, surface] of before) {
-    if (!after.has(key)) lines.push(line("remove", surface, "", true));
+    if (current && !after.has(key)) lines.push(line("remove", current, surface, "", true));
   }
   return lines;
 }
@@ -117,8 +118,9 @@ function surfaceKey(surface: Surface): string {
   return `${surface.kind} ${surface.name} ${surface.version ?? ""}`;
 }
 
-function line(action: SurfaceChange["action"], surface: Surface, detail: string, breaking: boolean): SurfaceChange {
-  const capabilities = surface.actions.filter(({ capabilities }) => capabilities.length > 0).map(({ action: name, capabilities: needs }) => ({ action: name, needs }));
+function line(action: SurfaceChange["action"], owner: Manifest, surface: Surface, detail: string, breaking: boolean): SurfaceChange {
+  const actions = usable(surface) ? (surfaceActions(owner, surface.kind, surface.name) ?? {}) : {};
+  const capabilities = Object.entries(actions).flatMap(([name, needs]) => (needs.length > 0 ? [{ action: name, needs }] : []));
   const needs = capabilities.map(({ action: name, needs: keys }) => `to ${name} needs ${keys.join(", ")}`).join("; ");
   return {
     action,
@@ -131,21 +133,14 @@ function line(action: SurfaceChange["action"], surface: Surface, detail: string,
   };
 }
 
-const MEMBER_OF: { readonly [kind: string]: string } = {
-  rpc: "rpc",
-  operation: "operations",
-  event: "events",
-  feed: "feeds",
-  state: "state",
-};
+function usable(surface: Surface): surface is Surface & { readonly kind: UsableKind } {
+  return surface.kind === "rpc" || surface.kind === "operation" || surface.kind === "event" || surface.kind === "feed";
+}
 
-/** Whether a change's path lies below the surface's own entry in the manifest; names hold dots, so exact prefixes are compared. */
+/** Whether a change's path lies below the surface's own entry in the manifest. */
 function below(path: string, surface: Surface): boolean {
-  const member = MEMBER_OF[surface.kind];
-  if (member === undefined) return false;
-  return [`/${member}/${surface.name}`, `${member}.${surface.name}`].some(
-    (prefix) => path === prefix || (path.startsWith(prefix) && "/.[".includes(path.charAt(prefix.length))),
-  );
+  const own = `/${surface.member}/${surface.name}`;
+  return path === own || path.startsWith(`${own}/`);
 }
 
 function resourceChanges(before: readonly Resource[], after: readonly Resource[]): readonly ResourceChange[] {
@@ -284,15 +279,15 @@ function blockers({ candidate, lineage, world, deployment }: PlanningInput): rea
         : { code: "dependency_incompatible", contractId: status.contractId, message: `${candidate.id} requires ${status.missing.join(", ")} of ${status.contractId}, which no known version has. Deploy a version that does, or take it out of \`uses\`` },
     );
   }
-  for (const collision of findSubjectCollisions([candidate, ...world.neighbours(candidate)])) {
-    if (collision.contracts.includes(candidate.id)) {
-      const other = collision.contracts.find((id) => id !== candidate.id);
-      found.push({
-        code: "subject_collision",
-        ...(other === undefined ? {} : { contractId: other }),
-        message: `${candidate.id} would own ${collision.subjects.join(" and ")}, which ${other ?? "it"} owns here already. Rename one of the surfaces`,
-      });
-    }
+  for (const { surfaces } of findSubjectCollisions([candidate, ...world.neighbours(candidate)])) {
+    const mine = surfaces.find((surface) => surface.contract === candidate.id);
+    const other = surfaces.find((surface) => surface !== mine);
+    if (!mine || !other) continue;
+    found.push({
+      code: "subject_collision",
+      contractId: other.contract,
+      message: `${mine.name} of ${candidate.id} would own ${mine.subject}, which ${other.name} of ${other.contract} owns here already. Rename one of the surfaces`,
+    });
   }
   return found;
 }

@@ -1,11 +1,11 @@
-import type { Manifest } from "@trellis/contracts";
 import type { Catalog } from "./catalog.ts";
 import type { Liveness } from "./liveness.ts";
+import { surfaceActions, type UsableKind } from "./surface-actions.ts";
 
 /** A question about one surface. */
 export interface SurfaceQuestion {
   readonly contractId: string;
-  readonly kind: "rpc" | "operation" | "event" | "feed";
+  readonly kind: UsableKind;
   readonly surface: string;
   readonly action?: string;
 }
@@ -22,7 +22,7 @@ export function surfaceStatus(catalog: Catalog, liveness: Liveness, question: Su
   const active = catalog.active(contractId);
   const manifest = active?.manifest ?? catalog.known(contractId)[0];
   if (!manifest) return { status: "unknown_contract", message: `Nobody has presented ${contractId} here. trellis status lists what is known.` };
-  const actions = actionsOf(manifest, kind, surface);
+  const actions = surfaceActions(manifest, kind, surface);
   if (!actions) return { status: "unknown_surface", message: `${contractId} has no ${kind} ${surface}. See trellis contract docs.` };
   const action = question.action ?? DEFAULT_ACTION[kind];
   const needs = actions[action];
@@ -38,26 +38,3 @@ export function surfaceStatus(catalog: Catalog, liveness: Liveness, question: Su
 }
 
 const DEFAULT_ACTION = { rpc: "call", operation: "call", event: "subscribe", feed: "subscribe" } as const;
-
-function actionsOf(manifest: Manifest, kind: SurfaceQuestion["kind"], surface: string): { readonly [action: string]: readonly string[] } | undefined {
-  if (kind === "rpc") {
-    const rpc = own(manifest.rpc, surface);
-    return rpc && { call: rpc.capabilities?.call ?? [] };
-  }
-  if (kind === "feed") {
-    const feed = own(manifest.feeds, surface);
-    return feed && { subscribe: feed.capabilities?.subscribe ?? [] };
-  }
-  if (kind === "event") {
-    const event = own(manifest.events, surface);
-    return event && { publish: event.capabilities?.publish ?? [], subscribe: event.capabilities?.subscribe ?? [] };
-  }
-  const operation = own(manifest.operations, surface);
-  if (!operation) return undefined;
-  const { call = [], observe = call, cancel, control = [] } = operation.capabilities ?? {};
-  return { call, observe, control, ...(cancel === undefined ? {} : { cancel }) };
-}
-
-function own<T>(surfaces: { readonly [name: string]: T } | undefined, name: string): T | undefined {
-  return surfaces && Object.hasOwn(surfaces, name) ? surfaces[name] : undefined;
-}

@@ -1,4 +1,4 @@
-import { createPublicKey, verify } from "node:crypto";
+import { createHash, createPublicKey, verify } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import canonicalize from "canonicalize";
 import { describe, expect, test } from "vitest";
@@ -33,6 +33,24 @@ describe("checked by somebody else than the reference", () => {
       sessionKey: "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg",
       proof: "sKUXy6Cv7Jum7Ca7UtdsFCpIAeF5BrCssbAZJ_OM7SPIuGY_MblnafY95Xaoz2PlPJi_GHQegAiX134ib3vgDg",
     });
+  });
+
+  test("the digest of the protocol document, whatever people call the contract", () => {
+    const [worked, renamed, unused, meaning] = vectors("contract-digests").cases.map(({ output }) => readInput(output));
+    expect(worked?.text("digest")).toBe("u7h2fJxPcd9HDsSh0GzM3zjFrfS8btaLSh1nx9JV-9s");
+    expect(renamed?.text("digest")).toBe(worked?.text("digest"));
+    expect(unused?.text("digest")).toBe(worked?.text("digest"));
+    expect(meaning?.text("digest")).not.toBe(worked?.text("digest"));
+  });
+
+  test("every digest is of its projection, by another SHA-256", () => {
+    for (const { name, output } of vectors("contract-digests").cases) {
+      const digest = readInput(output).optionalText("digest");
+      if (digest === undefined) continue;
+      const projection = readInput(output).text("projection");
+      expect(createHash("sha256").update(projection).digest("base64url"), name).toBe(digest);
+      expect(canonicalize(JSON.parse(projection)), name).toBe(projection);
+    }
   });
 
   test("every proof verifies against its session key", () => {

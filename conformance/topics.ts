@@ -1,6 +1,7 @@
 import type { Topic } from "./topic.ts";
 import { base64urlTopic } from "./topics/base64url.ts";
 import { canonicalJsonTopic } from "./topics/canonical-json.ts";
+import { contractDigestsTopic } from "./topics/contract-digests.ts";
 import { connectTokensTopic } from "./topics/connect-tokens.ts";
 import { errorsTopic } from "./topics/errors.ts";
 import { eventSubjectsTopic } from "./topics/event-subjects.ts";
@@ -17,6 +18,7 @@ export const TOPICS: readonly Topic[] = [
   base64urlTopic,
   canonicalJsonTopic,
   connectTokensTopic,
+  contractDigestsTopic,
   errorsTopic,
   eventSubjectsTopic,
   inboxesTopic,

@@ -13,7 +13,11 @@ export interface CallSurroundings {
   readonly log: Log;
   readonly client: unknown;
   readonly deps: unknown;
+  readonly runInside: RunInside | undefined;
 }
+
+/** Runs a handler inside the trace context of its call, whatever carries contexts in this runtime. */
+export type RunInside = <T>(context: TracedWork["context"], body: () => T) => T;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -84,6 +88,13 @@ export class Call extends WheelEntry implements HandlerContext<unknown> {
 
   may(capability: string): boolean {
     return this.session?.capabilities.has(capability) === true;
+  }
+
+  /** Starts the handler, within the trace of the call. */
+  run(): unknown {
+    const { runInside } = this.#surroundings;
+    const body = (): unknown => this.endpoint.handler?.(this);
+    return this.traced.run(runInside === undefined ? body : () => runInside(this.traced.context, body));
   }
 
   /** The wheel's word that the deadline has passed. */

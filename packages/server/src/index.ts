@@ -6,3 +6,4 @@ export { SILENT_LOG } from "./log.ts";
 export type { Log, LogFields } from "./log.ts";
 export type { HealthCheck, HealthFinding, HealthReport, HealthStatus } from "./health.ts";
 export type { BuiltInError, Handle, HandlerContext, HandlerResult, RpcHandler, RpcRegistrars } from "./handlers.ts";
+export type { Readiness, TrellisService } from "./service.ts";

@@ -12,3 +12,7 @@ export { Health } from "./health.ts";
 export type { HealthCheck, HealthFinding, HealthReport, HealthStatus } from "./health.ts";
 export { ServiceSetupError } from "./registrars.ts";
 export type { AnyHandler, BuiltInError, Handle, HandlerContext, HandlerResult, RpcHandler, RpcRegistrars } from "./handlers.ts";
+export { createRpcAuthority } from "./rpc-authority.ts";
+export { createService } from "./service.ts";
+export type { Readiness, ServiceHost, ServiceOptions, ServiceSession, TrellisService } from "./service.ts";
+export type { RunInside } from "./service-runtime.ts";

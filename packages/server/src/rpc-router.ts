@@ -161,7 +161,7 @@ export class RpcRouter {
     }
     let result: unknown;
     try {
-      result = call.traced.run(() => call.endpoint.handler?.(call));
+      result = call.run();
     } catch (thrown) {
       return this.#failed(call, thrown);
     }

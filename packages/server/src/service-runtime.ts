@@ -1,9 +1,10 @@
 import type { AuthCrypto } from "@trellis/auth";
 import type { Link, LinkSubscription } from "@trellis/client/internal";
-import type { Contract, ContractShape } from "@trellis/contracts";
+import type { AnyContract, ContractShape, ShapeOf } from "@trellis/contracts";
 import { parseAuthChange, TRELLIS_SUBJECTS } from "@trellis/protocol";
 import { AuthorityChanges } from "./authority-changes.ts";
 import type { RequestAuthority } from "./authority.ts";
+import type { RunInside } from "./call.ts";
 import type { Handle } from "./handlers.ts";
 import { Health } from "./health.ts";
 import { startHeartbeats } from "./heartbeat.ts";
@@ -20,8 +21,8 @@ import { RpcRouter } from "./rpc-router.ts";
 import type { Unanswered } from "./rpc-router.ts";
 import { SessionDirectory } from "./session-directory.ts";
 
-export interface ServiceRuntimeOptions<S extends ContractShape, Client = unknown, Deps = unknown> {
-  readonly contract: Contract<S>;
+export interface ServiceRuntimeOptions<C extends AnyContract, Client = unknown, Deps = unknown> {
+  readonly contract: C;
   readonly link: Link;
   readonly authority: RequestAuthority;
   readonly crypto: AuthCrypto;
@@ -39,7 +40,11 @@ export interface ServiceRuntimeOptions<S extends ContractShape, Client = unknown
   /** Listens to the notices of the control plane. An authority whose answers have no lease needs none. */
   readonly followChanges?: boolean;
   readonly heartbeats?: boolean;
+  /** Runs each handler so that what it calls can find the trace it belongs to. */
+  readonly runInside?: RunInside;
 }
+
+export type { RunInside } from "./call.ts";
 
 /** One contract being served over one link. */
 export interface ServiceRuntime<S extends ContractShape, Client = unknown, Deps = unknown> {
@@ -62,9 +67,9 @@ export interface ServiceRuntime<S extends ContractShape, Client = unknown, Deps 
 const LOCAL_CLOCK: PlatformClock = { nowMs: () => Date.now() };
 
 /** Serves a contract. The control plane and every service run through here; only the authority differs. */
-export function createServiceRuntime<S extends ContractShape, Client = unknown, Deps = unknown>(
-  options: ServiceRuntimeOptions<S, Client, Deps>,
-): ServiceRuntime<S, Client, Deps> {
+export function createServiceRuntime<C extends AnyContract, Client = unknown, Deps = unknown>(
+  options: ServiceRuntimeOptions<C, Client, Deps>,
+): ServiceRuntime<ShapeOf<C>, Client, Deps> {
   const { contract, link } = options;
   const limits: ServiceLimits = { ...SERVICE_LIMITS, ...options.limits };
   const log = options.log ?? SILENT_LOG;
@@ -81,7 +86,7 @@ export function createServiceRuntime<S extends ContractShape, Client = unknown, 
     endpoints: endpoints.values(),
     check,
     limits,
-    surroundings: { log, client: options.client, deps: options.deps },
+    surroundings: { log, client: options.client, deps: options.deps, runInside: options.runInside },
   });
 
   let started = false;
@@ -91,7 +96,7 @@ export function createServiceRuntime<S extends ContractShape, Client = unknown, 
   };
 
   return {
-    handle: makeHandle<S, Client, Deps>(endpoints, () => started),
+    handle: makeHandle<ShapeOf<C>, Client, Deps>(endpoints, () => started),
     health,
     get inFlight() {
       return router.inFlight;

@@ -6,6 +6,7 @@ import { connectTokensTopic } from "./topics/connect-tokens.ts";
 import { errorsTopic } from "./topics/errors.ts";
 import { eventSubjectsTopic } from "./topics/event-subjects.ts";
 import { inboxesTopic } from "./topics/inboxes.ts";
+import { permissionsTopic } from "./topics/permissions.ts";
 import { proofsTopic } from "./topics/proofs.ts";
 import { replayWindowsTopic } from "./topics/replay-windows.ts";
 import { requestHeadersTopic } from "./topics/request-headers.ts";
@@ -22,6 +23,7 @@ export const TOPICS: readonly Topic[] = [
   errorsTopic,
   eventSubjectsTopic,
   inboxesTopic,
+  permissionsTopic,
   proofsTopic,
   replayWindowsTopic,
   requestHeadersTopic,

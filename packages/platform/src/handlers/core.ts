@@ -2,15 +2,13 @@ import { err, ok } from "@trellis/result";
 import { ContractNotFound, type core } from "@trellis/sdk";
 import type { ControlContext } from "../authority/context.ts";
 import { surfaceStatus } from "../catalog/surface-status.ts";
+import type { SessionDirectory } from "../identity/session-directory.ts";
 import type { HandlersOf } from "./handler.ts";
-
-/** What the caller of a status question holds; the callout's side knows sessions. */
-export type CapabilitiesOf = (sessionKey: string) => Promise<readonly string[]>;
 
 /** `trellis.core@v1`: the catalogue, single contracts, and whether a surface could be used. */
 export function coreHandlers(
   context: ControlContext,
-  capabilitiesOf: CapabilitiesOf,
+  directory: Pick<SessionDirectory, "grants">,
 ): HandlersOf<typeof core, "Trellis.Catalog" | "Trellis.Contract.Get" | "Trellis.Surface.Status"> {
   const { catalog, liveness, registry } = context;
   return {
@@ -35,8 +33,8 @@ export function coreHandlers(
       return ok({ digest, manifest });
     },
     "Trellis.Surface.Status": async ({ input, caller }) => {
-      const capabilities = new Set(await capabilitiesOf(caller.sessionKey));
-      return ok(surfaceStatus(catalog, liveness, input, capabilities));
+      const grants = await directory.grants(caller.sessionKey);
+      return ok(surfaceStatus(catalog, liveness, input, grants?.ok ? grants.value.capabilities : new Set()));
     },
   };
 }

@@ -1,18 +1,16 @@
 import { type PermissionRule, subjectCovers } from "@trellis/contracts";
-import { err, ok, type Result } from "@trellis/result";
+import { err, ok } from "@trellis/result";
 import { type auth, NotFound } from "@trellis/sdk";
-import { type Grants, type GrantsDenied, permissionsOf } from "../authority/grants.ts";
-import { type HandlersOf } from "./handler.ts";
-
-/** Finds what a session may do by its key, or by the name of its deployment or user; nothing when nobody knows it. */
-export type GrantsOf = (session: string) => Promise<Result<Grants, GrantsDenied> | undefined>;
+import { type Grants, permissionsOf } from "../authority/grants.ts";
+import type { SessionDirectory } from "../identity/session-directory.ts";
+import type { HandlersOf } from "./handler.ts";
 
 /** Why a session may, or may not, use a subject. */
-export function explainHandlers(grantsOf: GrantsOf): HandlersOf<typeof auth, "Auth.Explain"> {
+export function explainHandlers(directory: Pick<SessionDirectory, "grants" | "grantsByName">): HandlersOf<typeof auth, "Auth.Explain"> {
   return {
     "Auth.Explain": async ({ input }) => {
       const { session, subject } = input;
-      const found = await grantsOf(session);
+      const found = (await directory.grants(session)) ?? (await directory.grantsByName(session));
       if (!found) return err(new NotFound({ kind: "session", name: session }));
       if (!found.ok) {
         return ok({ session, principal: "", contractId: "", publish: false, subscribe: false, rules: [], message: `This session gets no credentials: ${found.error.message}` });

@@ -1,62 +1,54 @@
 import { err, ok } from "@trellis/result";
 import { type auth, NotFound } from "@trellis/sdk";
 import type { ControlContext } from "../authority/context.ts";
+import type { SessionDirectory, SessionFacts } from "../identity/session-directory.ts";
 import { revokeSession } from "../identity/user-commands.ts";
 import { actorOf, type HandlersOf, isoTime } from "./handler.ts";
-import { page } from "./page.ts";
 
-/** A session as people see it, whoever keeps it. */
-export interface SessionFacts {
-  readonly sessionKey: string;
-  readonly principal: { readonly type: string; readonly id: string; readonly name: string };
-  readonly contractId: string;
-  readonly contractDigest: string;
-  readonly createdAt: number;
-  readonly lastSeenAt: number;
-  readonly connections: number;
-}
-
-/** Where sessions are looked up and ended; connections and notices belong to the callout's side. */
-export interface SessionDirectory {
-  find(sessionKey: string): Promise<SessionFacts | undefined>;
-  list(): Promise<readonly SessionFacts[]>;
-  /** Capabilities the session holds now. */
-  capabilities(sessionKey: string): Promise<readonly string[]>;
-  /** Forgets a session that ended of its own will and closes its connections. */
-  end(sessionKey: string): Promise<void>;
-  /** Called after a revocation is stored: tells services and closes connections. */
-  revoked(sessionKey: string, revision: number, by: string): Promise<void>;
+/** What else happens when a session ends; connections and notices belong to the callout's side. */
+export interface SessionEndings {
+  /** The session said goodbye: close what it has open. */
+  loggedOut(sessionKey: string): Promise<void>;
+  /** After the revocation is stored: tell services, close connections, publish the event. */
+  revoked(sessionKey: string, by: string, at: number, revision: number): Promise<void>;
 }
 
 type Names = "Auth.Sessions.Me" | "Auth.Sessions.Logout" | "Auth.Sessions.List" | "Auth.Sessions.Revoke";
 
+/** As many as a screen shows. */
+const DEFAULT_LIMIT = 100;
+
 /** Sessions: mine, everybody's, and ending them. */
-export function sessionHandlers(context: ControlContext, directory: SessionDirectory): HandlersOf<typeof auth, Names> {
-  const { registry } = context;
-  const view = (facts: SessionFacts) => ({ ...facts, principal: { ...facts.principal }, createdAt: isoTime(facts.createdAt), lastSeenAt: isoTime(facts.lastSeenAt) });
+export function sessionHandlers(context: ControlContext, directory: SessionDirectory, endings: SessionEndings): HandlersOf<typeof auth, Names> {
   return {
     "Auth.Sessions.Me": async ({ caller }) => {
       const facts = await directory.find(caller.sessionKey);
-      if (!facts) return err(new NotFound({ kind: "session", name: caller.sessionKey }));
-      const capabilities = await directory.capabilities(caller.sessionKey);
-      return ok({ session: view(facts), capabilities: [...capabilities].sort(), serverNow: context.now() });
+      const grants = await directory.grants(caller.sessionKey);
+      if (!facts || !grants?.ok) return err(new NotFound({ kind: "session", name: caller.sessionKey }));
+      return ok({ session: view(facts), capabilities: [...grants.value.capabilities].sort(), serverNow: context.now() });
     },
     "Auth.Sessions.Logout": async ({ caller }) => {
       await directory.end(caller.sessionKey);
-      return ok({ revision: registry.revision });
+      await endings.loggedOut(caller.sessionKey);
+      return ok({ revision: context.registry.revision });
     },
     "Auth.Sessions.List": async ({ input }) => {
-      const all = (await directory.list()).filter(({ principal }) => input.principal === undefined || principal.id === input.principal || principal.name === input.principal);
-      const { items, ...more } = page(all, (facts) => facts.sessionKey, input);
-      return ok({ sessions: items.map(view), ...more });
+      const { sessions, ...more } = await directory.list({ ...input, limit: input.limit ?? DEFAULT_LIMIT });
+      return ok({ sessions: sessions.map(view), ...more });
     },
     "Auth.Sessions.Revoke": async ({ input, caller }) => {
-      const known = (await directory.find(input.sessionKey)) ?? context.tables.instances.get(input.sessionKey);
-      if (!known) return err(new NotFound({ kind: "session", name: input.sessionKey }));
+      const { sessionKey } = input;
+      const known = context.tables.instances.get(sessionKey) ?? (await directory.find(sessionKey));
+      if (!known) return err(new NotFound({ kind: "session", name: sessionKey }));
       const by = actorOf(caller);
-      const { revision } = await revokeSession(context, { sessionKey: input.sessionKey, by, reason: `revoked by ${by.name}` });
-      await directory.revoked(input.sessionKey, revision, by.name);
+      const { revocation, revision } = await revokeSession(context, { sessionKey, by, reason: `revoked by ${by.name}` });
+      await directory.end(sessionKey);
+      await endings.revoked(sessionKey, by.name, revocation.at, revision);
       return ok({ revision });
     },
   };
+}
+
+function view(facts: SessionFacts) {
+  return { ...facts, principal: { ...facts.principal }, createdAt: isoTime(facts.createdAt), lastSeenAt: isoTime(facts.lastSeenAt) };
 }

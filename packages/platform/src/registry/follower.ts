@@ -110,8 +110,8 @@ export class Follower {
       view: this.#view,
       log: this.#options.log,
       listing: listing ? { lastSeq: state.lastSeq, direct: first, rebuilt } : undefined,
+      onListed: () => (this.#epoch = state.created),
       onCurrent: () => {
-        this.#epoch = state.created;
         this.#currentAt = performance.now();
         current();
       },
@@ -178,6 +178,8 @@ interface ReaderOptions {
   readonly log: Log;
   /** Set while everything is being listed. `direct`: nobody reads the view yet. */
   readonly listing: { readonly lastSeq: number; readonly direct: boolean; readonly rebuilt: boolean } | undefined;
+  /** Just before a whole listing is shown. */
+  readonly onListed: () => void;
   readonly onCurrent: () => void;
   readonly onAlive: () => void;
   readonly fail: (why: string) => void;
@@ -228,6 +230,7 @@ class Reader {
     if (listing) {
       this.#listing = undefined;
       const last = this.#listed.at(-1)?.seq ?? 0;
+      this.#options.onListed();
       const revision = Math.max(listing.lastSeq, last, passedOver ?? 0, this.#lastDirect);
       if (listing.direct) this.#options.view.advanceTo(revision);
       else this.#options.view.replaceWith(this.#listed, revision, listing.rebuilt);

@@ -95,3 +95,5 @@ export { listSurfaces, schemaRefs } from "./surfaces.ts";
 export type { SchemaRefAt, Surface, SurfaceKind } from "./surfaces.ts";
 export { findSubjectCollisions } from "./collisions.ts";
 export type { CollidingSurface, Collision } from "./collisions.ts";
+export { AUTH_CHANGES_SUBJECT, derivePermissions } from "./derive.ts";
+export { suggestName } from "./did-you-mean.ts";

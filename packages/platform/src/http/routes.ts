@@ -1,6 +1,7 @@
 import { BOOTSTRAP_PATHS, type BootstrapAnswer, type PlatformInfo } from "@trellis/protocol";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import type { Log } from "../log.ts";
 import type { PlatformMetrics } from "./metrics.ts";
 
 /** One thing that must hold before this replica takes work. */
@@ -18,7 +19,7 @@ export interface HttpDependencies {
   readonly readiness: () => readonly ReadinessCheck[];
   /** Answers an untrusted request body; never throws for bad input. */
   readonly bootstrap: (kind: "service" | "agent", body: unknown) => Promise<BootstrapAnswer>;
-  readonly log: { error(fields: object, message: string): void };
+  readonly log: Log;
 }
 
 /**
@@ -73,7 +74,7 @@ export function createRoutes(deps: HttpDependencies): Hono {
   app.notFound((c) => c.json({ error: "not_found", message: `There is nothing at ${c.req.path}.` }, 404));
   app.onError((error, c) => {
     const id = crypto.randomUUID();
-    deps.log.error({ err: error, id, path: c.req.path }, "unexpected error while answering");
+    deps.log.error("unexpected error while answering", { err: error, id, path: c.req.path });
     return c.json({ error: "unexpected", message: `Something went wrong here; the log has it under ${id}.` }, 500);
   });
   return app;

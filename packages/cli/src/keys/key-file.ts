@@ -1,0 +1,26 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { newSeed } from "@trellis/auth";
+import { nodeSessionKey } from "@trellis/auth/node";
+import { CliFailure } from "../failure.ts";
+
+/** A key that was made but is not on disk yet. */
+export interface NewKeyFile {
+  readonly file: string;
+  readonly seed: Uint8Array;
+  readonly publicKey: string;
+}
+
+/** Makes a key for a file that must not exist: no key is ever overwritten. */
+export function newKeyFile(path: string, cwd: string): NewKeyFile {
+  const file = resolve(cwd, path);
+  if (existsSync(file)) {
+    throw new CliFailure({
+      code: "file_exists",
+      what: `${path} exists already and is not overwritten`,
+      next: [`choose another file, or show its public key: trellis keys show ${path}`],
+    });
+  }
+  const seed = newSeed();
+  return { file, seed, publicKey: nodeSessionKey(seed).publicKey };
+}

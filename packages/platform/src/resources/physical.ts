@@ -18,8 +18,11 @@ export interface ConsumerConfig extends PhysicalConfig {
 
 const NS_PER_MS = 1_000_000;
 
-/** Longer than a watcher goes without a full listing (traps: every 60 s), so nobody misses that a key ended. */
+/** Longer than a watcher goes without a full listing (every 60 s), so nobody misses that a key ended. */
 const DELETE_MARKER_NS = 15 * 60_000 * NS_PER_MS;
+
+/** With history JetStream raises the life of a single key to that of the marker, so the marker is as short as it can be. */
+const DELETE_MARKER_WITH_HISTORY_NS = 2 * 60_000 * NS_PER_MS;
 
 /** A publisher that got no answer may try the same message id again for this long. */
 const DUPLICATE_WINDOW_NS = 2 * 60_000 * NS_PER_MS;
@@ -32,11 +35,10 @@ function ownerMetadata(owner: Owner): { readonly [key: string]: string } {
 
 /**
  * The stream behind a KV bucket. It republishes every stored change to `kvr.<bucket>.>`, which is how a bucket is
- * watched without a consumer. Buckets whose values expire leave markers, and markers need roll-ups, which JetStream
- * only has together with purging; all others refuse both.
+ * watched without a consumer, and leaves markers for keys that expire. JetStream has markers only together with
+ * roll-ups and purging: purging is an API no participant reaches, and a roll-up is within the owner's own data.
  */
 export function kvStream(kv: KvResource, replicas: number): StreamConfig {
-  const expires = kv.ttlMs > 0;
   return {
     name: `KV_${kv.bucket}`,
     subjects: [`$KV.${kv.bucket}.>`],
@@ -51,9 +53,8 @@ export function kvStream(kv: KvResource, replicas: number): StreamConfig {
     allow_direct: true,
     allow_msg_ttl: true,
     deny_delete: true,
-    deny_purge: !expires,
-    allow_rollup_hdrs: expires,
-    ...(expires ? { subject_delete_marker_ttl: DELETE_MARKER_NS } : {}),
+    allow_rollup_hdrs: true,
+    subject_delete_marker_ttl: kv.history > 1 ? DELETE_MARKER_WITH_HISTORY_NS : DELETE_MARKER_NS,
     republish: { src: `$KV.${kv.bucket}.>`, dest: `kvr.${kv.bucket}.>` },
     metadata: ownerMetadata(kv.owner),
   };
@@ -96,7 +97,7 @@ export function consumerConfig(consumer: ConsumerResource): ConsumerConfig {
     max_deliver: consumer.maxDeliver,
     max_ack_pending: consumer.maxAckPending,
     replay_policy: "instant",
-    ...(consumer.filters.length === 1 ? { filter_subject: consumer.filters[0] } : { filter_subjects: consumer.filters }),
+    filter_subjects: consumer.filters,
     metadata: ownerMetadata(consumer.owner),
   };
 }

@@ -125,7 +125,9 @@ test("random tokens are tokens for NATS, whatever they begin with", async () => 
   const subject = (token: string): string => `probe.${token}`;
   const tokens = ["-".repeat(22), "_".repeat(22), ...Array.from({ length: 50 }, () => randomToken(22))];
   const heard: string[] = [];
-  const subscription = nats.subscribe(subject("*"), { callback: (_error, message) => void heard.push(message.subject) });
+  const subscription = nats.subscribe(subject("*"), {
+    callback: (_error, message) => void heard.push(message.subject),
+  });
   for (const token of tokens) nats.publish(subject(token));
   await nats.flush();
   subscription.unsubscribe();

@@ -1,18 +1,11 @@
 /** From `uses` as authored to `uses` in the manifest: selections checked, baseline uses added. */
-import type { Authoring, Draft } from "./authoring.ts";
+import type { AuthoredUses, Authoring, Draft } from "./authoring.ts";
 import { show } from "./authoring.ts";
 import { baselineUses } from "./baseline.ts";
 import type { BaselineUse } from "./baseline.ts";
 import type { AnyContract } from "./contract.ts";
 import type { ContractKind, Manifest, UseSelection } from "./manifest.ts";
 import { isRecord, pointer } from "./schema-problems.ts";
-
-/** The uses of a contract being made. */
-export interface AuthoredUses {
-  readonly required: { [alias: string]: UseSelection };
-  readonly optional: { [alias: string]: UseSelection };
-  readonly contracts: { [alias: string]: AnyContract };
-}
 
 const GROUPS = ["required", "optional"] as const;
 
@@ -25,15 +18,24 @@ const SELECTIONS: { readonly [surface: string]: readonly string[] } = {
 };
 
 /** Reads `uses`, reporting whatever does not exist. */
-export function authorUses(authoring: Authoring, value: unknown, owner: { readonly id: string; readonly kind: ContractKind }): AuthoredUses {
+export function authorUses(
+  authoring: Authoring,
+  value: unknown,
+  owner: { readonly id: string; readonly kind: ContractKind },
+): AuthoredUses {
   const uses: AuthoredUses = { required: {}, optional: {}, contracts: {} };
   for (const [group, aliases] of authoring.entries(value, "/uses")) {
     const path = pointer("/uses", group);
     if (group !== "required" && group !== "optional") {
-      authoring.problem(path, `the alias "${group}" is neither required nor optional`, `write uses: { required: { ${group}: … } }, or optional if the contract can live without it`);
+      authoring.problem(
+        path,
+        `the alias "${group}" is neither required nor optional`,
+        `write uses: { required: { ${group}: … } }, or optional if the contract can live without it`,
+      );
       continue;
     }
-    for (const [alias, use] of authoring.entries(aliases, path)) authorUse(authoring, uses, { group, alias, use, path: pointer(path, alias) });
+    for (const [alias, use] of authoring.entries(aliases, path))
+      authorUse(authoring, uses, { group, alias, use, path: pointer(path, alias) });
   }
   for (const alias of Object.keys(uses.required)) delete uses.optional[alias];
   for (const baseline of baselineUses(owner.kind, owner.id)) addBaseline(authoring, uses, baseline);
@@ -50,7 +52,11 @@ interface AliasEntry {
 
 function authorUse(authoring: Authoring, uses: AuthoredUses, { group, alias, use, path }: AliasEntry): void {
   if (!isRecord(use) || !isContract(use.contract)) {
-    authoring.problem(path, `${show(use)} does not come from a contract`, `write ${alias}: otherContract.use({ rpc: { call: ["Name"] } })`);
+    authoring.problem(
+      path,
+      `${show(use)} does not come from a contract`,
+      `write ${alias}: otherContract.use({ rpc: { call: ["Name"] } })`,
+    );
     return;
   }
   const selection: Draft = { contract: use.contract.id };
@@ -58,9 +64,19 @@ function authorUse(authoring: Authoring, uses: AuthoredUses, { group, alias, use
   for (const [surface, lists] of Object.entries(surfaces)) {
     const at = pointer(path, surface);
     const selected: Draft = {};
-    for (const [action, list] of Object.entries(authoring.members(lists, at, SELECTIONS[surface] ?? [], `the selection of ${surface}`))) {
-      const known = Object.keys(surfacesOf(use.contract.manifest, surface));
-      const names = authoring.names(list, pointer(at, action), known, `${SINGULAR[surface] ?? surface} of ${use.contract.id}`, `${use.contract.id} has no ${surface}`);
+    for (const [action, list] of Object.entries(
+      authoring.members(lists, at, SELECTIONS[surface] ?? [], `the selection of ${surface}`),
+    )) {
+      const known = {
+        names: Object.keys(surfacesOf(use.contract.manifest, surface)),
+        otherwise: `${use.contract.id} has no ${surface}`,
+      };
+      const names = authoring.names(
+        list,
+        pointer(at, action),
+        known,
+        `${use.contract.id} has no ${SINGULAR[surface] ?? surface}`,
+      );
       if (names.length > 0) selected[action] = names;
     }
     if (Object.keys(selected).length > 0) selection[surface] = selected;
@@ -70,7 +86,12 @@ function authorUse(authoring: Authoring, uses: AuthoredUses, { group, alias, use
   uses.contracts[alias] = use.contract;
 }
 
-const SINGULAR: { readonly [surface: string]: string } = { rpc: "RPC", operations: "operation", events: "event", feeds: "feed" };
+const SINGULAR: { readonly [surface: string]: string } = {
+  rpc: "RPC",
+  operations: "operation",
+  events: "event",
+  feeds: "feed",
+};
 
 function isContract(value: unknown): value is AnyContract {
   return isRecord(value) && typeof value.id === "string" && isRecord(value.manifest);
@@ -96,22 +117,36 @@ function addBaseline(authoring: Authoring, uses: AuthoredUses, baseline: Baselin
     uses.required[own[0]] = mergeSelections(own[1], baseline.selection);
     return;
   }
-  const alias = [baseline.alias, baseline.fallbackAlias].find((name) => !(name in uses.required) && !(name in uses.optional));
+  const alias = [baseline.alias, baseline.fallbackAlias].find(
+    (name) => !(name in uses.required) && !(name in uses.optional),
+  );
   if (alias === undefined) {
-    authoring.problem("/uses", `the aliases "${baseline.alias}" and "${baseline.fallbackAlias}" are both taken, and ${baseline.selection.contract} needs one of them`, "rename one of the two");
+    authoring.problem(
+      "/uses",
+      `the aliases "${baseline.alias}" and "${baseline.fallbackAlias}" are both taken, and ${baseline.selection.contract} needs one of them`,
+      "rename one of the two",
+    );
     return;
   }
   uses.required[alias] = baseline.selection;
 }
 
 function mergeSelections(own: UseSelection, baseline: UseSelection): UseSelection {
-  const events = { publish: union(own.events?.publish, baseline.events?.publish), subscribe: union(own.events?.subscribe, baseline.events?.subscribe) };
+  const events = {
+    publish: union(own.events?.publish, baseline.events?.publish),
+    subscribe: union(own.events?.subscribe, baseline.events?.subscribe),
+  };
   const rpc = union(own.rpc?.call, baseline.rpc?.call);
   return {
     ...own,
     ...(rpc.length > 0 ? { rpc: { call: rpc } } : {}),
     ...(events.publish.length + events.subscribe.length > 0
-      ? { events: { ...(events.publish.length > 0 ? { publish: events.publish } : {}), ...(events.subscribe.length > 0 ? { subscribe: events.subscribe } : {}) } }
+      ? {
+          events: {
+            ...(events.publish.length > 0 ? { publish: events.publish } : {}),
+            ...(events.subscribe.length > 0 ? { subscribe: events.subscribe } : {}),
+          },
+        }
       : {}),
   };
 }
@@ -123,7 +158,11 @@ function union(a: readonly string[] = [], b: readonly string[] = []): readonly s
 /** `client.request("Orders.Get")` must have one meaning. */
 function reportSharedNames(authoring: Authoring, uses: AuthoredUses): void {
   const owners = new Map<string, string>();
-  const aliases = GROUPS.flatMap((group) => Object.entries(uses[group]).filter(([alias]) => alias in uses.contracts).map(([alias, selection]) => ({ group, alias, selection })));
+  const aliases = GROUPS.flatMap((group) =>
+    Object.entries(uses[group])
+      .filter(([alias]) => alias in uses.contracts)
+      .map(([alias, selection]) => ({ group, alias, selection })),
+  );
   for (const { group, alias, selection } of aliases) {
     const lists = [
       ["rpc", "call", selection.rpc?.call],
@@ -137,7 +176,12 @@ function reportSharedNames(authoring: Authoring, uses: AuthoredUses): void {
         const key = `${surface} ${action} ${name}`;
         const first = owners.get(key);
         if (first === undefined) owners.set(key, alias);
-        else authoring.problem(`/uses/${group}/${alias}/${surface}/${action}`, `the aliases "${first}" and "${alias}" both give ${name}, so the name alone does not say which is meant`, `take ${name} from one of the two only`);
+        else
+          authoring.problem(
+            `/uses/${group}/${alias}/${surface}/${action}`,
+            `the aliases "${first}" and "${alias}" both give ${name}, so the name alone does not say which is meant`,
+            `take ${name} from one of the two only`,
+          );
       }
     }
   }

@@ -1,5 +1,7 @@
 /** What the authoring steps share while one contract is being made: its problems, and how members are read. */
+import type { AnyContract } from "./contract.ts";
 import { suggestName } from "./did-you-mean.ts";
+import type { ContractKind, JsonSchema, UseSelection } from "./manifest.ts";
 import { isRecord, pointer } from "./schema-problems.ts";
 import type { Problem } from "./schema-problems.ts";
 
@@ -21,7 +23,12 @@ export class Authoring {
     const draft: Draft = {};
     for (const [name, member] of this.entries(value, path)) {
       if (known.includes(name)) draft[name] = member;
-      else this.problem(pointer(path, name), `"${name}" is not a member of ${what}`, suggestName(name, known, "remove it"));
+      else
+        this.problem(
+          pointer(path, name),
+          `"${name}" is not a member of ${what}`,
+          suggestName(name, known, "remove it"),
+        );
     }
     return draft;
   }
@@ -34,20 +41,53 @@ export class Authoring {
     return [];
   }
 
-  /** Checks each name of a list against the known ones. */
-  names(list: unknown, path: string, known: readonly string[], what: string, nothing: string): readonly string[] {
+  /** Keeps the names of a list that are known. `absent` begins the sentence about the others: "there is no schema". */
+  names(list: unknown, path: string, known: Known, absent: string): readonly string[] {
     if (list === undefined) return [];
-    if (!Array.isArray(list)) {
-      this.problem(path, `this must be a list of ${what}s`, 'write ["Name", …]');
-      return [];
-    }
-    const found: string[] = [];
-    list.forEach((name: unknown, index) => {
-      if (typeof name === "string" && known.includes(name)) found.push(name);
-      else this.problem(pointer(path, index), `there is no ${what} ${show(name)}`, typeof name === "string" ? suggestName(name, known, nothing) : "write its name");
-    });
-    return found;
+    if (Array.isArray(list))
+      return list.filter((name: unknown, index): name is string =>
+        this.name(name, pointer(path, index), known, absent),
+      );
+    this.problem(path, "this must be a list of names", 'write ["Name", …]');
+    return [];
   }
+
+  /** Whether a name is known; reports it when it is not. */
+  name(name: unknown, path: string, known: Known, absent: string): name is string {
+    if (typeof name === "string" && known.names.includes(name)) return true;
+    this.problem(
+      path,
+      `${absent} ${show(name)}`,
+      typeof name === "string" ? suggestName(name, known.names, known.otherwise) : "write its name",
+    );
+    return false;
+  }
+}
+
+/** What a name may be, and what to do when there is nothing it could be. */
+export interface Known {
+  readonly names: readonly string[];
+  readonly otherwise: string;
+}
+
+/** The uses of a contract being made. */
+export interface AuthoredUses {
+  readonly required: { [alias: string]: UseSelection };
+  readonly optional: { [alias: string]: UseSelection };
+  readonly contracts: { [alias: string]: AnyContract };
+}
+
+/** What each step may refer to. */
+export interface Declared {
+  readonly id: string;
+  readonly kind: ContractKind;
+  readonly schemas: { readonly [name: string]: JsonSchema };
+  /** Names of the schemas the author declared, broken ones included, so that one problem is not told twice. */
+  readonly schemaNames: readonly string[];
+  readonly errorTypes: readonly string[];
+  /** Every capability a surface may require, as authors may write it. */
+  readonly capabilities: readonly string[];
+  readonly uses: AuthoredUses;
 }
 
 /** A value in a message: short, quoted. */

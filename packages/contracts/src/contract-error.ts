@@ -7,7 +7,9 @@ export class ContractError extends Error {
   readonly problems: readonly Problem[];
 
   constructor(subject: string, problems: readonly Problem[]) {
-    super(`${subject} has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}:\n${problems.map(describe).join("\n")}`);
+    super(
+      `${subject} has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}:\n${problems.map(describe).join("\n")}`,
+    );
     this.problems = problems;
   }
 }

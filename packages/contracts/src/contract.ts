@@ -8,7 +8,10 @@ import type { ContractShape } from "./shape.ts";
 export interface SelectionOf<S extends ContractShape> {
   readonly rpc?: { readonly call: readonly (keyof S["rpc"] & string)[] };
   readonly operations?: { readonly call: readonly (keyof S["operations"] & string)[] };
-  readonly events?: { readonly publish?: readonly (keyof S["events"] & string)[]; readonly subscribe?: readonly (keyof S["events"] & string)[] };
+  readonly events?: {
+    readonly publish?: readonly (keyof S["events"] & string)[];
+    readonly subscribe?: readonly (keyof S["events"] & string)[];
+  };
   readonly feeds?: { readonly subscribe: readonly (keyof S["feeds"] & string)[] };
 }
 
@@ -22,7 +25,9 @@ export interface AnySelection {
 
 /** Members of a selection that do not exist are type errors, which inference alone would let pass. */
 type KnownSelection<Sel> = { readonly [K in Exclude<keyof Sel, keyof AnySelection>]: never } & {
-  readonly [K in keyof Sel & keyof AnySelection]: { readonly [A in Exclude<keyof Sel[K], "call" | "publish" | "subscribe">]: never };
+  readonly [K in keyof Sel & keyof AnySelection]: {
+    readonly [A in Exclude<keyof Sel[K], "call" | "publish" | "subscribe">]: never;
+  };
 };
 
 /** The value `orders.use(...)` makes, for `uses.required.<alias>` or `uses.optional.<alias>`. */
@@ -72,7 +77,10 @@ export interface Contract<S extends ContractShape = ContractShape> extends AnyCo
 }
 
 /** A contract from its JSON alone: everything works, but the types know no names and errors have no classes. */
-export function contractFromManifest(manifest: Manifest, usedContracts: { readonly [alias: string]: AnyContract } = {}): Contract {
+export function contractFromManifest(
+  manifest: Manifest,
+  usedContracts: { readonly [alias: string]: AnyContract } = {},
+): Contract {
   return makeContract<ContractShape>({ manifest, contracts: usedContracts, errors: {} });
 }
 
@@ -98,10 +106,18 @@ export function makeContract<S extends ContractShape>(parts: ContractParts): Con
   return Object.freeze(contract) as Contract<ContractShape> as Contract<S>;
 }
 
-function usedContracts(uses: Uses | undefined, contracts: ContractParts["contracts"]): { readonly [alias: string]: UsedContract } {
+function usedContracts(
+  uses: Uses | undefined,
+  contracts: ContractParts["contracts"],
+): { readonly [alias: string]: UsedContract } {
   const used: { [alias: string]: UsedContract } = {};
   const add = (alias: string, selection: UseSelection, required: boolean): void => {
-    used[alias] = { id: selection.contract, contract: Object.hasOwn(contracts, alias) ? contracts[alias] : undefined, selection, required };
+    used[alias] = {
+      id: selection.contract,
+      contract: Object.hasOwn(contracts, alias) ? contracts[alias] : undefined,
+      selection,
+      required,
+    };
   };
   for (const [alias, selection] of Object.entries(uses?.optional ?? {})) add(alias, selection, false);
   for (const [alias, selection] of Object.entries(uses?.required ?? {})) add(alias, selection, true);

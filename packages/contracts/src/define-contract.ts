@@ -28,14 +28,26 @@ export interface Refs<SN extends string, EN extends string> {
 type NoErrors = Record<never, never>;
 
 /** Each error stands under its own type, so that a reference, the wire and the class agree. */
-type CheckedErrors<E> = { readonly [T in keyof E]: E[T] extends { readonly type: infer Own } ? (T extends Own ? unknown : { readonly type: T }) : unknown };
+type CheckedErrors<E> = {
+  readonly [T in keyof E]: E[T] extends { readonly type: infer Own }
+    ? T extends Own
+      ? unknown
+      : { readonly type: T }
+    : unknown;
+};
 
 /** Defines a contract of one kind, in either of two forms. */
 export interface DefineContract<K extends ContractKind> {
   /** For contracts without schemas. */
-  <const D extends Definition<never, never>>(definition: D & Checked<D, NoErrors>): Contract<DefinedShape<K, D, NoErrors, NoErrors>>;
+  <const D extends Definition<never, never>>(
+    definition: D & Checked<D, NoErrors>,
+  ): Contract<DefinedShape<K, D, NoErrors, NoErrors>>;
   /** For contracts with schemas or errors: `ref` makes references to them. */
-  <const D extends Definition<keyof S & string, keyof E & string>, S extends Schemas = Record<never, never>, E extends Errors = NoErrors>(
+  <
+    const D extends Definition<keyof S & string, keyof E & string>,
+    S extends Schemas = Record<never, never>,
+    E extends Errors = NoErrors,
+  >(
     declarations: { readonly schemas?: S; readonly errors?: E & CheckedErrors<E> },
     build: (ref: Refs<keyof S & string, keyof E & string>) => D & Checked<D, S>,
   ): Contract<DefinedShape<K, D, S, E>>;
@@ -53,9 +65,15 @@ type AnyKind = WithKind<AuthoredKind>;
 /** Defines a contract of any kind, named by its `kind`. */
 export interface DefineAnyContract {
   /** For contracts without schemas. */
-  <const D extends Definition<never, never> & AnyKind>(definition: D & Checked<D, NoErrors, "kind">): Contract<DefinedShape<ManifestKind<D["kind"]>, D, NoErrors, NoErrors>>;
+  <const D extends Definition<never, never> & AnyKind>(
+    definition: D & Checked<D, NoErrors, "kind">,
+  ): Contract<DefinedShape<ManifestKind<D["kind"]>, D, NoErrors, NoErrors>>;
   /** For contracts with schemas or errors: `ref` makes references to them. */
-  <const D extends Definition<keyof S & string, keyof E & string> & AnyKind, S extends Schemas = Record<never, never>, E extends Errors = NoErrors>(
+  <
+    const D extends Definition<keyof S & string, keyof E & string> & AnyKind,
+    S extends Schemas = Record<never, never>,
+    E extends Errors = NoErrors,
+  >(
     declarations: { readonly schemas?: S; readonly errors?: E & CheckedErrors<E> },
     build: (ref: Refs<keyof S & string, keyof E & string>) => D & Checked<D, S, "kind">,
   ): Contract<DefinedShape<ManifestKind<D["kind"]>, D, S, E>>;
@@ -91,7 +109,12 @@ function definer(kind: ContractKind | undefined): (first: Declarations | object,
   return (first, build) => {
     const declarations: Declarations = build === undefined ? {} : first;
     const definition = build === undefined ? first : build(wideRefs);
-    const { parts, problems } = authorManifest({ kind, definition, schemas: declarations.schemas ?? {}, errors: declarations.errors ?? {} });
+    const { parts, problems } = authorManifest({
+      kind,
+      definition,
+      schemas: declarations.schemas ?? {},
+      errors: declarations.errors ?? {},
+    });
     if (parts === undefined) throw new ContractError(`The contract ${nameOf(definition)}`, problems);
     return makeContract(parts) as never;
   };
@@ -104,5 +127,10 @@ const wideRefs: Refs<string, string> = {
 };
 
 function nameOf(definition: unknown): string {
-  return typeof definition === "object" && definition !== null && "id" in definition && typeof definition.id === "string" ? definition.id : "without an id";
+  return typeof definition === "object" &&
+    definition !== null &&
+    "id" in definition &&
+    typeof definition.id === "string"
+    ? definition.id
+    : "without an id";
 }

@@ -11,7 +11,13 @@ export interface ErrorFields {
   readonly [name: string]: SchemaSource;
 }
 
-type OptionalField<S> = S extends { readonly "~optional": unknown } ? true : undefined extends InferSchema<S> ? (unknown extends InferSchema<S> ? false : true) : false;
+type OptionalField<S> = S extends { readonly "~optional": unknown }
+  ? true
+  : undefined extends InferSchema<S>
+    ? unknown extends InferSchema<S>
+      ? false
+      : true
+    : false;
 
 /** The values an error carries, from the schemas of its fields. */
 export type ErrorData<F> = Flat<
@@ -65,10 +71,17 @@ const TAKEN = new Set<string>(["name", "message", "stack", "cause", "type", "fie
 const ERROR_TYPE = /^[A-Z][A-Za-z0-9]{0,63}$/;
 
 /** Declares an error of a contract: a class with typed fields that crosses the wire and arrives as itself. */
-export function defineError<const T extends string, const F extends ErrorFields = Record<never, never>>(definition: ErrorDefinition<T, F>): ErrorClass<T, ErrorData<F>> {
+export function defineError<const T extends string, const F extends ErrorFields = Record<never, never>>(
+  definition: ErrorDefinition<T, F>,
+): ErrorClass<T, ErrorData<F>> {
   const { type, message } = definition;
   const { schema, problems } = fieldsSchema(definition.fields);
-  if (!ERROR_TYPE.test(type)) problems.unshift({ path: "/type", message: `"${type}" is not a name for an error`, fix: "use a capital letter, then letters or digits: OrderNotFound" });
+  if (!ERROR_TYPE.test(type))
+    problems.unshift({
+      path: "/type",
+      message: `"${type}" is not a name for an error`,
+      fix: "use a capital letter, then letters or digits: OrderNotFound",
+    });
   if (problems.length > 0) throw new ContractError(`The error ${type}`, problems);
 
   class DefinedError extends TrellisError {
@@ -129,8 +142,13 @@ function fieldsSchema(fields: ErrorFields | undefined): { schema: JsonSchema | u
 
 /** Fields came through their schemas or a typed constructor; this drops what JSON would drop. */
 function asJson(value: unknown): Json {
-  if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
+  if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "boolean")
+    return value;
   if (Array.isArray(value)) return value.map((item) => (item === undefined ? null : asJson(item)));
   if (typeof value !== "object") return null;
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined).map(([name, item]) => [name, asJson(item)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, item]) => item !== undefined)
+      .map(([name, item]) => [name, asJson(item)]),
+  );
 }

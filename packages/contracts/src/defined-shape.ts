@@ -9,7 +9,12 @@ import type { ContractKind } from "./manifest.ts";
 import type { ContractShape, UsedShape } from "./shape.ts";
 
 /** The shape of a contract defined as `D` with these schemas and errors. */
-export interface DefinedShape<K extends ContractKind, D extends Definition, Schemas, Errors extends { readonly [name: string]: AnyErrorClass }> {
+export interface DefinedShape<
+  K extends ContractKind,
+  D extends Definition,
+  Schemas,
+  Errors extends { readonly [name: string]: AnyErrorClass },
+> {
   readonly id: D["id"];
   readonly kind: K;
   readonly capabilities: GlobalKeys<D>;
@@ -27,7 +32,9 @@ export interface DefinedShape<K extends ContractKind, D extends Definition, Sche
 }
 
 /** The type behind an optional reference; `undefined` when it is left out. */
-type Optional<Schemas, Surface, K extends string> = Surface extends { readonly [P in K]: infer Ref } ? InferNamed<Schemas, Ref> : undefined;
+type Optional<Schemas, Surface, K extends string> = Surface extends { readonly [P in K]: infer Ref }
+  ? InferNamed<Schemas, Ref>
+  : undefined;
 
 type RpcShapes<R, Schemas, Errors> = {
   readonly [N in keyof R]: {
@@ -38,7 +45,9 @@ type RpcShapes<R, Schemas, Errors> = {
   };
 };
 
-type InstancesOf<Errors, Rpc> = Rpc extends { readonly errors: readonly { readonly type: infer T }[] } ? InstanceOf<Errors[T & keyof Errors]> : never;
+type InstancesOf<Errors, Rpc> = Rpc extends { readonly errors: readonly { readonly type: infer T }[] }
+  ? InstanceOf<Errors[T & keyof Errors]>
+  : never;
 
 type InstanceOf<Class> = Class extends new (...fields: never) => infer Instance ? Instance : never;
 
@@ -47,23 +56,38 @@ type OperationShapes<O, Schemas> = {
     readonly input: InferNamed<Schemas, Member<O[N], "input">>;
     readonly progress: Optional<Schemas, O[N], "progress">;
     readonly output: InferNamed<Schemas, Member<O[N], "output">>;
-    readonly signals: { readonly [S in keyof Member<O[N], "signals">]: InferNamed<Schemas, Member<Member<O[N], "signals">[S], "input">> };
+    readonly signals: {
+      readonly [S in keyof Member<O[N], "signals">]: InferNamed<Schemas, Member<Member<O[N], "signals">[S], "input">>;
+    };
     readonly cancel: O[N] extends { readonly cancel: true } ? true : false;
     readonly transfer: O[N] extends { readonly transfer: object } ? true : false;
   };
 };
 
-type EventShapes<E, Schemas> = { readonly [N in keyof E]: { readonly event: InferNamed<Schemas, Member<E[N], "event">> } };
+type EventShapes<E, Schemas> = {
+  readonly [N in keyof E]: { readonly event: InferNamed<Schemas, Member<E[N], "event">> };
+};
 
 type FeedShapes<F, Schemas> = {
-  readonly [N in keyof F]: { readonly input: InferNamed<Schemas, Member<F[N], "input">>; readonly event: InferNamed<Schemas, Member<F[N], "event">> };
+  readonly [N in keyof F]: {
+    readonly input: InferNamed<Schemas, Member<F[N], "input">>;
+    readonly event: InferNamed<Schemas, Member<F[N], "event">>;
+  };
 };
 
 type JobShapes<J, Schemas> = {
-  readonly [Q in keyof J]: { readonly payload: InferNamed<Schemas, Member<J[Q], "payload">>; readonly result: Optional<Schemas, J[Q], "result"> };
+  readonly [Q in keyof J]: {
+    readonly payload: InferNamed<Schemas, Member<J[Q], "payload">>;
+    readonly result: Optional<Schemas, J[Q], "result">;
+  };
 };
 
-type KvShapes<R, Schemas> = { readonly [A in keyof R]: { readonly value: InferNamed<Schemas, Member<R[A], "schema">>; readonly required: Required<R[A]> } };
+type KvShapes<R, Schemas> = {
+  readonly [A in keyof R]: {
+    readonly value: InferNamed<Schemas, Member<R[A], "schema">>;
+    readonly required: Required<R[A]>;
+  };
+};
 
 type StoreShapes<R> = { readonly [A in keyof R]: { readonly required: Required<R[A]> } };
 
@@ -73,7 +97,9 @@ type StateShapes<S, Schemas> = {
   readonly [N in keyof S]: {
     readonly kind: S[N] extends { readonly kind: infer Kind extends "value" | "map" } ? Kind : "value" | "map";
     readonly value: InferNamed<Schemas, Member<S[N], "schema">>;
-    readonly accepted: { readonly [V in keyof Member<S[N], "acceptedVersions">]: InferNamed<Schemas, Member<S[N], "acceptedVersions">[V]> };
+    readonly accepted: {
+      readonly [V in keyof Member<S[N], "acceptedVersions">]: InferNamed<Schemas, Member<S[N], "acceptedVersions">[V]>;
+    };
   };
 };
 
@@ -88,7 +114,9 @@ type ConsumerShapes<C> = {
 type Item<List> = List extends readonly (infer Name extends string)[] ? Name : never;
 
 /** An alias under both counts as required. */
-type UsedShapes<R, O> = { readonly [A in keyof R]: Used<R[A], true> } & { readonly [A in Exclude<keyof O, keyof R>]: Used<O[A], false> };
+type UsedShapes<R, O> = { readonly [A in keyof R]: Used<R[A], true> } & {
+  readonly [A in Exclude<keyof O, keyof R>]: Used<O[A], false>;
+};
 
 type Used<U, IsRequired extends boolean> =
   U extends ContractUse<infer S extends ContractShape, infer Sel>

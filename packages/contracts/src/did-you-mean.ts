@@ -14,8 +14,8 @@ export function suggestName(given: string, known: readonly string[], nothing: st
   const closest = closestName(given, known);
   if (closest !== undefined) return `did you mean "${closest}"?`;
   if (known.length === 0) return nothing;
-  const shown = known.slice(0, 8).map((name) => `"${name}"`);
-  return `use one of ${shown.join(", ")}${known.length > shown.length ? ` and ${known.length - shown.length} more` : ""}`;
+  const shown = [...new Set(known)].slice(0, 8).map((name) => `"${name}"`);
+  return `use one of ${shown.join(", ")}${known.length > 8 ? ` and ${known.length - 8} more` : ""}`;
 }
 
 function editDistance(a: string, b: string): number {

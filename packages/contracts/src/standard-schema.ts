@@ -53,7 +53,12 @@ export function acceptsAbsence(source: unknown): boolean {
   if (typeof validate !== "function") return false;
   try {
     const answer: unknown = validate(undefined);
-    return typeof answer === "object" && answer !== null && !(answer instanceof Promise) && member(answer, "issues") === undefined;
+    return (
+      typeof answer === "object" &&
+      answer !== null &&
+      !(answer instanceof Promise) &&
+      member(answer, "issues") === undefined
+    );
   } catch {
     return false;
   }
@@ -63,7 +68,8 @@ type Converted = { readonly json: unknown; readonly problem?: undefined } | { re
 
 function convert(source: unknown, path: string): Converted {
   if (typeof source === "boolean") return { json: source };
-  if (source === null || (typeof source !== "object" && typeof source !== "function")) return { problem: notASchema(path) };
+  if (source === null || (typeof source !== "object" && typeof source !== "function"))
+    return { problem: notASchema(path) };
   const standard = member(source, "~standard");
   if (standard === undefined) return typeof source === "object" ? { json: source } : { problem: notASchema(path) };
   return convertStandard(standard, path);
@@ -77,7 +83,10 @@ function convertStandard(standard: unknown, path: string): Converted {
       problem: {
         path,
         message: `the schema of ${vendor} does not say how it looks as JSON Schema`,
-        fix: vendor === "valibot" ? "wrap it: toStandardJsonSchema(schema) from @valibot/to-json-schema" : "use a version of the library that implements Standard JSON Schema, or TypeBox",
+        fix:
+          vendor === "valibot"
+            ? "wrap it: toStandardJsonSchema(schema) from @valibot/to-json-schema"
+            : "use a version of the library that implements Standard JSON Schema, or TypeBox",
       },
     };
   }
@@ -91,7 +100,13 @@ function convertStandard(standard: unknown, path: string): Converted {
     }
   }
   const reason = refusal instanceof Error ? refusal.message : String(refusal);
-  return { problem: { path, message: `${vendor} cannot write this schema as JSON Schema: ${reason}`, fix: "use types that JSON has: no dates, big integers, functions or transforms" } };
+  return {
+    problem: {
+      path,
+      message: `${vendor} cannot write this schema as JSON Schema: ${reason}`,
+      fix: "use types that JSON has: no dates, big integers, functions or transforms",
+    },
+  };
 }
 
 interface Inlining {
@@ -113,7 +128,12 @@ const DATA = new Set<string>(["const", "enum", "default", "examples"]);
 const MAPS = new Set<string>(["properties", "patternProperties", "dependentSchemas", "dependencies"]);
 
 function inline(node: unknown, state: Inlining): Json {
-  if (state.depth > DEPTH_LIMIT) return refuse(state, `the schema is nested deeper than ${DEPTH_LIMIT} levels`, "make it flatter, or end it with an open schema");
+  if (state.depth > DEPTH_LIMIT)
+    return refuse(
+      state,
+      `the schema is nested deeper than ${DEPTH_LIMIT} levels`,
+      "make it flatter, or end it with an open schema",
+    );
   const deeper = { ...state, depth: state.depth + 1 };
   if (Array.isArray(node)) return node.map((item) => inline(item, deeper));
   if (typeof node !== "object" || node === null) return plain(node, state);
@@ -143,12 +163,24 @@ function inlineMap(map: object, state: Inlining): { readonly [name: string]: Jso
 
 function inlineReference(node: object, reference: string, state: Inlining): Json {
   if (state.open.includes(reference) || reference === "#") {
-    return refuse(state, `the schema refers to itself (${reference}); a manifest holds self-contained schemas without references`, "end the recursion with an open schema, such as Type.Unknown()");
+    return refuse(
+      state,
+      `the schema refers to itself (${reference}); a manifest holds self-contained schemas without references`,
+      "end the recursion with an open schema, such as Type.Unknown()",
+    );
   }
   const target = findReference(state.root, reference);
-  if (target === undefined) return refuse(state, `the reference ${reference} leads nowhere inside the schema`, "put the schema in place of the reference");
+  if (target === undefined)
+    return refuse(
+      state,
+      `the reference ${reference} leads nowhere inside the schema`,
+      "put the schema in place of the reference",
+    );
   const found = inline(target, { ...state, open: [...state.open, reference] });
-  const beside = inlineMembers(Object.fromEntries(Object.entries(node).filter(([keyword]) => !keyword.startsWith("$"))), state);
+  const beside = inlineMembers(
+    Object.fromEntries(Object.entries(node).filter(([keyword]) => !keyword.startsWith("$"))),
+    state,
+  );
   if (Object.keys(beside).length === 0) return found;
   if (isObject(found) && !Object.keys(found).some((keyword) => keyword in beside)) return { ...found, ...beside };
   return { ...beside, allOf: [found] };
@@ -156,7 +188,8 @@ function inlineReference(node: object, reference: string, state: Inlining): Json
 
 /** Finds `#/$defs/Name`, `#/definitions/Name`, and the bare `Name` that TypeBox writes. */
 function findReference(root: unknown, reference: string): unknown {
-  if (!reference.startsWith("#")) return DEFINITIONS.map((list) => ownMember(ownMember(root, list), reference)).find((found) => found !== undefined);
+  if (!reference.startsWith("#"))
+    return DEFINITIONS.map((list) => ownMember(ownMember(root, list), reference)).find((found) => found !== undefined);
   let at = root;
   for (const token of reference.split("/").slice(1)) {
     at = ownMember(at, decodeURIComponent(token).replaceAll("~1", "/").replaceAll("~0", "~"));
@@ -179,12 +212,17 @@ function plain(value: unknown, state: Inlining): Json {
 }
 
 function refuse(state: Inlining, message: string, fix: string): null {
-  if (!state.problems.some((problem) => problem.message === message)) state.problems.push({ path: state.path, message, fix });
+  if (!state.problems.some((problem) => problem.message === message))
+    state.problems.push({ path: state.path, message, fix });
   return null;
 }
 
 function notASchema(path: string): Problem {
-  return { path, message: "this is not a schema", fix: "use a TypeBox schema, a Standard JSON Schema (Zod 4, ArkType, Valibot with @valibot/to-json-schema) or plain JSON Schema" };
+  return {
+    path,
+    message: "this is not a schema",
+    fix: "use a TypeBox schema, a Standard JSON Schema (Zod 4, ArkType, Valibot with @valibot/to-json-schema) or plain JSON Schema",
+  };
 }
 
 function isJsonSchema(value: Json): value is JsonSchema {

@@ -7,7 +7,9 @@ import type { SurfaceGroup, SurfaceLeaf } from "./names.ts";
 import type { ContractShape, UsedShape } from "./shape.ts";
 
 /** Everything the types know about a contract. */
-export type ShapeOf<C extends AnyContract> = C extends { readonly "~shape"?: infer S extends ContractShape } ? S : ContractShape;
+export type ShapeOf<C extends AnyContract> = C extends { readonly "~shape"?: infer S extends ContractShape }
+  ? S
+  : ContractShape;
 
 /** The RPCs a contract owns: what a service must handle. */
 export type RpcOf<C extends AnyContract> = ShapeOf<C>["rpc"];
@@ -46,7 +48,10 @@ export type CallableRpc<C extends AnyContract> = Selected<ShapeOf<C>["uses"], "c
 export type CallableOperations<C extends AnyContract> = Selected<ShapeOf<C>["uses"], "operations", "operations">;
 
 /** The events a contract may publish: its own and those selected. */
-export type PublishableEvents<C extends AnyContract> = Joined<EventsOf<C>, Selected<ShapeOf<C>["uses"], "publish", "events">>;
+export type PublishableEvents<C extends AnyContract> = Joined<
+  EventsOf<C>,
+  Selected<ShapeOf<C>["uses"], "publish", "events">
+>;
 
 /** The events of other contracts a contract may listen to. */
 export type ListenableEvents<C extends AnyContract> = Selected<ShapeOf<C>["uses"], "subscribe", "events">;
@@ -61,7 +66,9 @@ export type EventConsumersOf<C extends AnyContract> = {
 
 /** Groups and leaves: `{ "Trellis.Surface.Status": T }` becomes `{ trellis: { surfaceStatus: T } }`. */
 export type Nested<M> = {
-  readonly [G in SurfaceGroup<keyof M & string>]: { readonly [N in keyof M & string as SurfaceGroup<N> extends G ? SurfaceLeaf<N> : never]: M[N] };
+  readonly [G in SurfaceGroup<keyof M & string>]: {
+    readonly [N in keyof M & string as SurfaceGroup<N> extends G ? SurfaceLeaf<N> : never]: M[N];
+  };
 };
 
 /** The union of the errors a surface declares; `never` when there is none. */
@@ -83,7 +90,9 @@ type Selected<Uses, List extends SelectionList, Surface extends Surfaces> = {
   readonly [P in Picks<Uses, List> as P["name"]]: SurfaceAt<Uses[P["alias"] & keyof Uses], Surface, P["name"]>;
 };
 
-type SurfaceAt<Used, Surface extends Surfaces, N extends string> = Used extends UsedShape ? Used["shape"][Surface][N] : never;
+type SurfaceAt<Used, Surface extends Surfaces, N extends string> = Used extends UsedShape
+  ? Used["shape"][Surface][N]
+  : never;
 
 type Joined<A, B> = { readonly [N in keyof A | keyof B]: N extends keyof A ? A[N] : N extends keyof B ? B[N] : never };
 
@@ -93,7 +102,9 @@ type ConsumedBy<S extends ContractShape, Consumer extends { readonly uses: objec
 >;
 
 type ConsumedFrom<Uses, Lists> = {
-  readonly [P in { readonly [A in keyof Lists]: Pick<A, Lists[A]> }[keyof Lists] as P["name"]]: PayloadOf<SurfaceAt<Uses[P["alias"] & keyof Uses], "events", P["name"]>>;
+  readonly [P in { readonly [A in keyof Lists]: Pick<A, Lists[A]> }[keyof Lists] as P["name"]]: PayloadOf<
+    SurfaceAt<Uses[P["alias"] & keyof Uses], "events", P["name"]>
+  >;
 };
 
 type PayloadOf<Event> = Event extends { readonly event: infer Payload } ? Payload : unknown;

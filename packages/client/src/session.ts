@@ -66,12 +66,12 @@ class PlatformSession implements Session {
   readonly clock: ServerClock;
   readonly signer: RequestSigner;
   readonly sessionKey: string;
-  link!: NatsLink;
   facts: BootstrapReady;
   readonly #options: SessionOptions;
   readonly #stop: AbortController;
   readonly #ended = new AbortController();
   readonly #listeners = new Set<(facts: BootstrapReady) => void>();
+  #link: NatsLink | undefined;
   #looking: Promise<void> | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
@@ -84,13 +84,18 @@ class PlatformSession implements Session {
     this.signer = createRequestSigner({ key: options.key, clock, sha256: options.crypto.sha256 });
   }
 
+  get link(): NatsLink {
+    if (this.#link === undefined) throw new Error("The session is used before it is open.");
+    return this.#link;
+  }
+
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
 
   async open(signal: AbortSignal): Promise<void> {
     const { connect, contract, onNotice } = this.#options;
-    this.link = await connectLink({
+    const link = await connectLink({
       connect,
       name: `${contract.id} ${this.facts.principal.name}`,
       inboxPrefix: this.facts.inboxPrefix,
@@ -98,8 +103,11 @@ class PlatformSession implements Session {
       onAuthRefused: () => this.#lookIntoRefusal(),
       ...(onNotice === undefined ? {} : { onTrouble: onNotice }),
       signal,
+    }).catch((error: unknown) => {
+      throw this.#ended.signal.aborted ? this.#ended.signal.reason : error;
     });
-    this.link.subscribe(sessionNoticeSubject(this.facts.inboxPrefix), { onMessage: (message) => this.#notice(message.data) });
+    this.#link = link;
+    link.subscribe(sessionNoticeSubject(this.facts.inboxPrefix), { onMessage: (message) => this.#notice(message.data) });
   }
 
   onFacts(listener: (facts: BootstrapReady) => void): () => void {
@@ -116,7 +124,7 @@ class PlatformSession implements Session {
 
   async close(): Promise<void> {
     this.#stop.abort();
-    await this.link.close();
+    await this.#link?.close();
   }
 
   #plan(): ConnectionPlan {
@@ -183,7 +191,7 @@ class PlatformSession implements Session {
     this.#options.onNotice?.(reason.message);
     this.#ended.abort(reason);
     this.#stop.abort();
-    void this.link.close(reason);
+    void this.#link?.close(reason);
   }
 }
 

@@ -24,4 +24,9 @@ export interface DeriveInput {
   /** `_INBOX.<first 16 characters of the session key>`. */
   readonly inboxPrefix: string;
   readonly bindings: Bindings;
+  /**
+   * The deployments that serve each alias, by the names people gave them. Only transfers name a deployment in their
+   * subjects; without this they are not granted.
+   */
+  readonly serviceNames?: { readonly [alias: string]: readonly string[] };
 }

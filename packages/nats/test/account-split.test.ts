@@ -181,11 +181,31 @@ describe("a hostile reply subject", () => {
     expect(await snapshot()).toEqual(before);
   });
 
-  it("is needed for the test above to mean anything: the same attack inside DATA succeeds", async () => {
+  // Replies under $JS.ACK pass imports without being rewritten; nats-server refuses them from clients, so far.
+  it.each(["", "+ACK", "+TERM", "-NAK", "+NXT", "+WPI"])("acknowledges nothing of another consumer with the stored body %j", async (body) => {
+    await data.request("events.v1.Own", body);
+    const pending = await pullOne(data, "victim");
+    const nc = await participant();
+    await nc.request("$KV.mine.ack", body);
+    for (let n = 0; n < 3; n++) await nc.request("events.v1.Own", body);
+    const before = await snapshot();
+    const reply = pending.reply ?? "";
+    expect(reply).toMatch(/^\$JS\.ACK\.EVENTS\.victim\./);
+
+    nc.publish("$JS.API.DIRECT.GET.KV_mine.$KV.mine.ack", "", { reply });
+    nc.publish("$JS.API.DIRECT.GET.KV_mine", JSON.stringify({ seq: 1, batch: 10, next_by_subj: "$KV.mine.ack" }), { reply });
+    nc.publish("$JS.API.CONSUMER.MSG.NEXT.EVENTS.mine", JSON.stringify({ batch: 20, no_wait: true }), { reply });
+    nc.publish("events.v1.Own", body, { reply });
+    await nc.flush();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const after = await snapshot();
+    expect(after.acknowledged).toEqual(before.acknowledged);
+  });
+
+  it("must be stopped for these tests to mean anything: the same attack inside DATA succeeds", async () => {
     const inside = await live.connect("DATA", PARTICIPANT, { inboxPrefix: "_INBOX.me" });
     const before = (await manager.streams.info("KV_victim")).state.last_seq;
     inside.publish("$JS.API.DIRECT.GET.KV_mine.$KV.mine.poison", "", { reply: "$KV.victim.k" });
-    await inside.flush();
     await eventually(async () => ((await manager.streams.info("KV_victim")).state.last_seq > before ? true : undefined));
   });
 
@@ -214,7 +234,7 @@ it("refuses every subject the JWT does not list", async () => {
 });
 
 /** All of DATA that is not the participant's own. */
-async function snapshot(): Promise<unknown> {
+async function snapshot() {
   const victim = await manager.streams.info("KV_victim");
   const events = await manager.streams.info("EVENTS");
   const streams = await manager.streams.list().next();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { serverConfig, type NodePorts, type NodeSettings, type ServerSettings } from "./config.ts";
 import { spawnGuarded, type GuardedProcess } from "./guarded-process.ts";
-import { health, logSince, untilReady } from "./readiness.ts";
+import { hasJetStream, health, logSince, untilReady } from "./readiness.ts";
 
 /** One nats-server: its directory, its ports, and its process, which may come and go. */
 
@@ -28,6 +28,7 @@ export class NatsNode {
   readonly directory: string;
   readonly #command: string;
   readonly #config: string;
+  readonly #dataAccount: string;
   #process: GuardedProcess | undefined;
 
   constructor(command: string, server: ServerSettings, node: NodeSettings) {
@@ -37,6 +38,7 @@ export class NatsNode {
     this.logFile = join(node.directory, "server.log");
     this.#command = command;
     this.#config = serverConfig(server, node);
+    this.#dataAccount = server.operator.accounts.DATA.id;
   }
 
   /** Of the running server. */
@@ -79,7 +81,9 @@ export class NatsNode {
     try {
       await untilReady(async () => {
         if (!this.running) return "it is not running";
-        return health(this.ports.monitor);
+        const problem = await health(this.ports.monitor);
+        if (problem !== undefined) return problem;
+        return (await hasJetStream(this.ports.monitor, this.#dataAccount)) ? undefined : "JetStream is not enabled for DATA yet";
       }, Date.now() + timeoutMs);
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);

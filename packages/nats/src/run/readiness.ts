@@ -28,6 +28,16 @@ export async function health(monitorPort: number): Promise<string | undefined> {
   return typeof answer.error === "string" ? answer.error : "it says it is not healthy";
 }
 
+/**
+ * Whether the server has enabled JetStream for the account, which it does only when the account is first needed there.
+ * In a cluster the leader answers "not enabled for account" until then, so this makes it look: listing connections does.
+ */
+export async function hasJetStream(monitorPort: number, account: string): Promise<boolean> {
+  if ((await getJson(monitorPort, `/connz?acc=${account}&limit=1`)) === undefined) return false;
+  const details = (await getJson(monitorPort, `/jsz?acc=${account}`))?.account_details;
+  return Array.isArray(details) && details.length > 0;
+}
+
 /** Whether JetStream's leader of the cluster, if this is it, sees `nodes` healthy members. */
 export async function leadsAll(monitorPort: number, name: string, nodes: number): Promise<boolean> {
   const meta = (await getJson(monitorPort, "/jsz"))?.meta_cluster;

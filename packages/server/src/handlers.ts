@@ -48,9 +48,16 @@ export type RpcRegistrars<S extends ContractShape, Client = unknown, Deps = unkn
   };
 };
 
+/** A handler for every RPC the contract owns, by logical name. */
+export type RpcHandlers<S extends ContractShape, Client = unknown, Deps = unknown> = {
+  readonly [N in keyof S["rpc"]]: RpcHandler<S["rpc"][N], Client, Deps>;
+};
+
 /** How a service says what answers what. */
 export interface Handle<S extends ContractShape, Client = unknown, Deps = unknown> {
   readonly rpc: RpcRegistrars<S, Client, Deps>;
+  /** All at once: one that is forgotten or does not exist is a type error. */
+  readonly all: (handlers: RpcHandlers<S, Client, Deps>) => void;
 }
 
 /** A handler once its types have done their work. */

@@ -20,10 +20,11 @@ export function makeHandle<S extends ContractShape, Client, Deps>(
   isStarted: () => boolean,
 ): Handle<S, Client, Deps> {
   const rpc: { [group: string]: { [leaf: string]: (handler: AnyHandler) => void } } = {};
+  const byName = new Map<string, (handler: AnyHandler) => void>();
   for (const endpoint of endpoints.values()) {
     const { group, leaf } = surfacePath(endpoint.name);
     const leaves = (rpc[group] ??= {});
-    leaves[leaf] = (handler) => {
+    const register = (handler: AnyHandler): void => {
       if (isStarted()) {
         throw new ServiceSetupError("handler_late", `The handler of ${endpoint.name} comes too late: register every handler before the service runs.`);
       }
@@ -32,9 +33,14 @@ export function makeHandle<S extends ContractShape, Client, Deps>(
       }
       endpoint.handler = handler;
     };
+    leaves[leaf] = register;
+    byName.set(endpoint.name, register);
   }
+  const all = (handlers: { readonly [name: string]: AnyHandler }): void => {
+    for (const [name, handler] of Object.entries(handlers)) byName.get(name)?.(handler);
+  };
   // The names above come from the same manifest the types come from; the type system cannot follow them through a loop.
-  return { rpc } as unknown as Handle<S, Client, Deps>;
+  return { rpc, all } as unknown as Handle<S, Client, Deps>;
 }
 
 /** Refuses to serve a contract of which a part would never answer. */

@@ -4,7 +4,7 @@
  */
 import type { AnyContract } from "./contract.ts";
 import type { SurfaceGroup, SurfaceLeaf } from "./names.ts";
-import type { ContractShape, UsedShape } from "./shape.ts";
+import type { ContractShape, EventShape, FeedShape, OperationShape, RpcShape, UsedShape } from "./shape.ts";
 
 /** Everything the types know about a contract. */
 export type ShapeOf<C extends AnyContract> = C extends { readonly "~shape"?: infer S extends ContractShape }
@@ -42,22 +42,27 @@ export type ErrorsOf<C extends AnyContract> = ShapeOf<C>["errors"];
 export type IfRequired<R extends { readonly required: boolean }, T> = R["required"] extends true ? T : T | undefined;
 
 /** The RPCs a contract may call: selected from the contracts it uses. */
-export type CallableRpc<C extends AnyContract> = Selected<ShapeOf<C>["uses"], "call", "rpc">;
+export type CallableRpc<C extends AnyContract> = Selected<ShapeOf<C>["uses"], "call", "rpc", RpcShape>;
 
 /** The operations a contract may start. */
-export type CallableOperations<C extends AnyContract> = Selected<ShapeOf<C>["uses"], "operations", "operations">;
+export type CallableOperations<C extends AnyContract> = Selected<
+  ShapeOf<C>["uses"],
+  "operations",
+  "operations",
+  OperationShape
+>;
 
 /** The events a contract may publish: its own and those selected. */
-export type PublishableEvents<C extends AnyContract> = Joined<
+export type PublishableEvents<C extends AnyContract> = Publishable<
   EventsOf<C>,
-  Selected<ShapeOf<C>["uses"], "publish", "events">
+  Selected<ShapeOf<C>["uses"], "publish", "events", EventShape>
 >;
 
 /** The events of other contracts a contract may listen to. */
-export type ListenableEvents<C extends AnyContract> = Selected<ShapeOf<C>["uses"], "subscribe", "events">;
+export type ListenableEvents<C extends AnyContract> = Selected<ShapeOf<C>["uses"], "subscribe", "events", EventShape>;
 
 /** The feeds a contract may read. */
-export type ReadableFeeds<C extends AnyContract> = Selected<ShapeOf<C>["uses"], "feeds", "feeds">;
+export type ReadableFeeds<C extends AnyContract> = Selected<ShapeOf<C>["uses"], "feeds", "feeds", FeedShape>;
 
 /** Consumer group → logical name → payload, for every event the group consumes. */
 export type EventConsumersOf<C extends AnyContract> = {
@@ -77,24 +82,35 @@ export type ErrorOf<Surface extends { readonly error: unknown }> = Surface["erro
 /** Which list of a used shape selects from which of its surfaces. */
 type SelectionList = "call" | "operations" | "publish" | "subscribe" | "feeds";
 
-/** Each selected name with the alias it comes from; names are unique, so each finds one surface. */
-type Picks<Uses, List extends SelectionList> = {
-  readonly [A in keyof Uses]: Uses[A] extends UsedShape ? Pick<A, Uses[A][List]> : never;
-}[keyof Uses];
-
-type Pick<A, N> = N extends string ? { readonly alias: A; readonly name: N } : never;
-
 type Surfaces = "rpc" | "operations" | "events" | "feeds";
 
-type Selected<Uses, List extends SelectionList, Surface extends Surfaces> = {
-  readonly [P in Picks<Uses, List> as P["name"]]: SurfaceAt<Uses[P["alias"] & keyof Uses], Surface, P["name"]>;
+/** Without renamed keys, so that generic code may index it: `CallableRpc<C>[N]["input"]`. */
+type Selected<Uses, List extends SelectionList, Surface extends Surfaces, Shape> = {
+  readonly [N in NamesIn<Uses, List>]: SelectedSurface<Uses, List, Surface, N> extends infer Found extends Shape
+    ? Found
+    : never;
 };
 
-type SurfaceAt<Used, Surface extends Surfaces, N extends string> = Used extends UsedShape
-  ? Used["shape"][Surface][N]
-  : never;
+type NamesIn<Uses, List extends SelectionList> = {
+  readonly [A in keyof Uses]: Uses[A] extends UsedShape ? Uses[A][List] : never;
+}[keyof Uses];
 
-type Joined<A, B> = { readonly [N in keyof A | keyof B]: N extends keyof A ? A[N] : N extends keyof B ? B[N] : never };
+/** Names are unique among the aliases, so one of them has it. */
+type SelectedSurface<Uses, List extends SelectionList, Surface extends Surfaces, N extends string> = {
+  readonly [A in keyof Uses]: Uses[A] extends UsedShape
+    ? N extends Uses[A][List]
+      ? Uses[A]["shape"][Surface][N]
+      : never
+    : never;
+}[keyof Uses];
+
+type Publishable<Own, Used> = {
+  readonly [N in keyof Own | keyof Used]: Either<Own, Used, N> extends infer Found extends EventShape ? Found : never;
+};
+
+type Joined<A, B> = { readonly [N in keyof A | keyof B]: Either<A, B, N> };
+
+type Either<A, B, N> = N extends keyof A ? A[N] : N extends keyof B ? B[N] : never;
 
 type ConsumedBy<S extends ContractShape, Consumer extends { readonly uses: object; readonly self: string }> = Joined<
   { readonly [N in Consumer["self"]]: PayloadOf<S["events"][N]> },
@@ -102,9 +118,18 @@ type ConsumedBy<S extends ContractShape, Consumer extends { readonly uses: objec
 >;
 
 type ConsumedFrom<Uses, Lists> = {
-  readonly [P in { readonly [A in keyof Lists]: Pick<A, Lists[A]> }[keyof Lists] as P["name"]]: PayloadOf<
-    SurfaceAt<Uses[P["alias"] & keyof Uses], "events", P["name"]>
-  >;
+  readonly [P in ConsumedName<Lists> as P["name"]]: Uses[P["alias"] & keyof Uses] extends UsedShape
+    ? PayloadOf<Uses[P["alias"] & keyof Uses]["shape"]["events"][P["name"]]>
+    : unknown;
 };
+
+/** Each name of the lists with its alias. */
+type ConsumedName<Lists> = {
+  readonly [A in keyof Lists]: Lists[A] extends infer N
+    ? N extends string
+      ? { readonly alias: A; readonly name: N }
+      : never
+    : never;
+}[keyof Lists];
 
 type PayloadOf<Event> = Event extends { readonly event: infer Payload } ? Payload : unknown;

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { derivePermissions } from "@trellis/contracts";
-import type { DeriveInput, PermissionRule, Permissions } from "@trellis/contracts";
+import type { PermissionRule, Permissions } from "@trellis/contracts";
 import type { SubjectPermissions, UserPermissions } from "@trellis/nats";
+import { permissionsOf } from "../authority/grants.ts";
+import type { Grants } from "../authority/grants.ts";
 
 /** What a connection may do, as NATS takes it, and its fingerprint. */
 export interface PermissionSet {
@@ -17,10 +18,6 @@ const ANY_INBOX = "_INBOX.ANY-SESSION-----";
 /** Sets remembered: one for each contract version and set of capabilities in use. */
 const MAX_SETS = 4_096;
 
-export interface SetInput extends Omit<DeriveInput, "inboxPrefix"> {
-  readonly digest: string;
-}
-
 /**
  * Permissions derived once for everybody who may do the same. A set depends on the contract, the contracts behind its
  * uses, the bindings and the capabilities; of the session only the inbox, which is put in for each connection.
@@ -31,11 +28,11 @@ export class PermissionSets {
   readonly #numbers = new WeakMap<object, number>();
   #counted = 0;
 
-  of(input: SetInput): PermissionSet {
-    const key = this.#keyOf(input);
+  of(grants: Grants): PermissionSet {
+    const key = this.#keyOf(grants);
     const known = this.#byInput.get(key);
     if (known) return known;
-    const derived = permissionSet(derivePermissions({ ...input, inboxPrefix: ANY_INBOX }));
+    const derived = permissionSet(permissionsOf({ ...grants, inboxPrefix: ANY_INBOX }));
     // Equal permissions are one set, whatever they were derived from.
     const set = this.#byFingerprint.get(derived.fingerprint) ?? derived;
     keep(this.#byInput, key, set);
@@ -48,11 +45,14 @@ export class PermissionSets {
     return this.#byFingerprint.get(fingerprint);
   }
 
-  #keyOf({ digest, manifest, uses, capabilities, bindings }: SetInput): string {
+  /** Everything in grants but the session. What is added to grants later is part of the key without being named here. */
+  #keyOf(grants: Grants): string {
+    const { sessionKey: _session, inboxPrefix: _inbox, revision: _revision, principal: _principal, ...rest } = grants;
+    const { manifest, uses, bindings, capabilities, ...plain } = rest;
     const aliases = Object.keys(uses)
       .sort()
       .map((alias) => `${alias}:${this.#number(uses[alias])}`);
-    return [digest, this.#number(manifest), this.#number(bindings), aliases.join(), [...capabilities].sort().join()].join(" ");
+    return [JSON.stringify(plain), this.#number(manifest), this.#number(bindings), aliases.join(), [...capabilities].sort().join()].join(" ");
   }
 
   /** A number for an object: the registry and the catalogue replace objects, they never change them. */

@@ -32,13 +32,14 @@ function ready(serverNow: number): BootstrapReady {
 /** A platform that gives these answers in turn and remembers what it was asked. */
 function platform(...answers: (BootstrapAnswer | Error | string)[]) {
   const asked: { readonly url: string; readonly body: BootstrapRequest }[] = [];
-  const fetch: typeof globalThis.fetch = (input, init) => {
-    const body: BootstrapRequest = JSON.parse(String(init?.body));
-    asked.push({ url: String(input), body });
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    const request = new Request(input, init);
+    const body: BootstrapRequest = JSON.parse(await request.text());
+    asked.push({ url: request.url, body });
     const answer = answers.length > 1 ? answers.shift() : answers[0];
-    if (answer instanceof Error) return Promise.reject(answer);
+    if (answer instanceof Error) throw answer;
     const text = typeof answer === "string" ? answer : JSON.stringify(answer);
-    return Promise.resolve(new Response(text, { status: typeof answer === "string" ? 502 : 200 }));
+    return new Response(text, { status: typeof answer === "string" ? 502 : 200 });
   };
   return { asked, fetch };
 }
@@ -47,7 +48,10 @@ function options(fetch: typeof globalThis.fetch, more: Partial<BootstrapOptions>
   return { url: "http://platform.test/", key, contract, kind: "agent", clock: new ServerClock(), fetch, ...more };
 }
 
-const waiting = (message: string, reason: "manifest_required" | "authority_update_required" = "authority_update_required"): BootstrapAnswer => ({
+const waiting = (
+  message: string,
+  reason: "manifest_required" | "authority_update_required" = "authority_update_required",
+): BootstrapAnswer => ({
   status: "waiting",
   serverNow: Date.now(),
   reason,
@@ -92,14 +96,24 @@ describe("bootstrap", () => {
   });
 
   test("a refused time of signing with the right time ends it", async () => {
-    const { asked, fetch } = platform({ status: "refused", serverNow: Date.now(), reason: "iat_out_of_range", message: "No." });
+    const { asked, fetch } = platform({
+      status: "refused",
+      serverNow: Date.now(),
+      reason: "iat_out_of_range",
+      message: "No.",
+    });
     const answer = await bootstrap(options(fetch));
     expect(!answer.ok && answer.error.reason).toBe("iat_out_of_range");
     expect(asked).toHaveLength(2);
   });
 
   test("waits as long as it is told to, and tells each reason once", async () => {
-    const { asked, fetch } = platform(waiting("plan P waits"), waiting("plan P waits"), waiting("billing is not active"), ready(Date.now()));
+    const { asked, fetch } = platform(
+      waiting("plan P waits"),
+      waiting("plan P waits"),
+      waiting("billing is not active"),
+      ready(Date.now()),
+    );
     const told: string[] = [];
     expect((await bootstrap(options(fetch, { onWaiting: (message) => told.push(message) }))).ok).toBe(true);
     expect(asked).toHaveLength(4);
@@ -107,7 +121,9 @@ describe("bootstrap", () => {
   });
 
   test("tries again while the network or a proxy is in the way, and says so in words", async () => {
-    const refused = new TypeError("fetch failed", { cause: Object.assign(new Error("connect"), { code: "ECONNREFUSED" }) });
+    const refused = new TypeError("fetch failed", {
+      cause: Object.assign(new Error("connect"), { code: "ECONNREFUSED" }),
+    });
     const { fetch } = platform(refused, refused, "<html>bad gateway</html>", ready(Date.now()));
     const told: string[] = [];
     expect((await bootstrap(options(fetch, { onWaiting: (message) => told.push(message) }))).ok).toBe(true);
@@ -130,7 +146,13 @@ describe("bootstrap", () => {
 
   test("a signal ends the waiting at once", async () => {
     const abort = new AbortController();
-    const { fetch } = platform({ ...waiting("for ever"), status: "waiting", reason: "dependency_not_active", message: "for ever", retryAfterMs: 60_000 });
+    const { fetch } = platform({
+      ...waiting("for ever"),
+      status: "waiting",
+      reason: "dependency_not_active",
+      message: "for ever",
+      retryAfterMs: 60_000,
+    });
     const asking = bootstrap(options(fetch, { signal: abort.signal, onWaiting: () => abort.abort() }));
     const answer = await asking;
     expect(!answer.ok && answer.error.code).toBe("cancelled");

@@ -1,7 +1,14 @@
 import { encodeBase64url } from "@trellis/contracts";
 import type { Manifest } from "@trellis/contracts";
 import { BOOTSTRAP_PATHS, bootstrapDigest, enrolDigest, portableSha256 } from "@trellis/protocol";
-import type { BootstrapAnswer, BootstrapReady, BootstrapRequest, Problem, RefusedReason, Sha256 } from "@trellis/protocol";
+import type {
+  BootstrapAnswer,
+  BootstrapReady,
+  BootstrapRequest,
+  Problem,
+  RefusedReason,
+  Sha256,
+} from "@trellis/protocol";
 import { err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
 import { readAnswer } from "./bootstrap-answer.ts";
@@ -50,7 +57,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<Result<Boots
   const tell = onceEach(options.onWaiting);
   let sendManifest = false;
   let clockCorrected = false;
-  for (let failures = 0; signal?.aborted !== true; ) {
+  for (let failures = 0; !isAborted(signal);) {
     const asked = await ask(options, sendManifest);
     if (!asked.ok) {
       tell(`Cannot reach the platform at ${options.url} (${asked.error}); trying again until it answers.`);
@@ -147,6 +154,10 @@ function jittered(ms: number): number {
   return ms * (0.75 + Math.random() / 2);
 }
 
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}
+
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
@@ -156,6 +167,6 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
     };
     const timer = setTimeout(done, ms);
     signal?.addEventListener("abort", done);
-    if (signal?.aborted === true) done();
+    if (isAborted(signal)) done();
   });
 }

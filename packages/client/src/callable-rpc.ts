@@ -13,7 +13,8 @@ export interface CallableRpc {
   readonly output: CompiledSchema;
   readonly errors: KnownErrors;
   /** Where the caller's contract declares it, or would have to. */
-  readonly declared: { readonly alias: string; readonly list: readonly string[]; readonly selected: boolean } | undefined;
+  readonly declared:
+    { readonly alias: string; readonly list: readonly string[]; readonly selected: boolean } | undefined;
 }
 
 /** The contracts behind baseline uses, which a contract names without holding them. */
@@ -39,7 +40,15 @@ export function callableRpcs(contract: AnyContract): ReadonlyMap<string, Callabl
 /** A name no used contract has: nothing is known about it but where it would be asked. */
 export function unknownRpc(name: string): CallableRpc {
   const anything = compileSchema(true);
-  return { name, subject: rpcSubject(name, "v1"), contractId: undefined, input: anything, output: anything, errors: {}, declared: undefined };
+  return {
+    name,
+    subject: rpcSubject(name, "v1"),
+    contractId: undefined,
+    input: anything,
+    output: anything,
+    errors: {},
+    declared: undefined,
+  };
 }
 
 /** Compiling a schema costs a millisecond; a caller of a large contract asks a few of its RPCs. */
@@ -70,6 +79,7 @@ function lazily(owner: AnyContract, name: string, declared: NonNullable<Callable
 
 function schemaOf(manifest: Manifest, ref: SchemaRef): JsonSchema {
   const schema = manifest.schemas?.[ref.schema];
-  if (schema === undefined) throw new Error(`The contract ${manifest.id} refers to the schema ${ref.schema} and does not have it.`);
+  if (schema === undefined)
+    throw new Error(`The contract ${manifest.id} refers to the schema ${ref.schema} and does not have it.`);
   return schema;
 }

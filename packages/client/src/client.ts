@@ -25,8 +25,9 @@ export type RpcFunction<R extends RpcFacts> = (
 
 /** What participants of a kind may call without asking. */
 type BaselineRpc<C extends AnyContract> = C["kind"] extends "service"
-  ? Record<never, never>
-  : Pick<RpcOf<typeof auth>, "Auth.Sessions.Me" | "Auth.Sessions.Logout"> & Pick<RpcOf<typeof core>, "Trellis.Surface.Status">;
+  ? unknown
+  : Pick<RpcOf<typeof auth>, "Auth.Sessions.Me" | "Auth.Sessions.Logout"> &
+      Pick<RpcOf<typeof core>, "Trellis.Surface.Status">;
 
 /** Every RPC a client of this contract may call, by logical name. */
 export type ClientRpc<C extends AnyContract> = BaselineRpc<C> & CallableRpcOf<C>;
@@ -53,7 +54,9 @@ export interface TrellisClient<C extends AnyContract = AnyContract> extends Asyn
     name: N,
     input: ClientRpc<C>[N] extends RpcFacts ? ClientRpc<C>[N]["input"] : never,
     options?: CallOptions,
-  ): ClientRpc<C>[N] extends RpcFacts ? AsyncResult<ClientRpc<C>[N]["output"], ErrorOf<ClientRpc<C>[N]> | CallError> : never;
+  ): ClientRpc<C>[N] extends RpcFacts
+    ? AsyncResult<ClientRpc<C>[N]["output"], ErrorOf<ClientRpc<C>[N]> | CallError>
+    : never;
   /** Lets calls under way finish, then closes. */
   close(): Promise<void>;
 }

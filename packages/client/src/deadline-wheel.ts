@@ -28,7 +28,7 @@ export class WheelEntry {
 
 export class DeadlineWheel {
   readonly #now: () => number;
-  readonly #slots: (WheelEntry | undefined)[] = new Array<WheelEntry | undefined>(SLOTS).fill(undefined);
+  readonly #slots: (WheelEntry | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
   #size = 0;
   #idleTicks = 0;
   #doneTick = 0;

@@ -1,14 +1,7 @@
 /** For `@trellis/server`, the control plane and our own tools; it may change in any version. */
 
 // The seam to NATS.
-export type {
-  Link,
-  LinkMessage,
-  LinkState,
-  LinkSubscription,
-  RequestOptions,
-  SubscribeOptions,
-} from "./link.ts";
+export type { Link, LinkMessage, LinkState, LinkSubscription, RequestOptions, SubscribeOptions } from "./link.ts";
 export { connectLink } from "./nats-link.ts";
 export type { LinkOptions, NatsLink } from "./nats-link.ts";
 export type { ConnectFunction, ConnectionPlan } from "./nats-wire.ts";

@@ -89,7 +89,7 @@ export class CarriedSubscription implements LinkSubscription {
     if (this.#ended) return;
     this.#ended = true;
     this.#onEnd(this);
-    for (const wire of [...this.#attached.keys()]) this.#detach(wire);
+    for (const wire of this.#attached.keys()) this.#detach(wire);
   }
 
   #receive(wire: Wire, message: LinkMessage): void {
@@ -134,6 +134,7 @@ export class CarriedSubscription implements LinkSubscription {
   #detach(wire: Wire): void {
     const subscription = this.#attached.get(wire);
     this.#attached.delete(wire);
-    if (subscription !== undefined && !wire.connection.isClosed() && !subscription.isClosed()) subscription.unsubscribe();
+    if (subscription !== undefined && !wire.connection.isClosed() && !subscription.isClosed())
+      subscription.unsubscribe();
   }
 }

@@ -57,7 +57,10 @@ export interface Link {
   request(subject: string, data: Uint8Array, options: RequestOptions): Promise<LinkMessage>;
   subscribe(subject: string, options: SubscribeOptions): LinkSubscription;
   /** A fresh subject below `<prefix>.s.` and the subscription that hears it: many answers to one question. */
-  openStream(onMessage: (message: LinkMessage) => void): { readonly subject: string; readonly subscription: LinkSubscription };
+  openStream(onMessage: (message: LinkMessage) => void): {
+    readonly subject: string;
+    readonly subscription: LinkSubscription;
+  };
   flush(): Promise<void>;
   /** Opens a new connection with fresh permissions and moves everything over without losing a message. */
   renew(): Promise<void>;

@@ -5,7 +5,7 @@ import { CarriedSubscription } from "./link-subscription.ts";
 import type { Link, LinkMessage, LinkState, LinkSubscription, RequestOptions, SubscribeOptions } from "./link.ts";
 import { Wire } from "./nats-wire.ts";
 import type { ConnectFunction, ConnectionPlan, WireEvents } from "./nats-wire.ts";
-import { pause, reconnectDelayMs } from "./reconnect-delay.ts";
+import { isAborted, pause, reconnectDelayMs } from "./reconnect-delay.ts";
 import { RenewalTimer } from "./renewal.ts";
 import { ReplyInbox, ReplyMultiplexer } from "./reply-multiplexer.ts";
 import type { InboxClass } from "./reply-multiplexer.ts";
@@ -27,6 +27,8 @@ export interface LinkOptions {
 
 /** An old connection may wait this long for the answers to the calls it sent. */
 const SETTLE_MS = 10_000;
+/** How long the servers of a cluster may take to learn that somebody listens at another one than before. */
+const SPREAD_MS = 250;
 /** Nobody waits longer than this for one round trip during a move. */
 const FLUSH_MS = 2_000;
 
@@ -89,7 +91,11 @@ export class NatsLink implements Link, WireEvents {
     return () => this.#listeners.delete(listener);
   }
 
-  publish(subject: string, data: Uint8Array, options?: { readonly headers?: RequestOptions["headers"]; readonly reply?: string }): void {
+  publish(
+    subject: string,
+    data: Uint8Array,
+    options?: { readonly headers?: RequestOptions["headers"]; readonly reply?: string },
+  ): void {
     if (this.#holding || this.#state !== "connected") {
       this.#hold(subject, data, options?.headers, options?.reply);
       return;
@@ -120,7 +126,10 @@ export class NatsLink implements Link, WireEvents {
     return subscription;
   }
 
-  openStream(onMessage: (message: LinkMessage) => void): { readonly subject: string; readonly subscription: LinkSubscription } {
+  openStream(onMessage: (message: LinkMessage) => void): {
+    readonly subject: string;
+    readonly subscription: LinkSubscription;
+  } {
     const subject = newStreamSubject(this.inboxPrefix);
     return { subject, subscription: this.subscribe(subject, { onMessage }) };
   }
@@ -166,7 +175,7 @@ export class NatsLink implements Link, WireEvents {
     this.#renewal.stop();
     this.#ended.abort();
     this.#replies.failAll(this.#disconnected(""));
-    for (const subscription of [...this.#subscriptions]) subscription.close();
+    for (const subscription of this.#subscriptions) subscription.close();
     this.#listeners.clear();
     const wires = [this.#wire, ...this.#retired, ...(this.#incoming === undefined ? [] : [this.#incoming])];
     await Promise.all(wires.map((wire) => wire.close()));
@@ -251,6 +260,7 @@ export class NatsLink implements Link, WireEvents {
       this.#abandon(next);
       return false;
     }
+    if (next.connection.info?.server_id !== old.connection.info?.server_id) await pause(SPREAD_MS, this.#ended.signal);
     // The turning point: what was published so far leaves through the old wire before anything takes the new one.
     this.#holding = true;
     if (old.up) await withinMs(FLUSH_MS, old.connection.flush());
@@ -315,7 +325,7 @@ export class NatsLink implements Link, WireEvents {
 
   async #openWire(signal: AbortSignal | undefined): Promise<Wire | undefined> {
     let told = "";
-    for (let attempt = 0; signal?.aborted !== true; attempt += 1) {
+    for (let attempt = 0; !isAborted(signal); attempt += 1) {
       try {
         return await this.#dial();
       } catch (error) {
@@ -343,7 +353,13 @@ export class NatsLink implements Link, WireEvents {
 
   // ── small parts ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  #send(wire: Wire, subject: string, data: Uint8Array, headers: RequestOptions["headers"], reply: string | undefined): void {
+  #send(
+    wire: Wire,
+    subject: string,
+    data: Uint8Array,
+    headers: RequestOptions["headers"],
+    reply: string | undefined,
+  ): void {
     const options: { reply?: string; headers?: NonNullable<typeof headers> } = {};
     if (reply !== undefined) options.reply = reply;
     if (headers !== undefined) options.headers = headers;
@@ -355,7 +371,8 @@ export class NatsLink implements Link, WireEvents {
   }
 
   #hold(subject: string, data: Uint8Array, headers: RequestOptions["headers"], reply: string | undefined): void {
-    if (this.#state === "closed" || !this.#held.hold({ subject, data, headers, reply })) throw this.#disconnected(subject);
+    if (this.#state === "closed" || !this.#held.hold({ subject, data, headers, reply }))
+      throw this.#disconnected(subject);
   }
 
   #release(wire: Wire): void {
@@ -364,7 +381,9 @@ export class NatsLink implements Link, WireEvents {
       try {
         this.#send(wire, subject, data, headers, reply);
       } catch (error) {
-        this.#trouble(`A message held for ${subject} could not be sent: ${error instanceof Error ? error.message : String(error)}`);
+        this.#trouble(
+          `A message held for ${subject} could not be sent: ${error instanceof Error ? error.message : String(error)}`,
+        );
       }
     }
   }
@@ -391,7 +410,7 @@ export class NatsLink implements Link, WireEvents {
   #setState(state: LinkState, detail?: string): void {
     if (this.#state === state) return;
     this.#state = state;
-    for (const listener of [...this.#listeners]) listener(state, detail);
+    for (const listener of this.#listeners) listener(state, detail);
   }
 
   #trouble(message: string): void {
@@ -418,7 +437,9 @@ export function connectLink(options: LinkOptions): Promise<NatsLink> {
 function publishFailed(subject: string, error: unknown): TransportError {
   const message = error instanceof Error ? error.message : String(error);
   return /max_payload/.test(message)
-    ? new TransportError("payload_too_large", { message: `The message for ${subject} is larger than the server takes.` })
+    ? new TransportError("payload_too_large", {
+        message: `The message for ${subject} is larger than the server takes.`,
+      })
     : new TransportError("disconnected", { message: `Nothing was sent to ${subject}: ${message}.`, cause: error });
 }
 

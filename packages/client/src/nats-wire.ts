@@ -1,4 +1,11 @@
-import type { Authenticator, ConnectionOptions, Msg, NatsConnection, Subscription, TlsOptions } from "@nats-io/nats-core";
+import type {
+  Authenticator,
+  ConnectionOptions,
+  Msg,
+  NatsConnection,
+  Subscription,
+  TlsOptions,
+} from "@nats-io/nats-core";
 import { PermissionViolationError, AuthorizationError, UserAuthenticationExpiredError } from "@nats-io/nats-core";
 import { reconnectDelayMs } from "./reconnect-delay.ts";
 import type { InboxClass, ReplyInbox } from "./reply-multiplexer.ts";
@@ -135,31 +142,27 @@ export class Wire {
 
   async #watch(): Promise<void> {
     for await (const status of this.connection.status()) {
-      switch (status.type) {
-        case "disconnect":
-          this.up = false;
-          if (this.retired) void this.connection.close();
-          else this.#events.onDown(this);
-          break;
-        case "reconnect":
-          this.up = true;
-          this.#attempts.reset();
-          this.bornAt = this.#attempts.lastDialAt;
-          if (!this.retired) this.#events.onUp(this);
-          break;
-        case "ldm":
-          if (!this.retired) this.#events.onLeaving(this);
-          break;
-        case "error":
-          this.#sortError(status.error);
-          break;
-        default:
-          break;
-      }
+      if (status.type === "error") this.#sortError(status.error);
+      else if (status.type === "disconnect") this.#wentDown();
+      else if (status.type === "reconnect") this.#cameBack();
+      else if (status.type === "ldm" && !this.retired) this.#events.onLeaving(this);
     }
     const cause = await this.connection.closed();
     this.up = false;
     if (!this.retired) this.#events.onGone(this, cause instanceof Error ? cause : undefined);
+  }
+
+  #wentDown(): void {
+    this.up = false;
+    if (this.retired) void this.connection.close();
+    else this.#events.onDown(this);
+  }
+
+  #cameBack(): void {
+    this.up = true;
+    this.#attempts.reset();
+    this.bornAt = this.#attempts.lastDialAt;
+    if (!this.retired) this.#events.onUp(this);
   }
 
   #sortError(error: Error): void {

@@ -12,9 +12,14 @@ export function reconnectDelayMs(attempt: number, random: () => number = Math.ra
   return Math.floor(ceiling / 2 + (random() * ceiling) / 2);
 }
 
+/** Whether there is a signal and it says stop. */
+export function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}
+
 /** Waits, or ends early when the signal aborts; says whether the wait was whole. */
 export function pause(ms: number, signal?: AbortSignal): Promise<boolean> {
-  if (signal?.aborted) return Promise.resolve(false);
+  if (isAborted(signal)) return Promise.resolve(false);
   return new Promise((resolve) => {
     const done = (whole: boolean): void => {
       clearTimeout(timer);

@@ -1,9 +1,14 @@
 import type { MsgHdrs } from "@nats-io/nats-core";
-import { INBOX_CALL_CHARACTERS as CALL_TOKEN, newInboxOwner, randomToken, replyBase, TransportError } from "@trellis/protocol";
+import {
+  INBOX_CALL_CHARACTERS as CALL_TOKEN,
+  newInboxOwner,
+  randomToken,
+  replyBase,
+  TransportError,
+} from "@trellis/protocol";
 import { DeadlineWheel, WheelEntry } from "./deadline-wheel.ts";
 import { carriesJetStreamHeaders } from "./jetstream-headers.ts";
 import type { LinkMessage } from "./link.ts";
-
 
 /**
  * Every answer of a connection arrives through one wildcard subscription and is handed to the call that waits for it.

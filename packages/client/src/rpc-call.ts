@@ -95,15 +95,22 @@ function readAnswer(rpc: CallableRpc, answer: LinkMessage): Result<unknown, Trel
   }
   if (rpc.output.check(output)) return ok(output);
   const [issue] = rpc.output.errors(output);
-  const where = issue === undefined ? "" : ` (${issue.path === "" ? "the whole answer" : issue.path}: ${issue.message})`;
-  return err(new TransportError("invalid_reply", { message: `The answer of ${rpc.name} is not what its contract says${where}.` }));
+  const where =
+    issue === undefined ? "" : ` (${issue.path === "" ? "the whole answer" : issue.path}: ${issue.message})`;
+  return err(
+    new TransportError("invalid_reply", {
+      message: `The answer of ${rpc.name} is not what its contract says${where}.`,
+    }),
+  );
 }
 
 /** What stopped a call before its answer; a bug of ours passes through. */
 function asCallError(rpc: CallableRpc, error: unknown): TrellisError {
   if (error instanceof TransportError && error.code === "permission_denied") return notPermitted(rpc);
   if (error instanceof TransportError && error.code === "no_responders") {
-    return new TransportError("no_responders", { message: `Nobody serves ${rpc.name} (${rpc.subject}) at the moment.` });
+    return new TransportError("no_responders", {
+      message: `Nobody serves ${rpc.name} (${rpc.subject}) at the moment.`,
+    });
   }
   if (error instanceof TransportError && error.code === "timeout") {
     return new TransportError("timeout", { message: `${rpc.name}: ${error.message}` });
@@ -132,6 +139,7 @@ function remedy({ name, contractId, declared }: CallableRpc): string {
 function describeInput(rpc: CallableRpc, input: unknown): string {
   const [issue] = rpc.input.errors(input);
   const where = issue === undefined || issue.path === "" ? "the input" : issue.path;
-  const what = input === undefined ? "there is none; pass {} when it has no members" : (issue?.message ?? "does not match");
+  const what =
+    input === undefined ? "there is none; pass {} when it has no members" : (issue?.message ?? "does not match");
   return `The input of ${rpc.name} does not match its contract: ${where}: ${what}.`;
 }

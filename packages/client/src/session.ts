@@ -107,7 +107,9 @@ class PlatformSession implements Session {
       throw this.#ended.signal.aborted ? this.#ended.signal.reason : error;
     });
     this.#link = link;
-    link.subscribe(sessionNoticeSubject(this.facts.inboxPrefix), { onMessage: (message) => this.#notice(message.data) });
+    link.subscribe(sessionNoticeSubject(this.facts.inboxPrefix), {
+      onMessage: (message) => this.#notice(message.data),
+    });
   }
 
   onFacts(listener: (facts: BootstrapReady) => void): () => void {
@@ -132,7 +134,12 @@ class PlatformSession implements Session {
     const { nats, permissionsTtlMs } = this.facts;
     return {
       servers: transport === "tcp" ? nats.servers : nats.websocket,
-      authenticator: connectAuthenticator({ key, contractDigest: contract.digest, clock: this.clock, sha256: crypto.sha256 }),
+      authenticator: connectAuthenticator({
+        key,
+        contractDigest: contract.digest,
+        clock: this.clock,
+        sha256: crypto.sha256,
+      }),
       ...(nats.ca === undefined || transport === "websocket" ? {} : { tls: { ca: nats.ca } }),
       permissionsTtlMs,
     };
@@ -176,7 +183,7 @@ class PlatformSession implements Session {
     const answer = await askPlatform(this.#options, this.clock, this.#stop.signal);
     if (answer.ok) {
       this.facts = answer.value;
-      for (const listener of [...this.#listeners]) listener(answer.value);
+      for (const listener of this.#listeners) listener(answer.value);
       return;
     }
     const { code, reason, message } = answer.error;
@@ -196,7 +203,13 @@ class PlatformSession implements Session {
 }
 
 /** Refusals that nothing but a new login or key can mend. */
-const ENDS: ReadonlySet<string> = new Set(["session_revoked", "user_inactive", "unknown_service", "unknown_agent", "invalid_signature"]);
+const ENDS: ReadonlySet<string> = new Set([
+  "session_revoked",
+  "user_inactive",
+  "unknown_service",
+  "unknown_agent",
+  "invalid_signature",
+]);
 
 function askPlatform(options: SessionOptions, clock: ServerClock, signal: AbortSignal) {
   const { url, key, contract, kind, enrol, fetch, crypto, onNotice } = options;

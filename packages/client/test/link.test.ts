@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { connectLink } from "../src/nats-link.ts";
 import type { LinkOptions } from "../src/nats-link.ts";
 import type { LinkMessage, LinkState } from "../src/link.ts";
-import { eventually, TestNatsServer } from "./nats-server.ts";
+import { eventually, freePort, TestNatsServer } from "./nats-server.ts";
 
 const PREFIX = "_INBOX.AAAAAAAAAAAAAAAA";
 const encoder = new TextEncoder();
@@ -13,7 +13,7 @@ const decoder = new TextDecoder();
 const cleanups: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
 async function server(config = ""): Promise<TestNatsServer> {
@@ -22,7 +22,10 @@ async function server(config = ""): Promise<TestNatsServer> {
   return started;
 }
 
-async function link(nats: TestNatsServer, options: Partial<LinkOptions> & { readonly ttlMs?: number; readonly user?: string } = {}) {
+async function link(
+  nats: TestNatsServer,
+  options: Partial<LinkOptions> & { readonly ttlMs?: number; readonly user?: string } = {},
+) {
   const { ttlMs, user, ...rest } = options;
   const opened = await connectLink({
     connect,
@@ -47,7 +50,11 @@ async function failure(promise: Promise<unknown>): Promise<TransportError> {
   return error;
 }
 
-async function echo(nats: TestNatsServer, subject: string, options: Partial<LinkOptions> & { readonly ttlMs?: number } = {}) {
+async function echo(
+  nats: TestNatsServer,
+  subject: string,
+  options: Partial<LinkOptions> & { readonly ttlMs?: number } = {},
+) {
   const service = await link(nats, options);
   service.subscribe(subject, {
     queue: "echo",
@@ -59,8 +66,12 @@ async function echo(nats: TestNatsServer, subject: string, options: Partial<Link
   return service;
 }
 
-const ask = async (caller: Awaited<ReturnType<typeof link>>, subject: string, text: string, timeoutMs = 2_000): Promise<string> =>
-  decoder.decode((await caller.request(subject, encoder.encode(text), { timeoutMs })).data);
+const ask = async (
+  caller: Awaited<ReturnType<typeof link>>,
+  subject: string,
+  text: string,
+  timeoutMs = 2_000,
+): Promise<string> => decoder.decode((await caller.request(subject, encoder.encode(text), { timeoutMs })).data);
 
 describe("request and reply", () => {
   test("many calls at once each get their own answer", async () => {
@@ -109,7 +120,9 @@ describe("request and reply", () => {
     const call = failure(caller.request("slow", encoder.encode("x"), { timeoutMs: 5_000, signal: abort.signal }));
     abort.abort();
     expect((await call).code).toBe("cancelled");
-    expect((await failure(caller.request("slow", encoder.encode("x"), { timeoutMs: 5_000, signal: abort.signal }))).code).toBe("cancelled");
+    expect(
+      (await failure(caller.request("slow", encoder.encode("x"), { timeoutMs: 5_000, signal: abort.signal }))).code,
+    ).toBe("cancelled");
     expect(caller.waiting).toBe(0);
   });
 
@@ -135,7 +148,10 @@ describe("request and reply", () => {
     const plain: string[] = [];
     const asked: string[] = [];
     receiver.subscribe("things.>", { onMessage: (message) => plain.push(decoder.decode(message.data)) });
-    receiver.subscribe("things.>", { fromJetStream: true, onMessage: (message) => asked.push(decoder.decode(message.data)) });
+    receiver.subscribe("things.>", {
+      fromJetStream: true,
+      onMessage: (message) => asked.push(decoder.decode(message.data)),
+    });
     await receiver.flush();
     const sender = await link(nats);
     const stored = headers();
@@ -161,7 +177,10 @@ describe("permissions", () => {
     await service.flush();
     const caller = await link(nats, { user: "few" });
     const before = performance.now();
-    const [refused, allowed] = await Promise.all([failure(ask(caller, "forbidden", "x", 5_000)), ask(caller, "allowed", "y")]);
+    const [refused, allowed] = await Promise.all([
+      failure(ask(caller, "forbidden", "x", 5_000)),
+      ask(caller, "allowed", "y"),
+    ]);
     expect(refused.code).toBe("permission_denied");
     expect(refused.message).toContain("forbidden");
     expect(performance.now() - before).toBeLessThan(1_000);
@@ -266,10 +285,10 @@ describe("moving to a new connection", () => {
     const sender = await link(nats);
     let sent = 0;
     let calls = 0;
-    let running = true;
+    const stop = new AbortController();
     const failed: unknown[] = [];
     const callers = Array.from({ length: 16 }, async () => {
-      while (running) {
+      while (!stop.signal.aborted) {
         calls += 1;
         const text = `c${calls}`;
         await ask(caller, "echo", text).then(
@@ -279,7 +298,7 @@ describe("moving to a new connection", () => {
       }
     });
     const publishing = (async () => {
-      while (running) {
+      while (!stop.signal.aborted) {
         for (let i = 0; i < 20; i += 1) sender.publish("news", encoder.encode(String(sent++)));
         await sender.flush();
       }
@@ -287,7 +306,7 @@ describe("moving to a new connection", () => {
     for (let i = 0; i < 12; i += 1) {
       await Promise.all([caller.renew(), i % 2 === 0 ? service.renew() : sender.renew()]);
     }
-    running = false;
+    stop.abort();
     await Promise.all([...callers, publishing]);
     await eventually(() => heard.length >= sent, "everything published is heard");
     expect(failed).toEqual([]);
@@ -379,5 +398,41 @@ describe("the end", () => {
     expect(await answer).toBe("done");
     expect(await own).toBeInstanceOf(TransportError);
     expect((await failure(ask(caller, "work", "x"))).code).toBe("no_responders");
+  });
+});
+
+describe("a cluster", () => {
+  test("a service that moves to another server while it is asked loses no call", async () => {
+    const [first, second] = [await freePort(), await freePort()];
+    const cluster = (name: string, own: number, other: number): string =>
+      `server_name: ${name}
+       cluster { name: c, listen: "127.0.0.1:${own}", routes: ["nats://127.0.0.1:${other}"] }`;
+    const one = await server(cluster("one", first, second));
+    const two = await server(cluster("two", second, first));
+    let at = 0;
+    const service = await connectLink({
+      connect: (options) => connect({ ...options, ignoreClusterUpdates: true }),
+      inboxPrefix: PREFIX,
+      plan: () => ({ servers: [(at++ % 2 === 0 ? one : two).url] }),
+    });
+    cleanups.push(() => service.close());
+    service.subscribe("echo", {
+      queue: "q",
+      onMessage: (message) => service.publish(message.reply ?? "", message.data),
+    });
+    await service.flush();
+    const caller = await link(one);
+    await eventually(async () => (await ask(caller, "echo", "x").catch(() => "")) === "x", "the cluster is formed");
+    const stop = new AbortController();
+    const failed: string[] = [];
+    const load = Array.from({ length: 8 }, async () => {
+      while (!stop.signal.aborted)
+        await ask(caller, "echo", "x", 3_000).catch((error: unknown) => failed.push(String(error)));
+    });
+    for (let i = 0; i < 6; i += 1) await service.renew();
+    stop.abort();
+    await Promise.all(load);
+    expect(at).toBe(7);
+    expect(failed).toEqual([]);
   });
 });

@@ -57,7 +57,11 @@ export class TestNatsServer {
 }
 
 /** Waits until the condition holds; fails after ten seconds. */
-export async function eventually(condition: () => boolean | Promise<boolean>, what: string, withinMs = 10_000): Promise<void> {
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  withinMs = 10_000,
+): Promise<void> {
   const end = performance.now() + withinMs;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`Waited ${withinMs} ms in vain: ${what}`);
@@ -65,7 +69,7 @@ export async function eventually(condition: () => boolean | Promise<boolean>, wh
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

@@ -41,7 +41,12 @@ const things = defineServiceContract({ schemas: { Id, Thing }, errors: { NoThing
   displayName: "Things",
   description: "Things to ask for.",
   rpc: {
-    "Things.Get": { version: "v1", input: ref.schema("Id"), output: ref.schema("Thing"), errors: [ref.error("NoThing")] },
+    "Things.Get": {
+      version: "v1",
+      input: ref.schema("Id"),
+      output: ref.schema("Thing"),
+      errors: [ref.error("NoThing")],
+    },
     "Things.Deep.Look": { version: "v1", input: ref.schema("Id"), output: ref.schema("Thing") },
     "Things.Hidden": { version: "v1", input: ref.schema("Id"), output: ref.schema("Thing") },
   },
@@ -58,7 +63,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
 /** A platform that answers bootstrap over HTTP, and nothing more. */
@@ -95,7 +100,11 @@ async function platform(nats: TestNatsServer, answer?: (request: BootstrapReques
 
 /** A service that checks the proof of every request, then answers what it is told to. */
 async function serve(nats: TestNatsServer, answer: (input: unknown, message: LinkMessage) => Reply): Promise<NatsLink> {
-  const link = await connectLink({ connect, inboxPrefix: "_INBOX.SSSSSSSSSSSSSSSS", plan: () => ({ servers: [nats.url] }) });
+  const link = await connectLink({
+    connect,
+    inboxPrefix: "_INBOX.SSSSSSSSSSSSSSSS",
+    plan: () => ({ servers: [nats.url] }),
+  });
   cleanups.push(() => link.close());
   link.subscribe("rpc.v1.>", {
     onMessage(message) {
@@ -204,9 +213,15 @@ describe("a call", () => {
 
   test("carries its deadline, and the deadline ends it", async () => {
     let deadline = "";
-    const link = await connectLink({ connect, inboxPrefix: "_INBOX.SSSSSSSSSSSSSSSS", plan: () => ({ servers: [nats.url] }) });
+    const link = await connectLink({
+      connect,
+      inboxPrefix: "_INBOX.SSSSSSSSSSSSSSSS",
+      plan: () => ({ servers: [nats.url] }),
+    });
     cleanups.push(() => link.close());
-    link.subscribe("rpc.v1.Things.Get", { onMessage: (message) => (deadline = message.headers?.get(HEADERS.deadline) ?? "") });
+    link.subscribe("rpc.v1.Things.Get", {
+      onMessage: (message) => (deadline = message.headers?.get(HEADERS.deadline) ?? ""),
+    });
     await link.flush();
     const client = createClient({ contract: viewer, transport: await session((await platform(nats)).url) });
     const result = await client.rpc.things.get({ id: "t" }, { timeoutMs: 150 });
@@ -221,8 +236,8 @@ describe("a call NATS refuses", () => {
     await nats.stop();
     nats = await TestNatsServer.start(`
       authorization { users: [ { user: dev, password: dev, permissions { publish: ["rpc.v1.Things.Deep.Look"], subscribe: ["_INBOX.>"] } } ] }`);
-    const opened = await session((await platform(nats)).url, ({ authenticator: _, ...options }) =>
-      connect({ ...options, user: "dev", pass: "dev" }),
+    const opened = await session((await platform(nats)).url, (options) =>
+      connect({ ...options, authenticator: () => ({ user: "dev", pass: "dev" }) }),
     );
     const client = createClient({ contract: viewer, transport: opened });
     const before = performance.now();
@@ -237,7 +252,9 @@ describe("a call NATS refuses", () => {
       expect(result.error.reason).toBe("insufficient_permissions");
     }
     expect(!declared.ok && declared.error.message).toContain("not granted");
-    expect(!forced.ok && String(forced.error)).toContain('things.use({ rpc: { call: ["Things.Deep.Look", "Things.Get", "Things.Hidden"] } })');
+    expect(!forced.ok && String(forced.error)).toContain(
+      'things.use({ rpc: { call: ["Things.Deep.Look", "Things.Get", "Things.Hidden"] } })',
+    );
     expect(!unknown.ok && String(unknown.error)).toContain("Nobody.Has");
   });
 });
@@ -246,7 +263,11 @@ describe("a session", () => {
   test("told that it is revoked ends its calls with that reason", async () => {
     const service = await serve(nats, () => ({ body: null }));
     await service.drain();
-    const silent = await connectLink({ connect, inboxPrefix: "_INBOX.SSSSSSSSSSSSSSSS", plan: () => ({ servers: [nats.url] }) });
+    const silent = await connectLink({
+      connect,
+      inboxPrefix: "_INBOX.SSSSSSSSSSSSSSSS",
+      plan: () => ({ servers: [nats.url] }),
+    });
     cleanups.push(() => silent.close());
     silent.subscribe("rpc.v1.>", { onMessage: () => undefined });
     await silent.flush();
@@ -255,7 +276,10 @@ describe("a session", () => {
     const call = client.rpc.things.get({ id: "t" });
     await eventually(() => client.connection.waiting === 1, "the call waits");
     await opened.link.flush();
-    silent.publish(sessionNoticeSubject(opened.facts.inboxPrefix), encodeSessionNotice({ type: "revoked", revision: 9 }));
+    silent.publish(
+      sessionNoticeSubject(opened.facts.inboxPrefix),
+      encodeSessionNotice({ type: "revoked", revision: 9 }),
+    );
     const result = await call;
     if (result.ok || !(result.error instanceof AuthError)) throw new Error("not an AuthError");
     expect(result.error.message).toContain("revoked");
@@ -272,7 +296,10 @@ describe("a session", () => {
     await opened.link.flush();
     const revisions: number[] = [];
     opened.onFacts((facts) => revisions.push(facts.revision));
-    service.publish(sessionNoticeSubject(opened.facts.inboxPrefix), encodeSessionNotice({ type: "permissionsChanged", revision: 3 }));
+    service.publish(
+      sessionNoticeSubject(opened.facts.inboxPrefix),
+      encodeSessionNotice({ type: "permissionsChanged", revision: 3 }),
+    );
     await eventually(() => opened.facts.revision >= 3, "the facts catch up with the change");
     expect(revisions).toEqual([2, 3]);
     expect(asked).toHaveLength(3);
@@ -291,7 +318,9 @@ describe("a session", () => {
     // The platform comes to know better.
     let revoked = false;
     const second = await platform(nats, () =>
-      revoked ? { status: "refused", serverNow: Date.now(), reason: "session_revoked", message: "The session was revoked." } : ((revoked = true), undefined),
+      revoked
+        ? { status: "refused", serverNow: Date.now(), reason: "session_revoked", message: "The session was revoked." }
+        : ((revoked = true), undefined),
     );
     await expect(session(second.url)).rejects.toThrow("The session was revoked.");
     opening.catch(() => undefined);
@@ -321,8 +350,8 @@ describe("TrellisClient.connect", () => {
 
   test("without any platform, or without a key, says what to do", async () => {
     await expect(TrellisClient.connect({ contract: viewer, cwd: "/", env: {} })).rejects.toThrow("trellis up");
-    await expect(TrellisClient.connect({ contract: viewer, cwd: "/", env: { TRELLIS_URL: "http://127.0.0.1:1" } })).rejects.toThrow(
-      "TRELLIS_USER_KEY_FILE",
-    );
+    await expect(
+      TrellisClient.connect({ contract: viewer, cwd: "/", env: { TRELLIS_URL: "http://127.0.0.1:1" } }),
+    ).rejects.toThrow("TRELLIS_USER_KEY_FILE");
   });
 });

@@ -11,7 +11,8 @@ export function nodeSessionKey(seed: Uint8Array): SessionKey {
   checkSeed(seed);
   const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: "der", type: "pkcs8" });
   const { x } = createPublicKey(key).export({ format: "jwk" });
-  if (x === undefined) throw new Error("An Ed25519 key without a public part: the cryptography of this Node is broken.");
+  if (x === undefined)
+    throw new Error("An Ed25519 key without a public part: the cryptography of this Node is broken.");
   return { publicKey: x, sign: (digest) => sign(null, digest, key) };
 }
 

@@ -23,6 +23,7 @@ export interface AuthorizationRequest {
     readonly kind?: string;
     /** `nats`, `websocket` or `mqtt`. */
     readonly type?: string;
+    /** What the server gave the client to sign; it says so only when the client sent a `signature`, unchecked by it. */
     readonly nonce?: string;
   };
   readonly connect: {

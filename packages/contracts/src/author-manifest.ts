@@ -4,6 +4,7 @@ import { authorSurfaces } from "./author-surfaces.ts";
 import { Authoring, show } from "./authoring.ts";
 import type { AuthoredUses, Declared, Draft } from "./authoring.ts";
 import type { ContractParts } from "./contract.ts";
+import { jsonEqual } from "./json-equal.ts";
 import { MANIFEST_FORMAT } from "./manifest.ts";
 import type { ContractKind, Json, JsonSchema } from "./manifest.ts";
 import {
@@ -164,7 +165,7 @@ function authorErrors(authoring: Authoring, errors: object, schemas: { [name: st
     authored.manifest[name] = { type: error.type };
     if (error.schema === undefined) continue;
     const schema = `${error.type}Fields`;
-    if (Object.hasOwn(schemas, schema) && show(schemas[schema]) !== show(error.schema)) {
+    if (Object.hasOwn(schemas, schema) && !jsonEqual(schemas[schema], error.schema)) {
       authoring.problem(
         pointer("/schemas", schema),
         `the name ${schema} is the one the fields of the error ${error.type} get`,

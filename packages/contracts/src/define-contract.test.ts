@@ -488,6 +488,29 @@ describe("problems", () => {
     expect(problems[0]?.message).toContain("x.aB in code");
   });
 
+  test("a schema may stand in for the fields of an error only when it is the same", () => {
+    const Wide = defineError({
+      type: "Wide",
+      fields: { first: Type.String({ description: "x".repeat(200) }), second: Type.String() },
+      message: "Wide",
+    });
+    const same = {
+      type: "object",
+      properties: { first: Type.String({ description: "x".repeat(200) }), second: Type.String() },
+      required: ["first", "second"],
+    };
+    const other = { ...same, required: ["first"] };
+    const contract = defineServiceContract({ schemas: { WideFields: same }, errors: { Wide } }, () => ({
+      id: "x@v1",
+      ...about,
+    }));
+    expect(contract.manifest.errors?.Wide?.schema).toEqual({ schema: "WideFields" });
+    const problems = problemsOf(() =>
+      loose({ schemas: { WideFields: other }, errors: { Wide } }, () => ({ id: "x@v1", ...about })),
+    );
+    expect(problems.map(({ path }) => path)).toEqual(["/schemas/WideFields"]);
+  });
+
   test("an error under another name, and a schema that takes the name of its fields", () => {
     const problems = problemsOf(() =>
       loose(

@@ -16,7 +16,6 @@ let name: string;
 
 beforeAll(async () => {
   server = await startPlainNatsServer();
-  await server.start();
 });
 afterAll(() => server.remove());
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { type Bindings, contractName, derivePermissions, type Manifest, NO_BINDINGS, type Permissions } from "@trellis/contracts";
 import { inboxPrefix, type RefusedReason, type WaitingReason } from "@trellis/protocol";
 import { err, ok, type Result } from "@trellis/result";
-import { closureGaps, grantedUses } from "../catalog/world.ts";
+import { closureGaps, grantedUses, servingDeployments } from "../catalog/world.ts";
 import { userCapabilities } from "../identity/user-capabilities.ts";
 import type { ControlContext } from "./context.ts";
 import { neededCapabilities, serviceCapabilities } from "./needed-capabilities.ts";
@@ -16,6 +16,8 @@ export interface Grants {
   readonly digest: string;
   readonly manifest: Manifest;
   readonly uses: { readonly [alias: string]: Manifest };
+  /** The deployments behind each alias. */
+  readonly serviceNames: { readonly [alias: string]: readonly string[] };
   readonly capabilities: ReadonlySet<string>;
   readonly bindings: Bindings;
   readonly inboxPrefix: string;
@@ -86,6 +88,7 @@ export function serviceGrants(context: ControlContext, sessionKey: string, diges
     digest,
     manifest,
     uses,
+    serviceNames: servingDeployments(uses, catalog),
     capabilities: serviceCapabilities(manifest, uses),
     bindings: materialized.bindings,
     inboxPrefix: inboxPrefix(sessionKey),
@@ -128,6 +131,7 @@ export function agentGrants(context: ControlContext, agent: AgentIdentity, diges
     digest,
     manifest,
     uses,
+    serviceNames: servingDeployments(uses, catalog),
     capabilities: new Set(needs.map((need) => need.capability).filter((capability) => held.has(capability))),
     bindings: NO_BINDINGS,
     inboxPrefix: inboxPrefix(agent.sessionKey),

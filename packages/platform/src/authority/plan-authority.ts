@@ -12,7 +12,7 @@ import {
   type Surface,
 } from "@trellis/contracts";
 import { surfaceActions, type UsableKind } from "../catalog/surface-actions.ts";
-import { type ContractWorld, grantedUses, missingSurfaces, requirements, aliases } from "../catalog/world.ts";
+import { type ContractWorld, grantedUses, missingSurfaces, requirements, aliases, servingDeployments } from "../catalog/world.ts";
 import { bindingsOf, planResources, type Resource } from "../resources/resource-plan.ts";
 import { serviceCapabilities } from "./needed-capabilities.ts";
 import type { Blocker, Break, PermissionChange, PlanView, Requirement, ResourceChange, SurfaceChange } from "./plan-view.ts";
@@ -34,8 +34,9 @@ export interface PlanningInput {
   readonly live: readonly LiveUse[];
 }
 
-/** Shown in permissions of a plan where a connection has its own inbox. */
-const ANY_INBOX = "_INBOX.<session>";
+/** Stands for the inbox of whichever session: a plan is about all of them. */
+const ANY_INBOX = "_INBOX.0000000000000000";
+const ANY_INBOX_SHOWN = "_INBOX.<session>";
 
 /** What accepting a contract would change, and what keeps it from being accepted. Pure: the same input, the same view. */
 export function planAuthority(input: PlanningInput): PlanView {
@@ -81,7 +82,8 @@ function sideOf(deployment: string, manifest: Manifest, world: ContractWorld): S
   }
   const capabilities = serviceCapabilities(manifest, uses);
   const bindings: Bindings = bindingsOf(deployment, resources);
-  return { resources, capabilities, permissions: derivePermissions({ manifest, uses, capabilities, inboxPrefix: ANY_INBOX, bindings }) };
+  const permissions = derivePermissions({ manifest, uses, serviceNames: servingDeployments(uses, world), capabilities, inboxPrefix: ANY_INBOX, bindings });
+  return { resources, capabilities, permissions };
 }
 
 function surfaceChanges(
@@ -215,10 +217,14 @@ function permissionChanges(before: Permissions | undefined, after: Permissions):
   for (const direction of ["publish", "subscribe"] as const) {
     const old = new Map((before?.[direction] ?? []).map((rule) => [ruleKey(rule), rule]));
     const now = new Map(after[direction].map((rule) => [ruleKey(rule), rule]));
-    for (const [key, rule] of now) if (!old.has(key)) changes.push({ action: "add", direction, ...rule });
-    for (const [key, rule] of old) if (!now.has(key)) changes.push({ action: "remove", direction, ...rule });
+    for (const [key, rule] of now) if (!old.has(key)) changes.push({ action: "add", direction, ...shown(rule) });
+    for (const [key, rule] of old) if (!now.has(key)) changes.push({ action: "remove", direction, ...shown(rule) });
   }
   return changes;
+}
+
+function shown(rule: PermissionRule): PermissionRule {
+  return { ...rule, subject: rule.subject.replace(ANY_INBOX, ANY_INBOX_SHOWN) };
 }
 
 function ruleKey(rule: PermissionRule): string {

@@ -318,7 +318,10 @@ function accept(
 }
 
 function supersede(context: ControlContext, tx: Transaction, plans: readonly Entry<Plan>[]): void {
-  for (const { id, value } of plans) tx.put<Plan>(context.tables.plans, id, { ...value, state: "superseded" });
+  for (const { id, value } of plans) {
+    const state = currentState(context, value) === "expired" ? "expired" : "superseded";
+    tx.put<Plan>(context.tables.plans, id, { ...value, state });
+  }
 }
 
 function forgetOld(context: ControlContext, tx: Transaction, plans: readonly Entry<Plan>[]): void {

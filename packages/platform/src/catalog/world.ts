@@ -96,6 +96,14 @@ export function grantedUses(manifest: Manifest, world: ContractWorld): { readonl
   return granted;
 }
 
+/** The deployments that serve each granted alias: transfers name them in their subjects. */
+export function servingDeployments(
+  granted: { readonly [alias: string]: Manifest },
+  world: ContractWorld,
+): { readonly [alias: string]: readonly string[] } {
+  return Object.fromEntries(Object.entries(granted).map(([alias, manifest]) => [alias, world.active(manifest.id)?.deployments ?? []]));
+}
+
 /** A required contract, anywhere below, that is not in force. */
 export interface ClosureGap {
   readonly contractId: string;

@@ -4,6 +4,7 @@ import { Handover } from "./handover.ts";
 import { carriesJetStreamHeaders } from "./jetstream-headers.ts";
 import type { LinkMessage, LinkSubscription, SubscribeOptions } from "./link.ts";
 import type { Wire } from "./nats-wire.ts";
+import { within } from "./within.ts";
 
 /** A drain that takes longer than this goes on without its confirmation: the connection is as good as dead. */
 const DRAIN_MS = 2_000;
@@ -120,14 +121,7 @@ export class CarriedSubscription implements LinkSubscription {
   async #drainOn(wire: Wire): Promise<void> {
     const subscription = this.#attached.get(wire);
     if (subscription === undefined) return;
-    if (!wire.connection.isClosed() && !subscription.isClosed()) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, DRAIN_MS);
-      });
-      await Promise.race([subscription.drain().catch(() => undefined), late]);
-      clearTimeout(timer);
-    }
+    if (!wire.connection.isClosed() && !subscription.isClosed()) await within(DRAIN_MS, subscription.drain());
     this.#detach(wire);
   }
 

@@ -9,6 +9,7 @@ import { isAborted, pause, reconnectDelayMs } from "./reconnect-delay.ts";
 import { RenewalTimer } from "./renewal.ts";
 import { ReplyInbox, ReplyMultiplexer } from "./reply-multiplexer.ts";
 import type { InboxClass } from "./reply-multiplexer.ts";
+import { within } from "./within.ts";
 
 export interface LinkOptions {
   readonly connect: ConnectFunction;
@@ -163,7 +164,7 @@ export class NatsLink implements Link, WireEvents {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.drain()));
     // Bounded by the deadlines of the calls themselves.
     await Promise.all([...this.#inboxes].map((inbox) => this.#idle(inbox)));
-    if (this.#state === "connected") await withinMs(FLUSH_MS, this.#wire.connection.flush());
+    if (this.#state === "connected") await within(FLUSH_MS, this.#wire.connection.flush());
     await this.close();
   }
 
@@ -255,7 +256,7 @@ export class NatsLink implements Link, WireEvents {
     this.#incoming = next;
     for (const inbox of this.#inboxes) next.hear(inbox);
     for (const subscription of this.#subscriptions) subscription.attachNext(old, next);
-    const heard = await withinMs(FLUSH_MS, next.connection.flush());
+    const heard = await within(FLUSH_MS, next.connection.flush());
     if (!heard || !next.up || this.#isOver()) {
       this.#abandon(next);
       return false;
@@ -263,7 +264,7 @@ export class NatsLink implements Link, WireEvents {
     if (next.connection.info?.server_id !== old.connection.info?.server_id) await pause(SPREAD_MS, this.#ended.signal);
     // The turning point: what was published so far leaves through the old wire before anything takes the new one.
     this.#holding = true;
-    if (old.up) await withinMs(FLUSH_MS, old.connection.flush());
+    if (old.up) await within(FLUSH_MS, old.connection.flush());
     if (!next.up || this.#isOver()) {
       this.#abandon(next);
       return false;
@@ -301,7 +302,7 @@ export class NatsLink implements Link, WireEvents {
   }
 
   async #closeWhenSettled(old: Wire): Promise<void> {
-    await withinMs(SETTLE_MS, this.#idle(old.inbox));
+    await within(SETTLE_MS, this.#idle(old.inbox));
     this.#retired.delete(old);
     await old.close();
   }
@@ -441,19 +442,4 @@ function publishFailed(subject: string, error: unknown): TransportError {
         message: `The message for ${subject} is larger than the server takes.`,
       })
     : new TransportError("disconnected", { message: `Nothing was sent to ${subject}: ${message}.`, cause: error });
-}
-
-/** True when the promise resolved in time. */
-async function withinMs(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const settled = promise.then(
-    () => true,
-    () => false,
-  );
-  const inTime = await Promise.race([settled, late]);
-  clearTimeout(timer);
-  return inTime;
 }

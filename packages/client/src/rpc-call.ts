@@ -6,6 +6,7 @@ import { startClientSpan } from "@trellis/telemetry";
 import type { CallableRpc } from "./callable-rpc.ts";
 import type { Link, LinkMessage } from "./link.ts";
 import type { RequestSigner } from "./request-signer.ts";
+import { within } from "./within.ts";
 
 /** How one call is made. */
 export interface CallOptions {
@@ -40,7 +41,8 @@ export async function callRpc(
   const { error } = first;
   if (!(error instanceof AuthError) || error.reason !== "iat_out_of_range") return first;
   // Refused unread, because our clock had drifted: once it is right, the same question is worth a new signature.
-  await transport.refresh();
+  // Asking the platform may take longer than this call has: then the refusal stands.
+  if (!(await within(endsAt - performance.now(), transport.refresh()))) return first;
   return askOnce(transport, rpc, payload.value, endsAt, options.signal);
 }
 

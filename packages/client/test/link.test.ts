@@ -263,6 +263,23 @@ describe("outages", () => {
     expect((await failure(ask(caller, "slow", "x"))).code).toBe("closed");
   });
 
+  test("a server that refuses every login for a while is no end: that is what an outage of the control plane looks like", async () => {
+    const nats = await server();
+    let refusals = 0;
+    const caller = await link(nats, { user: "u", onAuthRefused: () => (refusals += 1) });
+    const service = await echo(nats, "echo");
+    await nats.kill();
+    await nats.configure("authorization { token: nobody-knows }");
+    await nats.up();
+    await eventually(() => refusals >= 4, "it is refused again and again");
+    expect(caller.state).toBe("reconnecting");
+    await nats.kill();
+    await nats.configure("");
+    await nats.up();
+    await eventually(() => caller.state === "connected" && service.state === "connected", "both are back", 20_000);
+    expect(await ask(caller, "echo", "after")).toBe("after");
+  });
+
   test("connects when the server comes up later", async () => {
     const nats = await server();
     await nats.kill();

@@ -20,13 +20,18 @@ export class TestNatsServer {
   static async start(config = ""): Promise<TestNatsServer> {
     const directory = await mkdtemp(join(tmpdir(), "trellis-client-test-"));
     const server = new TestNatsServer(await freePort(), directory);
-    await writeFile(join(directory, "nats.conf"), config);
+    await server.configure(config);
     await server.up();
     return server;
   }
 
   get url(): string {
     return `nats://127.0.0.1:${this.port}`;
+  }
+
+  /** Takes effect with the next `up`. */
+  async configure(config: string): Promise<void> {
+    await writeFile(join(this.#directory, "nats.conf"), config);
   }
 
   async up(): Promise<void> {

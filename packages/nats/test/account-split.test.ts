@@ -41,8 +41,16 @@ beforeAll(async () => {
     });
   }
   await manager.streams.add({ name: "EVENTS", subjects: ["events.>"], allow_direct: true });
-  await manager.consumers.add("EVENTS", { durable_name: "mine", ack_policy: "explicit", filter_subject: "events.v1.Own" });
-  await manager.consumers.add("EVENTS", { durable_name: "victim", ack_policy: "explicit", filter_subject: "events.v1.Own" });
+  await manager.consumers.add("EVENTS", {
+    durable_name: "mine",
+    ack_policy: "explicit",
+    filter_subject: "events.v1.Own",
+  });
+  await manager.consumers.add("EVENTS", {
+    durable_name: "victim",
+    ack_policy: "explicit",
+    filter_subject: "events.v1.Own",
+  });
   await data.request("$KV.victim.k", "secret");
 }, 30_000);
 
@@ -51,7 +59,12 @@ afterAll(() => live?.close());
 const participant = (): Promise<NatsConnection> => live.connect("TRELLIS", PARTICIPANT, { inboxPrefix: "_INBOX.me" });
 
 /** All answers to one request until `last` recognises the end. */
-async function answers(nc: NatsConnection, subject: string, body: string, last: (message: Msg) => boolean): Promise<readonly Msg[]> {
+async function answers(
+  nc: NatsConnection,
+  subject: string,
+  body: string,
+  last: (message: Msg) => boolean,
+): Promise<readonly Msg[]> {
   const inbox = createInbox("_INBOX.me");
   const subscription = nc.subscribe(inbox);
   nc.publish(subject, body, { reply: inbox });
@@ -67,7 +80,12 @@ async function answers(nc: NatsConnection, subject: string, body: string, last: 
 
 /** A pulled message keeps its own subject, so `request` of nats.js, which looks at the subject, never sees it. */
 async function pullOne(nc: NatsConnection, consumer: string): Promise<Msg> {
-  const [message] = await answers(nc, `$JS.API.CONSUMER.MSG.NEXT.EVENTS.${consumer}`, JSON.stringify({ batch: 1 }), () => true);
+  const [message] = await answers(
+    nc,
+    `$JS.API.CONSUMER.MSG.NEXT.EVENTS.${consumer}`,
+    JSON.stringify({ batch: 1 }),
+    () => true,
+  );
   if (message === undefined) throw new Error("nothing was delivered");
   return message;
 }
@@ -106,7 +124,10 @@ describe("through the imports", () => {
     const delivered = await pullOne(nc, "mine");
     expect(delivered.string()).toBe("hello");
     await nc.request(delivered.reply ?? "", "+ACK");
-    expect(await manager.consumers.info("EVENTS", "mine")).toMatchObject({ num_ack_pending: 0, ack_floor: { stream_seq: 1 } });
+    expect(await manager.consumers.info("EVENTS", "mine")).toMatchObject({
+      num_ack_pending: 0,
+      ack_floor: { stream_seq: 1 },
+    });
   });
 
   it("passes nothing that creates, changes, lists or purges, whatever the user may publish", async () => {
@@ -169,7 +190,9 @@ describe("a hostile reply subject", () => {
     for (const reply of hostile) {
       nc.publish("$KV.mine.poison", poison, { reply });
       nc.publish("$JS.API.DIRECT.GET.KV_mine.$KV.mine.poison", "", { reply });
-      nc.publish("$JS.API.DIRECT.GET.KV_mine", JSON.stringify({ seq: 1, batch: 10, next_by_subj: "$KV.mine.poison" }), { reply });
+      nc.publish("$JS.API.DIRECT.GET.KV_mine", JSON.stringify({ seq: 1, batch: 10, next_by_subj: "$KV.mine.poison" }), {
+        reply,
+      });
       nc.publish("trellis.leader.KV_mine", JSON.stringify({ last_by_subj: "$KV.mine.poison" }), { reply });
       nc.publish("$JS.API.CONSUMER.MSG.NEXT.EVENTS.mine", JSON.stringify({ batch: 1, no_wait: true }), { reply });
       nc.publish("$JS.ACK.EVENTS.mine.1.1.1.1.0", "+ACK", { reply });
@@ -182,31 +205,38 @@ describe("a hostile reply subject", () => {
   });
 
   // Replies under $JS.ACK pass imports without being rewritten; nats-server refuses them from clients, so far.
-  it.each(["", "+ACK", "+TERM", "-NAK", "+NXT", "+WPI"])("acknowledges nothing of another consumer with the stored body %j", async (body) => {
-    await data.request("events.v1.Own", body);
-    const pending = await pullOne(data, "victim");
-    const nc = await participant();
-    await nc.request("$KV.mine.ack", body);
-    for (let n = 0; n < 3; n++) await nc.request("events.v1.Own", body);
-    const before = await snapshot();
-    const reply = pending.reply ?? "";
-    expect(reply).toMatch(/^\$JS\.ACK\.EVENTS\.victim\./);
+  it.each(["", "+ACK", "+TERM", "-NAK", "+NXT", "+WPI"])(
+    "acknowledges nothing of another consumer with the stored body %j",
+    async (body) => {
+      await data.request("events.v1.Own", body);
+      const pending = await pullOne(data, "victim");
+      const nc = await participant();
+      await nc.request("$KV.mine.ack", body);
+      for (let n = 0; n < 3; n++) await nc.request("events.v1.Own", body);
+      const before = await snapshot();
+      const reply = pending.reply ?? "";
+      expect(reply).toMatch(/^\$JS\.ACK\.EVENTS\.victim\./);
 
-    nc.publish("$JS.API.DIRECT.GET.KV_mine.$KV.mine.ack", "", { reply });
-    nc.publish("$JS.API.DIRECT.GET.KV_mine", JSON.stringify({ seq: 1, batch: 10, next_by_subj: "$KV.mine.ack" }), { reply });
-    nc.publish("$JS.API.CONSUMER.MSG.NEXT.EVENTS.mine", JSON.stringify({ batch: 20, no_wait: true }), { reply });
-    nc.publish("events.v1.Own", body, { reply });
-    await nc.flush();
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const after = await snapshot();
-    expect(after.acknowledged).toEqual(before.acknowledged);
-  });
+      nc.publish("$JS.API.DIRECT.GET.KV_mine.$KV.mine.ack", "", { reply });
+      nc.publish("$JS.API.DIRECT.GET.KV_mine", JSON.stringify({ seq: 1, batch: 10, next_by_subj: "$KV.mine.ack" }), {
+        reply,
+      });
+      nc.publish("$JS.API.CONSUMER.MSG.NEXT.EVENTS.mine", JSON.stringify({ batch: 20, no_wait: true }), { reply });
+      nc.publish("events.v1.Own", body, { reply });
+      await nc.flush();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const after = await snapshot();
+      expect(after.acknowledged).toEqual(before.acknowledged);
+    },
+  );
 
   it("must be stopped for these tests to mean anything: the same attack inside DATA succeeds", async () => {
     const inside = await live.connect("DATA", PARTICIPANT, { inboxPrefix: "_INBOX.me" });
     const before = (await manager.streams.info("KV_victim")).state.last_seq;
     inside.publish("$JS.API.DIRECT.GET.KV_mine.$KV.mine.poison", "", { reply: "$KV.victim.k" });
-    await eventually(async () => ((await manager.streams.info("KV_victim")).state.last_seq > before ? true : undefined));
+    await eventually(async () =>
+      (await manager.streams.info("KV_victim")).state.last_seq > before ? true : undefined,
+    );
   });
 
   it("can hand a participant an answer of JetStream, which then carries Nats-Stream", async () => {
@@ -226,7 +256,12 @@ it("refuses every subject the JWT does not list", async () => {
   const forged = headers();
   forged.set("Nats-Rollup", "all");
   const before = await snapshot();
-  for (const subject of ["$KV.victim.k", "$JS.API.DIRECT.GET.KV_victim.$KV.victim.k", "$SYS.REQ.SERVER.PING", "events.v1.Other"]) {
+  for (const subject of [
+    "$KV.victim.k",
+    "$JS.API.DIRECT.GET.KV_victim.$KV.victim.k",
+    "$SYS.REQ.SERVER.PING",
+    "events.v1.Other",
+  ]) {
     nc.publish(subject, "x", { headers: forged });
   }
   await nc.flush();

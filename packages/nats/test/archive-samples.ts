@@ -3,7 +3,13 @@ import { deflateRawSync, gzipSync } from "node:zlib";
 /** Archives as releases have them, for tests. */
 
 export function tarGz(path: string, content: Buffer): Buffer {
-  return gzipSync(Buffer.concat([tarEntry(path.replace(/[^/]*$/, "LICENSE"), Buffer.from("text")), tarEntry(path, content), Buffer.alloc(1024)]));
+  return gzipSync(
+    Buffer.concat([
+      tarEntry(path.replace(/[^/]*$/, "LICENSE"), Buffer.from("text")),
+      tarEntry(path, content),
+      Buffer.alloc(1024),
+    ]),
+  );
 }
 
 export function zip(path: string, content: Buffer): Buffer {

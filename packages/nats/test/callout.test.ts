@@ -21,7 +21,11 @@ const seen: AuthorizationRequest[] = [];
 beforeAll(async () => {
   live = await startLive();
   for (const replica of [0, 1]) {
-    serve(await live.connect("AUTH"), live.bundle.controlPlane, () => (answeredBy[replica] = (answeredBy[replica] ?? 0) + 1));
+    serve(
+      await live.connect("AUTH"),
+      live.bundle.controlPlane,
+      () => (answeredBy[replica] = (answeredBy[replica] ?? 0) + 1),
+    );
   }
 }, 30_000);
 
@@ -106,7 +110,9 @@ it("lets in over WebSocket", async () => {
 });
 
 it("keeps out a wrong token and no token", async () => {
-  await expect(connect({ servers: [...live.nats.servers], token: "bad", reconnect: false })).rejects.toThrow(/authorization/i);
+  await expect(connect({ servers: [...live.nats.servers], token: "bad", reconnect: false })).rejects.toThrow(
+    /authorization/i,
+  );
   await expect(connect({ servers: [...live.nats.servers], reconnect: false })).rejects.toThrow(/authorization/i);
 });
 

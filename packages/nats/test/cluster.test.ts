@@ -73,7 +73,9 @@ it("accepts no route without the cluster's secret", async () => {
   const said = await new Promise<string>((resolve, reject) => {
     let text = "";
     const socket = dial(first?.ports.cluster ?? 0, "127.0.0.1", () => {
-      socket.write('CONNECT {"echo":true,"verbose":false,"pedantic":false,"tls_required":false,"name":"INTRUDER","cluster":"trellis"}\r\nPING\r\n');
+      socket.write(
+        'CONNECT {"echo":true,"verbose":false,"pedantic":false,"tls_required":false,"name":"INTRUDER","cluster":"trellis"}\r\nPING\r\n',
+      );
     });
     socket.on("data", (bytes) => (text += bytes.toString()));
     socket.on("close", () => resolve(text));

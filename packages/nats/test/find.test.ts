@@ -21,7 +21,8 @@ const MACHINE = { platform: "linux", arch: "x64" };
 /** Runs anywhere with a shell and says it is a nats-server. */
 const program = (version: string): Buffer => Buffer.from(`#!/bin/sh\necho "nats-server: v${version}"\n`);
 const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
-const archiveOf = (version = PINNED_VERSION): Buffer => tarGz(`nats-server-v${PINNED_VERSION}-${TARGET}/nats-server`, program(version));
+const archiveOf = (version = PINNED_VERSION): Buffer =>
+  tarGz(`nats-server-v${PINNED_VERSION}-${TARGET}/nats-server`, program(version));
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "trellis-find-test-"));
@@ -115,7 +116,12 @@ it("refuses a tampered archive, and leaves nothing behind", async () => {
 
 it("refuses an archive that ends early, holds no server, or one of another version", async () => {
   const cut = archiveOf().subarray(0, 100);
-  for (const bad of [cut, tarGz("x/README", Buffer.from("x")), archiveOf("2.99.0"), Buffer.from("<html>a proxy's page</html>")]) {
+  for (const bad of [
+    cut,
+    tarGz("x/README", Buffer.from("x")),
+    archiveOf("2.99.0"),
+    Buffer.from("<html>a proxy's page</html>"),
+  ]) {
     publish(ARCHIVE, bad);
     await expect(find({ checksums: { [TARGET]: sha256(bad) } })).rejects.toThrow(NatsServerNotFound);
     expect(await cached()).toEqual([]);
@@ -142,7 +148,9 @@ printf '#!/bin/sh\\necho "nats-server: v${PINNED_VERSION}"\\n' > "$GOBIN/nats-se
 it("says what was tried and what to do, in one message", async () => {
   const error: unknown = await find().catch((problem: unknown) => problem);
   expect(error).toBeInstanceOf(NatsServerNotFound);
-  expect(String(error)).toMatch(/PATH has no nats-server[^]*answered 404[^]*no Go toolchain[^]*Do one of these[^]*TRELLIS_NATS_SERVER/);
+  expect(String(error)).toMatch(
+    /PATH has no nats-server[^]*answered 404[^]*no Go toolchain[^]*Do one of these[^]*TRELLIS_NATS_SERVER/,
+  );
 });
 
 it("gives up on a server that accepts connections and says nothing", async () => {

@@ -36,8 +36,15 @@ export async function startLive(options: Partial<NatsOptions> = {}): Promise<Liv
     bundle,
     directory,
     async connect(account, permissions, extra) {
-      const user = createDirectUser(bundle.controlPlane, account, { name: "test", permissions: permissions ?? "everything" });
-      const connection = await connect({ servers: [...nats.servers], authenticator: directAuthenticator(user), ...extra });
+      const user = createDirectUser(bundle.controlPlane, account, {
+        name: "test",
+        permissions: permissions ?? "everything",
+      });
+      const connection = await connect({
+        servers: [...nats.servers],
+        authenticator: directAuthenticator(user),
+        ...extra,
+      });
       connections.push(connection);
       return connection;
     },
@@ -50,7 +57,10 @@ export async function startLive(options: Partial<NatsOptions> = {}): Promise<Liv
 }
 
 /** Polls until `check` gives something, and fails past the deadline. */
-export async function eventually<T>(check: () => Promise<T | undefined> | T | undefined, timeoutMs = 5_000): Promise<T> {
+export async function eventually<T>(
+  check: () => Promise<T | undefined> | T | undefined,
+  timeoutMs = 5_000,
+): Promise<T> {
   for (const deadline = Date.now() + timeoutMs; ; await new Promise((resolve) => setTimeout(resolve, 10))) {
     const value = await check();
     if (value !== undefined) return value;

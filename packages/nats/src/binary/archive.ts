@@ -26,7 +26,7 @@ function isNamed(path: string, name: string): boolean {
 }
 
 function findInTar(tar: Buffer, name: string): Buffer | undefined {
-  for (let at = 0; at + TAR_BLOCK <= tar.length; ) {
+  for (let at = 0; at + TAR_BLOCK <= tar.length;) {
     const path = tarText(tar, at, 100);
     if (path === "") return undefined;
     const size = Number.parseInt(tarText(tar, at + 124, 12), 8);
@@ -43,7 +43,10 @@ function findInTar(tar: Buffer, name: string): Buffer | undefined {
 function tarText(tar: Buffer, at: number, length: number): string {
   const field = tar.subarray(at, at + length);
   const end = field.indexOf(0);
-  return field.subarray(0, end === -1 ? length : end).toString("utf8").trim();
+  return field
+    .subarray(0, end === -1 ? length : end)
+    .toString("utf8")
+    .trim();
 }
 
 /** The directory at the end of a zip is what counts; local headers may leave sizes out. */

@@ -20,7 +20,11 @@ export function cachedProgram(cache: string, version: string, program: string): 
  * Stores the program at `path` if it passes `check`, which runs it from a name nobody else uses. Several processes may
  * do this at once: each writes its own draft, the last rename wins, all are equal.
  */
-export async function storeProgram(path: string, program: Uint8Array, check: (draft: string) => Promise<void>): Promise<void> {
+export async function storeProgram(
+  path: string,
+  program: Uint8Array,
+  check: (draft: string) => Promise<void>,
+): Promise<void> {
   const folder = dirname(path);
   const created = await mkdir(folder, { recursive: true });
   const draft = join(folder, `${randomBytes(6).toString("hex")}.tmp${path.endsWith(".exe") ? ".exe" : ""}`);

@@ -21,7 +21,8 @@ export async function downloadServer(options: DownloadOptions): Promise<Uint8Arr
   const file = archiveName(version, target);
   onProgress(`downloading nats-server ${version} from ${folder}/${file}`);
 
-  const expected = options.checksums[target] ?? findChecksum((await fetchBytes(`${folder}/SHA256SUMS`)).toString(), file);
+  const expected =
+    options.checksums[target] ?? findChecksum((await fetchBytes(`${folder}/SHA256SUMS`)).toString(), file);
   if (expected === undefined) throw new Error(`SHA256SUMS of the release does not list ${file}`);
   const archive = await fetchBytes(`${folder}/${file}`);
   const actual = createHash("sha256").update(archive).digest("hex");

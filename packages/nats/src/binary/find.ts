@@ -6,7 +6,14 @@ import { cacheDirectory, cachedProgram, storeProgram } from "./cache.ts";
 import { pinnedChecksums, type Checksums } from "./checksums.ts";
 import { downloadServer } from "./download.ts";
 import { goInstallServer } from "./go-install.ts";
-import { compareVersions, OLDEST_VERSION, PINNED_VERSION, programName, releaseTarget, type Machine } from "./release.ts";
+import {
+  compareVersions,
+  OLDEST_VERSION,
+  PINNED_VERSION,
+  programName,
+  releaseTarget,
+  type Machine,
+} from "./release.ts";
 
 /** A nats-server program that runs on this machine. */
 export interface NatsBinary {
@@ -53,8 +60,11 @@ export async function findNatsServer(options: FindOptions = {}): Promise<NatsBin
   const problems: string[] = [];
   for (const path of await onPath(program, env)) {
     const found = await versionOf(path).catch(() => undefined);
-    if (found !== undefined && compareVersions(found, OLDEST_VERSION) >= 0) return { path, version: found, source: "path" };
-    problems.push(`${path} is ${found === undefined ? "not a nats-server that runs" : `version ${found}, older than ${OLDEST_VERSION}`}`);
+    if (found !== undefined && compareVersions(found, OLDEST_VERSION) >= 0)
+      return { path, version: found, source: "path" };
+    problems.push(
+      `${path} is ${found === undefined ? "not a nats-server that runs" : `version ${found}, older than ${OLDEST_VERSION}`}`,
+    );
   }
   if (problems.length === 0) problems.push("PATH has no nats-server");
 
@@ -129,8 +139,18 @@ async function compile(
 
 /** Programs of this name on PATH, in order. */
 async function onPath(program: string, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
-  const candidates = (env.PATH ?? "").split(delimiter).filter((folder) => folder !== "").map((folder) => join(folder, program));
-  const runnable = await Promise.all(candidates.map((path) => access(path, constants.X_OK).then(() => true, () => false)));
+  const candidates = (env.PATH ?? "")
+    .split(delimiter)
+    .filter((folder) => folder !== "")
+    .map((folder) => join(folder, program));
+  const runnable = await Promise.all(
+    candidates.map((path) =>
+      access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
   return candidates.filter((_, index) => runnable[index]);
 }
 

@@ -29,7 +29,12 @@ export async function goInstallServer(options: GoInstallOptions): Promise<Uint8A
   }
 }
 
-function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv, onLine: (text: string) => void): Promise<void> {
+function run(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  onLine: (text: string) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env, stdio: ["ignore", "ignore", "pipe"], timeout: TIMEOUT_MS });
     let last = "";
@@ -38,6 +43,8 @@ function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv, o
       for (const line of text.split("\n").filter((part) => part.trim() !== "")) onLine((last = line.trim()));
     });
     child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`go install failed: ${last || `exit ${code}`}`))));
+    child.on("close", (code) =>
+      code === 0 ? resolve() : reject(new Error(`go install failed: ${last || `exit ${code}`}`)),
+    );
   });
 }

@@ -84,7 +84,8 @@ function readRequest(nats: Members, exp: number | undefined): AuthorizationReque
   const { server_id: server, user_nkey: userNkey, client_info: client, connect_opts: connect } = nats;
   if (!isRecord(server) || !isRecord(client) || !isRecord(connect) || exp === undefined) return undefined;
   if (typeof userNkey !== "string" || typeof client.id !== "number") return undefined;
-  if (typeof server.id !== "string" || typeof server.name !== "string" || typeof server.host !== "string") return undefined;
+  if (typeof server.id !== "string" || typeof server.name !== "string" || typeof server.host !== "string")
+    return undefined;
   return {
     server: {
       id: server.id,
@@ -113,7 +114,10 @@ function readRequest(nats: Members, exp: number | undefined): AuthorizationReque
 }
 
 /** The members that are texts and not empty, under our names. */
-function texts<Name extends string>(from: Members, names: { readonly [name in Name]: string }): { [name in Name]?: string } {
+function texts<Name extends string>(
+  from: Members,
+  names: { readonly [name in Name]: string },
+): { [name in Name]?: string } {
   const found: { [name in Name]?: string } = {};
   for (const name in names) {
     const value = from[names[name]];

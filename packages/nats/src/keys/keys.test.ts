@@ -1,6 +1,6 @@
 import * as oracleJwt from "@nats-io/jwt";
 import * as oracleKeys from "@nats-io/nkeys";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeAuthorizationRequest, encodeAuthorizationResponse } from "./authorization.ts";
 import { decodeBase32, encodeBase32 } from "./base32.ts";
@@ -118,13 +118,19 @@ describe("JWTs", () => {
         payload: -1,
       },
     });
-    expect(oracleJwt.decode(encodeOperatorJwt({ name: "o", systemAccount: account.publicKey }, operator))).toMatchObject({
+    expect(
+      oracleJwt.decode(encodeOperatorJwt({ name: "o", systemAccount: account.publicKey }, operator)),
+    ).toMatchObject({
       sub: operator.publicKey,
       nats: { type: "operator", system_account: account.publicKey },
     });
     const claims = { name: "A", subject: account.publicKey, signingKeys: [signing.publicKey], jetstream: true };
     expect(oracleJwt.decode(encodeAccountJwt(claims, operator))).toMatchObject({
-      nats: { type: "account", signing_keys: [signing.publicKey], limits: { disk_storage: -1, conn: -1, wildcards: true } },
+      nats: {
+        type: "account",
+        signing_keys: [signing.publicKey],
+        limits: { disk_storage: -1, conn: -1, wildcards: true },
+      },
     });
   });
 
@@ -166,13 +172,19 @@ describe("JWTs", () => {
       connect_opts: { protocol: 1, auth_token: "token" },
     });
     const encode = (id: string, aud: string) =>
-      oracleJwt.encodeGeneric("", oracleOf(server.seed), "authorization_request", request(id), { aud, exp: 2_000_000_000 });
+      oracleJwt.encodeGeneric("", oracleOf(server.seed), "authorization_request", request(id), {
+        aud,
+        exp: 2_000_000_000,
+      });
     const audience = "nats-authorization-request";
     expect(decodeAuthorizationRequest(await encode(server.publicKey, audience))).toMatchObject({
       ok: true,
       request: { server: { name: "n1" }, client: { id: 7, type: "nats" }, connect: { authToken: "token" } },
     });
-    expect(decodeAuthorizationRequest(await encode(server.publicKey, "other"))).toEqual({ ok: false, reason: "wrong_audience" });
+    expect(decodeAuthorizationRequest(await encode(server.publicKey, "other"))).toEqual({
+      ok: false,
+      reason: "wrong_audience",
+    });
     expect(decodeAuthorizationRequest(await encode(createNkey("server").publicKey, audience))).toEqual({
       ok: false,
       reason: "malformed",

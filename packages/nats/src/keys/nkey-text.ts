@@ -69,7 +69,8 @@ function withoutCrc(text: string, what: string): Uint8Array {
   if (bytes === undefined || bytes.length < 4) throw new NkeyError(`not an nkey ${what}`);
   const body = bytes.subarray(0, -2);
   const [low = 0, high = 0] = bytes.subarray(-2);
-  if (crc16(body) !== ((high << 8) | low)) throw new NkeyError(`the nkey ${what} is damaged: its checksum does not match`);
+  if (crc16(body) !== ((high << 8) | low))
+    throw new NkeyError(`the nkey ${what} is damaged: its checksum does not match`);
   return body;
 }
 

@@ -38,7 +38,11 @@ export function nkeyFromSeed(text: string): Nkey {
 export function nkeyFromPublic(text: string): NkeyPublic {
   const { kind, key } = parsePublicText(text);
   if (kind === "curve") throw new NkeyError("this is a public xkey, which encrypts and cannot check signatures");
-  return publicOf(kind, text, createPublicKey({ key: Buffer.concat([SPKI_ED25519, key]), format: "der", type: "spki" }));
+  return publicOf(
+    kind,
+    text,
+    createPublicKey({ key: Buffer.concat([SPKI_ED25519, key]), format: "der", type: "spki" }),
+  );
 }
 
 /** DER in front of the 32 raw bytes of an Ed25519 key (RFC 8410). */

@@ -2,11 +2,22 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isRecord } from "../keys/jwt.ts";
-import { createOperatorBundle, perAccount, type ControlPlaneKeys, type OperatorBundle, type OperatorKey, type ServerTrust } from "./bundle.ts";
+import {
+  createOperatorBundle,
+  perAccount,
+  type ControlPlaneKeys,
+  type OperatorBundle,
+  type OperatorKey,
+  type ServerTrust,
+} from "./bundle.ts";
 
 /** The bundle on disk: one file per part, so that each machine can be given only what it needs. Directory 0700, files 0600. */
 
-export const BUNDLE_FILES = { operator: "operator.json", server: "server.json", controlPlane: "control-plane.json" } as const;
+export const BUNDLE_FILES = {
+  operator: "operator.json",
+  server: "server.json",
+  controlPlane: "control-plane.json",
+} as const;
 
 export class BundleError extends Error {
   override readonly name = "BundleError";
@@ -96,7 +107,9 @@ async function readPart(directory: string, part: keyof typeof BUNDLE_FILES): Pro
 
 function required(part: Part | undefined, directory: string, name: keyof typeof BUNDLE_FILES): Part {
   if (part !== undefined) return part;
-  throw new BundleError(`${join(directory, BUNDLE_FILES[name])} is missing. Restore it from a backup: keys cannot be made again.`);
+  throw new BundleError(
+    `${join(directory, BUNDLE_FILES[name])} is missing. Restore it from a backup: keys cannot be made again.`,
+  );
 }
 
 function readOperator(part: Part): OperatorKey {
@@ -106,7 +119,10 @@ function readOperator(part: Part): OperatorKey {
 function readServer(part: Part): ServerTrust {
   return {
     operatorJwt: text(part, "operatorJwt"),
-    accounts: perAccount((name) => ({ id: text(part, "accounts", name, "id"), jwt: text(part, "accounts", name, "jwt") })),
+    accounts: perAccount((name) => ({
+      id: text(part, "accounts", name, "id"),
+      jwt: text(part, "accounts", name, "jwt"),
+    })),
     sentinelJwt: text(part, "sentinelJwt"),
     clusterSecret: text(part, "clusterSecret"),
   };
@@ -127,5 +143,7 @@ function text(part: Part, ...path: readonly string[]): string {
   let value: unknown = part.members;
   for (const name of path) value = isRecord(value) ? value[name] : undefined;
   if (typeof value === "string" && value !== "") return value;
-  throw new BundleError(`${part.path} has no text at "${path.join(".")}". Restore it from a backup: keys cannot be made again.`);
+  throw new BundleError(
+    `${part.path} has no text at "${path.join(".")}". Restore it from a backup: keys cannot be made again.`,
+  );
 }

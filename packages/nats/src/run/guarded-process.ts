@@ -20,11 +20,16 @@ export interface GuardedProcess {
 }
 
 /** Starts `command`; its output is appended to `logFile`. */
-export async function spawnGuarded(command: string, args: readonly string[], logFile: string): Promise<GuardedProcess> {
+export async function spawnGuarded(
+  command: string,
+  args: readonly string[],
+  logFile: string,
+  guard: "shell" | "node" = process.platform === "win32" ? "node" : "shell",
+): Promise<GuardedProcess> {
   const log = openSync(logFile, "a", 0o600);
   let guardian: ChildProcess;
   try {
-    const [shell, ...script] = process.platform === "win32" ? NODE_GUARDIAN : SHELL_GUARDIAN;
+    const [shell, ...script] = guard === "node" ? NODE_GUARDIAN : SHELL_GUARDIAN;
     guardian = spawn(shell, [...script, command, ...args], {
       stdio: ["pipe", log, log, "pipe"],
       detached: true,

@@ -83,7 +83,9 @@ export class NatsNode {
         if (!this.running) return "it is not running";
         const problem = await health(this.ports.monitor);
         if (problem !== undefined) return problem;
-        return (await hasJetStream(this.ports.monitor, this.#dataAccount)) ? undefined : "JetStream is not enabled for DATA yet";
+        return (await hasJetStream(this.ports.monitor, this.#dataAccount))
+          ? undefined
+          : "JetStream is not enabled for DATA yet";
       }, Date.now() + timeoutMs);
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
@@ -116,8 +118,13 @@ export class NatsNode {
   }
 
   /** Freezes the server: it keeps its connections and answers nothing, as a machine that swaps or a lost network does. */
-  pause(): void {
-    if (this.pid !== undefined) signalProcess(this.pid, "SIGSTOP");
+  async pause(): Promise<void> {
+    const { pid } = this;
+    if (pid === undefined) return;
+    signalProcess(pid, "SIGSTOP");
+    // The signal takes a moment to stop every thread; where the system cannot tell us, a moment is what we give it.
+    if (process.platform !== "linux") await sleep(50);
+    else await untilReady(async () => ((await isStopped(pid)) ? undefined : "it runs on"), Date.now() + 1_000);
   }
 
   resume(): void {
@@ -143,7 +150,7 @@ export class NatsNode {
   async #refuseSecondServer(): Promise<void> {
     const pid = Number.parseInt(await readFile(this.#pidFile, "utf8").catch(() => ""), 10);
     // One whose parent was just killed is about to be.
-    for (const deadline = Date.now() + 3_000; Number.isInteger(pid) && (await isServerOf(pid, this.directory)); ) {
+    for (const deadline = Date.now() + 3_000; Number.isInteger(pid) && (await isServerOf(pid, this.directory));) {
       if (Date.now() > deadline) {
         throw new Error(
           `nats-server (process ${pid}) already runs on ${this.directory}. Stop the platform that started it, or use another directory.`,
@@ -176,6 +183,11 @@ async function sizeOf(path: string): Promise<number> {
     ({ size }) => size,
     () => 0,
   );
+}
+
+async function isStopped(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => ") T");
+  return /\) [TtZX]/.test(stat);
 }
 
 /** Whether the process is the server of this directory; its id alone may have gone to another program by now. */

@@ -41,7 +41,8 @@ export async function hasJetStream(monitorPort: number, account: string): Promis
 /** Whether JetStream's leader of the cluster, if this is it, sees `nodes` healthy members. */
 export async function leadsAll(monitorPort: number, name: string, nodes: number): Promise<boolean> {
   const meta = (await getJson(monitorPort, "/jsz"))?.meta_cluster;
-  if (!isMembers(meta) || meta.leader !== name || meta.cluster_size !== nodes || !Array.isArray(meta.replicas)) return false;
+  if (!isMembers(meta) || meta.leader !== name || meta.cluster_size !== nodes || !Array.isArray(meta.replicas))
+    return false;
   const followers = meta.replicas.filter((peer) => isMembers(peer) && peer.current === true && peer.offline !== true);
   return followers.length === nodes - 1;
 }

@@ -1,7 +1,14 @@
 import { join, resolve } from "node:path";
 import type { NatsBinary } from "../binary/find.ts";
 import type { ServerTrust } from "../operator/bundle.ts";
-import { DEFAULT_AUTH_TIMEOUT_MS, DEFAULT_MAX_PAYLOAD_BYTES, type NodePorts, type ServerSettings, type TlsFiles, type WebsocketOptions } from "./config.ts";
+import {
+  DEFAULT_AUTH_TIMEOUT_MS,
+  DEFAULT_MAX_PAYLOAD_BYTES,
+  type NodePorts,
+  type ServerSettings,
+  type TlsFiles,
+  type WebsocketOptions,
+} from "./config.ts";
 import { NatsNode, PortTaken, type StopOptions } from "./node.ts";
 import { choosePorts, requireFree } from "./ports.ts";
 import { leadsAll, untilReady } from "./readiness.ts";
@@ -76,7 +83,9 @@ async function startNodes(options: NatsOptions, settings: ServerSettings, count:
   for (let attempt = 1; ; attempt++) {
     const nodes = await planNodes(options, settings, count);
     const started = await Promise.allSettled(nodes.map((node) => node.start()));
-    const failures = started.filter((outcome) => outcome.status === "rejected").map((outcome): unknown => outcome.reason);
+    const failures = started
+      .filter((outcome) => outcome.status === "rejected")
+      .map((outcome): unknown => outcome.reason);
     if (failures.length === 0) return nodes;
     await Promise.all(nodes.map((node) => node.stop({ signal: "SIGKILL" })));
     const serious = failures.find((failure) => !(failure instanceof PortTaken));

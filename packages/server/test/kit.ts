@@ -2,11 +2,13 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { connect } from "@nats-io/transport-node";
 import { headers as natsHeaders } from "@nats-io/nats-core";
 import type { Msg, NatsConnection } from "@nats-io/nats-core";
-import { connectLink } from "@trellis/client/internal";
+import { ServerClock } from "@trellis/auth";
+import { createNodeSessionKey, nodeCrypto } from "@trellis/auth/node";
+import { connectLink, createRequestSigner } from "@trellis/client/internal";
 import type { Link } from "@trellis/client/internal";
 import { encodeBase64url } from "@trellis/contracts";
 import { HEADERS, inboxPrefix, newInboxOwner, newReplySubject, proofDigest, replyBase, requestIds } from "@trellis/protocol";
-import type { Caller, RequestAuthority, ValidateAnswer, ValidateRequest } from "../src/internal.ts";
+import type { Caller, RequestAuthority, ServiceSession, ValidateAnswer, ValidateRequest } from "../src/internal.ts";
 
 /** A session as its owner has it. */
 export interface TestSession {
@@ -127,4 +129,34 @@ export async function until(condition: () => boolean | Promise<boolean>, withinM
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${String(condition)}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** A session as a service has it after bootstrap, over a server that lets everybody in. */
+export async function openSession(url: string): Promise<ServiceSession & { readonly end: AbortController }> {
+  const key = createNodeSessionKey();
+  const clock = new ServerClock();
+  const link = await connectLink({ connect, inboxPrefix: inboxPrefix(key.publicKey), plan: () => ({ servers: [url] }) });
+  const end = new AbortController();
+  return {
+    link,
+    signer: createRequestSigner({ key, clock, sha256: nodeCrypto.sha256 }),
+    clock,
+    ended: end.signal,
+    refresh: async () => {},
+    close: () => link.close(),
+    end,
+  };
+}
+
+/** Stands in for the control plane's one RPC that services call; counts the questions. */
+export function answerValidate(connection: NatsConnection, authority: TestAuthority): void {
+  connection.subscribe("rpc.v1.Auth.Requests.Validate", {
+    queue: "trellis.auth@v1",
+    callback: (_, message) => {
+      void authority.validate(message.json<ValidateRequest>()).then(
+        (answer) => message.respond(JSON.stringify(answer)),
+        () => {},
+      );
+    },
+  });
 }

@@ -15,6 +15,7 @@ import { consoleLog } from "./console-log.ts";
 import { findServiceKey } from "./find-service-key.ts";
 import type { ServiceAccess, ServiceAccessOptions } from "./find-service-key.ts";
 import { provisionLocally } from "./provision-locally.ts";
+import { serviceCrypto } from "./shared-verification.ts";
 import { nodeTracing } from "./trace-context.ts";
 import { untilSignal } from "./until-signal.ts";
 
@@ -45,7 +46,7 @@ export async function connectService<C extends AnyContract, Deps>(options: NodeS
     contract,
     name,
     session,
-    host: { crypto: nodeCrypto, untilAskedToStop: untilSignal, tracing: nodeTracing() },
+    host: { crypto: serviceCrypto, untilAskedToStop: untilSignal, tracing: nodeTracing() },
     // Left out, `Deps` is `undefined`, and so is this.
     deps: options.deps as Deps,
     log: options.log ?? consoleLog(),

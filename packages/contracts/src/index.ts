@@ -97,3 +97,8 @@ export { findSubjectCollisions } from "./collisions.ts";
 export type { CollidingSurface, Collision } from "./collisions.ts";
 export { AUTH_CHANGES_SUBJECT, derivePermissions } from "./derive.ts";
 export { suggestName } from "./did-you-mean.ts";
+export { compareManifests } from "./compare.ts";
+export type { Change, Compatibility } from "./compare.ts";
+export type { Broken } from "./compare-changes.ts";
+export { schemaMisfit } from "./schema-fits.ts";
+export type { Misfit } from "./schema-fits.ts";

@@ -130,7 +130,7 @@ export const settings = {
   ),
   eventsMaxBytes: bytes({
     env: "TRELLIS_EVENTS_MAX_BYTES",
-    default: 8 * GIB,
+    default: 2 * GIB,
     describe: "Size of the shared event stream; the oldest events leave first.",
     reason: "A laptop survives it; production sets its own.",
   }),
@@ -144,6 +144,22 @@ export const settings = {
     SECOND,
     HOUR,
   ),
+  jobsMaxAgeMs: duration(
+    {
+      env: "TRELLIS_JOBS_MAX_AGE",
+      default: 30 * DAY,
+      describe: "Records of jobs older than this leave the shared stream.",
+      reason: "A month answers what happened to a job somebody asks about.",
+    },
+    MINUTE,
+    3650 * DAY,
+  ),
+  jobsMaxBytes: bytes({
+    env: "TRELLIS_JOBS_MAX_BYTES",
+    default: 2 * GIB,
+    describe: "Size of the shared job stream; new jobs are refused when it is full.",
+    reason: "A laptop survives it; production sets its own.",
+  }),
   auditMaxAgeMs: duration(
     {
       env: "TRELLIS_AUDIT_MAX_AGE",

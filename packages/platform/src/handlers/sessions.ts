@@ -2,15 +2,16 @@ import { err, ok } from "@trellis/result";
 import { type auth, NotFound } from "@trellis/sdk";
 import type { ControlContext } from "../authority/context.ts";
 import type { SessionDirectory, SessionFacts } from "../identity/session-directory.ts";
-import { revokeSession } from "../identity/user-commands.ts";
+import type { Revision } from "../registry/registry.ts";
+import type { Actor } from "../tables.ts";
 import { actorOf, type HandlersOf, isoTime } from "./handler.ts";
 
-/** What else happens when a session ends; connections and notices belong to the callout's side. */
+/** How sessions end; connections and notices belong to the callout's side. */
 export interface SessionEndings {
   /** The session said goodbye: close what it has open. */
   loggedOut(sessionKey: string): Promise<void>;
-  /** After the revocation is stored: tell services, close connections, publish the event. */
-  revoked(sessionKey: string, by: string, at: number, revision: number): Promise<void>;
+  /** Refused everywhere from here on. */
+  revoke(revocation: { readonly sessionKey: string; readonly by: Actor; readonly reason: string }): Promise<{ readonly revision: Revision }>;
 }
 
 type Names = "Auth.Sessions.Me" | "Auth.Sessions.Logout" | "Auth.Sessions.List" | "Auth.Sessions.Revoke";
@@ -41,9 +42,7 @@ export function sessionHandlers(context: ControlContext, directory: SessionDirec
       const known = context.tables.instances.get(sessionKey) ?? (await directory.find(sessionKey));
       if (!known) return err(new NotFound({ kind: "session", name: sessionKey }));
       const by = actorOf(caller);
-      const { revocation, revision } = await revokeSession(context, { sessionKey, by, reason: `revoked by ${by.name}` });
-      await directory.end(sessionKey);
-      await endings.revoked(sessionKey, by.name, revocation.at, revision);
+      const { revision } = await endings.revoke({ sessionKey, by, reason: `revoked by ${by.name}` });
       return ok({ revision });
     },
   };

@@ -10,7 +10,8 @@ export type Slot<T> =
 export class MemoryTable<T> implements Table<T> {
   readonly definition: TableDefinition<T>;
   readonly #slots = new Map<string, Slot<T>>();
-  readonly #indexes = new Map<string, Map<string, Set<string>>>();
+  /** Most keys file one record: a set for each would cost more than the records. */
+  readonly #indexes = new Map<string, Map<string, string | Set<string>>>();
   #size = 0;
 
   constructor(definition: TableDefinition<T>) {
@@ -31,7 +32,8 @@ export class MemoryTable<T> implements Table<T> {
     const keys = this.#indexes.get(index);
     if (!keys) throw new TypeError(`Table ${this.definition.name} has no index ${index}.`);
     const found: Entry<T>[] = [];
-    for (const id of keys.get(key) ?? []) {
+    const filed = keys.get(key) ?? [];
+    for (const id of typeof filed === "string" ? [filed] : filed) {
       const entry = this.get(id);
       if (entry) found.push(entry);
     }
@@ -89,9 +91,10 @@ export class MemoryTable<T> implements Table<T> {
     this.#size += 1;
     for (const [index, keys] of this.#indexes) {
       for (const key of this.#keysOf(index, slot.entry.value)) {
-        const ids = keys.get(key);
-        if (ids) ids.add(id);
-        else keys.set(key, new Set([id]));
+        const filed = keys.get(key);
+        if (filed === undefined) keys.set(key, id);
+        else if (typeof filed !== "string") filed.add(id);
+        else if (filed !== id) keys.set(key, new Set([filed, id]));
       }
     }
   }
@@ -102,9 +105,12 @@ export class MemoryTable<T> implements Table<T> {
     this.#size -= 1;
     for (const [index, keys] of this.#indexes) {
       for (const key of this.#keysOf(index, old.entry.value)) {
-        const ids = keys.get(key);
-        ids?.delete(id);
-        if (ids?.size === 0) keys.delete(key);
+        const filed = keys.get(key);
+        if (filed === id) keys.delete(key);
+        else if (filed !== undefined && typeof filed !== "string") {
+          filed.delete(id);
+          if (filed.size === 0) keys.delete(key);
+        }
       }
     }
   }

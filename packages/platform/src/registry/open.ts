@@ -27,6 +27,8 @@ export interface RegistryOptions {
   readonly markerTtlMs?: number;
   /** Time for the first listing. */
   readonly loadTimeoutMs?: number;
+  /** Opens the tables that will be used: known before the first listing, their records are read once instead of twice. */
+  readonly prepare?: (registry: Registry) => unknown;
 }
 
 /** A registry with what the control plane needs to know about the store behind it. */
@@ -50,6 +52,7 @@ const DEFAULTS = {
 /** Opens the registry, making its stream when there is none, and resolves when the view is current. */
 export async function openRegistry(options: RegistryOptions): Promise<OpenRegistry> {
   const registry = new StreamRegistry(options);
+  options.prepare?.(registry);
   await registry.load();
   return registry;
 }
@@ -91,7 +94,7 @@ class StreamRegistry implements OpenRegistry {
   #contended = 0;
 
   constructor(options: RegistryOptions) {
-    const { nc, replicas, log, ...limits } = options;
+    const { nc, replicas, log, prepare: _prepare, ...limits } = options;
     this.#nc = nc;
     this.#log = log ?? SILENT_LOG;
     this.#replicas = replicas;

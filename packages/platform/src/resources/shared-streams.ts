@@ -6,6 +6,8 @@ export interface SharedStreamLimits {
   readonly replicas: number;
   readonly eventsMaxAgeMs: number;
   readonly eventsMaxBytes: number;
+  /** A publisher that got no answer may send the same event id again for this long. */
+  readonly eventsDedupeMs: number;
   readonly jobsMaxAgeMs: number;
   readonly jobsMaxBytes: number;
 }
@@ -15,6 +17,7 @@ export const SHARED_STREAM_DEFAULTS: SharedStreamLimits = {
   replicas: 1,
   eventsMaxAgeMs: 7 * 86_400_000,
   eventsMaxBytes: -1,
+  eventsDedupeMs: 2 * 60_000,
   jobsMaxAgeMs: 30 * 86_400_000,
   jobsMaxBytes: -1,
 };
@@ -48,6 +51,7 @@ export function sharedStreams(limits: SharedStreamLimits): readonly StreamConfig
       discard: "old",
       max_age: limits.eventsMaxAgeMs * NS_PER_MS,
       max_bytes: limits.eventsMaxBytes,
+      duplicate_window: limits.eventsDedupeMs * NS_PER_MS,
       // A publisher may let its own event live shorter, such as heartbeats.
       allow_msg_ttl: true,
     },

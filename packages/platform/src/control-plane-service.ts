@@ -1,0 +1,82 @@
+import type { AuthCrypto } from "@trellis/auth";
+import type { Link } from "@trellis/client/internal";
+import { auth, core } from "@trellis/sdk";
+import { createServiceRuntime } from "@trellis/server/internal";
+import type { AuditLog } from "./audit/audit.ts";
+import type { ControlContext } from "./authority/context.ts";
+import type { Access } from "./callout/access.ts";
+import type { Connections } from "./callout/connections.ts";
+import { auditHandlers } from "./handlers/audit.ts";
+import { connectionHandlers } from "./handlers/connections.ts";
+import { coreHandlers } from "./handlers/core.ts";
+import { deploymentHandlers } from "./handlers/deployments.ts";
+import { explainHandlers } from "./handlers/explain.ts";
+import { instanceHandlers } from "./handlers/instances.ts";
+import { planHandlers } from "./handlers/plans.ts";
+import { sessionHandlers } from "./handlers/sessions.ts";
+import { userHandlers } from "./handlers/users.ts";
+import type { SessionDirectory } from "./identity/session-directory.ts";
+import type { Log } from "./log.ts";
+
+export interface ControlPlaneServiceOptions {
+  readonly link: Link;
+  readonly crypto: AuthCrypto;
+  readonly origin: string;
+  readonly context: ControlContext;
+  readonly access: Access;
+  readonly connections: Connections;
+  readonly sessions: SessionDirectory;
+  readonly audit: AuditLog;
+  readonly log: Log;
+}
+
+export interface ControlPlaneService {
+  /** Requests at work. */
+  readonly inFlight: number;
+  drain(): Promise<void>;
+}
+
+/**
+ * Serves the platform's own contracts through the router every service uses. Only the authority differs: it asks itself,
+ * so its answers cost nothing and need no lease.
+ */
+export async function serveControlPlane(options: ControlPlaneServiceOptions): Promise<ControlPlaneService> {
+  const { context, access, sessions } = options;
+  const common = {
+    link: options.link,
+    authority: {
+      validate: async (request: Parameters<Access["validate"]>[0]) => ({ ...(await access.validate(request)), leaseMs: 0 }),
+    },
+    crypto: options.crypto,
+    serviceName: "trellis",
+    instanceId: options.origin,
+    followChanges: false,
+    heartbeats: false,
+    log: options.log,
+  };
+  const authRuntime = createServiceRuntime({ ...common, contract: auth });
+  authRuntime.handle.all({
+    ...connectionHandlers(access, options.connections),
+    ...sessionHandlers(context, sessions, {
+      loggedOut: async (sessionKey) => void (await access.kick({ sessionKey }, "logged out")),
+      revoke: (revocation) => access.revoke(revocation),
+    }),
+    ...deploymentHandlers(context),
+    ...instanceHandlers(context),
+    ...planHandlers(context),
+    ...explainHandlers(sessions),
+    ...auditHandlers(options.audit),
+    ...userHandlers(context),
+  });
+  const coreRuntime = createServiceRuntime({ ...common, contract: core });
+  coreRuntime.handle.all(coreHandlers(context, sessions));
+
+  const runtimes = [authRuntime, coreRuntime];
+  await Promise.all(runtimes.map((runtime) => runtime.start()));
+  return {
+    get inFlight() {
+      return runtimes.reduce((sum, runtime) => sum + runtime.inFlight, 0);
+    },
+    drain: async () => void (await Promise.all(runtimes.map((runtime) => runtime.drain()))),
+  };
+}

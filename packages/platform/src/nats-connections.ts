@@ -1,0 +1,72 @@
+import type { NatsConnection } from "@nats-io/nats-core";
+import { connect } from "@nats-io/transport-node";
+import { type AccountName, type ControlPlaneKeys, createDirectUser, directAuthenticator } from "@trellis/nats";
+import type { Log } from "./log.ts";
+
+/** The control plane's ways into NATS, one an account: what it does in one can never leak into another. */
+export interface NatsConnections {
+  readonly sys: NatsConnection;
+  readonly auth: NatsConnection;
+  readonly trellis: NatsConnection;
+  readonly data: NatsConnection;
+}
+
+export interface ConnectionsOptions {
+  readonly servers: readonly string[];
+  readonly keys: ControlPlaneKeys;
+  readonly ca: string | undefined;
+  /** The name of this replica, shown in the servers' monitoring. */
+  readonly origin: string;
+  readonly log: Log;
+}
+
+/** Connects to all accounts; waits for NATS as long as it takes, and comes back whenever it went away. */
+export async function connectAccounts(options: ConnectionsOptions): Promise<NatsConnections & AsyncDisposable> {
+  const [sys, auth, trellis, data] = await Promise.all([
+    connectAccount(options, "SYS"),
+    connectAccount(options, "AUTH"),
+    connectAccount(options, "TRELLIS"),
+    connectAccount(options, "DATA"),
+  ]);
+  return {
+    sys,
+    auth,
+    trellis,
+    data,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([sys, auth, trellis, data].map((connection) => connection.close()));
+    },
+  };
+}
+
+/** How the control plane proves itself in an account, for connections made elsewhere. */
+export function accountAuthenticator(keys: ControlPlaneKeys, account: AccountName, origin: string) {
+  return directAuthenticator(createDirectUser(keys, account, { name: `trellis ${origin}` }));
+}
+
+async function connectAccount(options: ConnectionsOptions, account: AccountName): Promise<NatsConnection> {
+  const { servers, keys, ca, origin, log } = options;
+  const connection = await connect({
+    servers: [...servers],
+    name: `trellis ${origin} ${account}`,
+    authenticator: accountAuthenticator(keys, account, origin),
+    noAsyncTraces: true,
+    waitOnFirstConnect: true,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    reconnectJitter: 250,
+    // A server that just restarted may not have its accounts yet; two refusals in a row must not end us.
+    ignoreAuthErrorAbort: true,
+    ...(ca === undefined ? {} : { tls: { ca } }),
+  });
+  void watchStatus(connection, account, log);
+  return connection;
+}
+
+async function watchStatus(connection: NatsConnection, account: AccountName, log: Log): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type === "disconnect") log.warn("the connection to NATS is gone; it is tried again until it is back", { account });
+    if (status.type === "reconnect") log.info("the connection to NATS is back", { account });
+    if (status.type === "error") log.warn("NATS refused something", { account, error: status.error.message });
+  }
+}

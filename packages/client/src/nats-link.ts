@@ -1,3 +1,4 @@
+import { AuthorizationError } from "@nats-io/nats-core";
 import type { Msg } from "@nats-io/nats-core";
 import { newStreamSubject, TransportError } from "@trellis/protocol";
 import { HeldPublishes } from "./held-publishes.ts";
@@ -192,8 +193,8 @@ export class NatsLink implements Link, WireEvents {
     if (wire !== this.#wire || this.#state === "closed") return;
     for (const subscription of this.#subscriptions) if (!subscription.isAttached(wire)) subscription.attach(wire);
     this.#startRenewal();
-    this.#setState("connected");
     this.#release(wire);
+    this.#setState("connected");
     this.#trouble("The connection to NATS is back.");
   }
 
@@ -273,8 +274,8 @@ export class NatsLink implements Link, WireEvents {
     this.#wire = next;
     this.#retire(old);
     this.#startRenewal();
-    if (this.#state !== "connected") this.#setState("connected");
     this.#release(next);
+    this.#setState("connected");
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.finishNext(old)));
     void this.#closeWhenSettled(old);
     return true;
@@ -331,7 +332,6 @@ export class NatsLink implements Link, WireEvents {
         return await this.#dial();
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        if (/authorization|authentication/i.test(message)) this.#options.onAuthRefused?.();
         if (message !== told) this.#trouble(`NATS cannot be reached (${message}); trying again.`);
         told = message;
         await pause(reconnectDelayMs(attempt), signal);
@@ -343,7 +343,13 @@ export class NatsLink implements Link, WireEvents {
   async #dial(): Promise<Wire> {
     const plan = await this.#options.plan();
     const inbox = new ReplyInbox(this.inboxPrefix);
-    const wire = await Wire.open(this.#options.connect, plan, this.#options.name, inbox, this);
+    let wire: Wire;
+    try {
+      wire = await Wire.open(this.#options.connect, plan, this.#options.name, inbox, this);
+    } catch (error) {
+      if (error instanceof AuthorizationError) this.#options.onAuthRefused?.();
+      throw error;
+    }
     if (this.#state === "closed") {
       await wire.close();
       throw this.#disconnected("");

@@ -28,6 +28,9 @@ const PING_INTERVAL_MS = 15_000;
 /** A callout that does not answer is a refusal after about this long. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
+/** nats.js dials at once when a connection was lost: everybody a server drops must not be back in the same instant. */
+const FIRST_SPREAD_MS = 100;
+
 export interface WireEvents {
   onUp(wire: Wire): void;
   onDown(wire: Wire): void;
@@ -97,15 +100,13 @@ export class Wire {
       maxReconnectAttempts: -1,
       reconnectDelayHandler: () => attempts.delayMs,
       // Called before each dial; asking the delay handler happens several times for one.
-      reconnectToServer: () => {
-        attempts.lastDialAt = performance.now();
-        attempts.delayMs = reconnectDelayMs(attempts.count);
-        attempts.count += 1;
-        return null;
+      reconnectToServer: ([server]) => {
+        const first = attempts.next();
+        return first && server !== undefined ? { server, delay: Math.random() * FIRST_SPREAD_MS } : null;
       },
     });
     const wire = new Wire(connection, plan, inbox, bornAt, events, attempts);
-    attempts.reset();
+    attempts.connected();
     void wire.#watch();
     wire.hear(inbox);
     return wire;
@@ -160,7 +161,7 @@ export class Wire {
 
   #cameBack(): void {
     this.up = true;
-    this.#attempts.reset();
+    this.#attempts.connected();
     this.bornAt = this.#attempts.lastDialAt;
     if (!this.retired) this.#events.onUp(this);
   }
@@ -180,8 +181,19 @@ class Attempts {
   count = 0;
   delayMs = reconnectDelayMs(0);
   lastDialAt = 0;
+  #wasConnected = false;
 
-  reset(): void {
+  /** Counts a dial; says whether it is the first after a connection was lost. */
+  next(): boolean {
+    const first = this.#wasConnected && this.count === 0;
+    this.lastDialAt = performance.now();
+    this.delayMs = reconnectDelayMs(this.count);
+    this.count += 1;
+    return first;
+  }
+
+  connected(): void {
+    this.#wasConnected = true;
     this.count = 0;
     this.delayMs = reconnectDelayMs(0);
   }

@@ -73,6 +73,7 @@ class PlatformSession implements Session {
   readonly #listeners = new Set<(facts: BootstrapReady) => void>();
   #link: NatsLink | undefined;
   #looking: Promise<void> | undefined;
+  #told = "";
   #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: SessionOptions, clock: ServerClock, facts: BootstrapReady, stop: AbortController) {
@@ -182,6 +183,7 @@ class PlatformSession implements Session {
   async #ask(): Promise<void> {
     const answer = await askPlatform(this.#options, this.clock, this.#stop.signal);
     if (answer.ok) {
+      this.#told = "";
       this.facts = answer.value;
       for (const listener of this.#listeners) listener(answer.value);
       return;
@@ -190,7 +192,8 @@ class PlatformSession implements Session {
     if (code === "cancelled") return;
     if (reason !== undefined && ENDS.has(reason)) this.#end(toError(answer.error));
     // A disabled instance may be enabled again: it goes on asking whenever NATS refuses it.
-    else this.#options.onNotice?.(message);
+    else if (message !== this.#told) this.#options.onNotice?.(message);
+    this.#told = message;
   }
 
   #end(reason: Error): void {

@@ -2,8 +2,20 @@ import type { AuthChange } from "@trellis/protocol";
 import { describe, expect, test } from "vitest";
 import { AuthorityChanges } from "./authority-changes.ts";
 
-const notice = (over: Partial<AuthChange>): AuthChange => ({ kind: "change", origin: "a", previous: 0, revision: 1, epoch: "e", ...over });
-const facts = (revision: number, sessionKey = "s") => ({ sessionKey, principal: `p-${sessionKey}`, deployment: undefined, revision });
+const notice = (over: Partial<AuthChange>): AuthChange => ({
+  kind: "change",
+  origin: "a",
+  previous: 0,
+  revision: 1,
+  epoch: "e",
+  ...over,
+});
+const facts = (revision: number, sessionKey = "s") => ({
+  sessionKey,
+  principal: `p-${sessionKey}`,
+  deployment: undefined,
+  revision,
+});
 
 describe("AuthorityChanges", () => {
   test("a change makes older facts about what it names unbelievable, and nothing else", () => {

@@ -41,7 +41,13 @@ export class Call extends WheelEntry implements HandlerContext<unknown> {
   #abort: AbortController | undefined = undefined;
   #log: Log | undefined = undefined;
 
-  constructor(endpoint: RpcEndpoint, request: SignedRequest, reply: string, traced: TracedWork, surroundings: CallSurroundings) {
+  constructor(
+    endpoint: RpcEndpoint,
+    request: SignedRequest,
+    reply: string,
+    traced: TracedWork,
+    surroundings: CallSurroundings,
+  ) {
     super();
     this.endpoint = endpoint;
     this.request = request;

@@ -10,6 +10,7 @@ export function newEventId(nowMs: number): string {
     left = Math.floor(left / 32);
   }
   let random = "";
-  for (const byte of globalThis.crypto.getRandomValues(new Uint8Array(RANDOM_CHARACTERS))) random += ALPHABET.charAt(byte % 32);
+  for (const byte of globalThis.crypto.getRandomValues(new Uint8Array(RANDOM_CHARACTERS)))
+    random += ALPHABET.charAt(byte % 32);
   return time + random;
 }

@@ -9,13 +9,24 @@ import type { Handle } from "./handlers.ts";
 const Missing = defineError({ type: "Missing", fields: { id: Type.String() }, message: "missing" });
 const Other = defineError({ type: "Other", fields: {}, message: "other" });
 const contract = defineServiceContract(
-  { schemas: { Id: Type.Object({ id: Type.String() }), Order: Type.Object({ id: Type.String(), count: Type.Integer() }) }, errors: { Missing } },
+  {
+    schemas: {
+      Id: Type.Object({ id: Type.String() }),
+      Order: Type.Object({ id: Type.String(), count: Type.Integer() }),
+    },
+    errors: { Missing },
+  },
   (ref) => ({
     id: "orders@v1",
     displayName: "Orders",
     description: "Orders.",
     rpc: {
-      "Orders.Get": { version: "v1", input: ref.schema("Id"), output: ref.schema("Order"), errors: [ref.error("Missing")] },
+      "Orders.Get": {
+        version: "v1",
+        input: ref.schema("Id"),
+        output: ref.schema("Order"),
+        errors: [ref.error("Missing")],
+      },
       "Orders.Lines.List": { version: "v1", input: ref.schema("Id"), output: ref.schema("Order") },
     },
   }),

@@ -29,8 +29,7 @@ export type BuiltInError = AuthError | TransportError | ValidationError;
 
 /** A `Result`, an `AsyncResult` or a promise of one. */
 export type HandlerResult<Output, Failure> =
-  | Result<Output, Failure | BuiltInError>
-  | PromiseLike<Result<Output, Failure | BuiltInError>>;
+  Result<Output, Failure | BuiltInError> | PromiseLike<Result<Output, Failure | BuiltInError>>;
 
 /** Answers one RPC. A declared error may also be thrown; anything else that is thrown stays in the log. */
 export type RpcHandler<R extends RpcShape, Client = unknown, Deps = unknown> = (

@@ -11,7 +11,16 @@ export type { Log, LogFields } from "./log.ts";
 export { Health } from "./health.ts";
 export type { HealthCheck, HealthFinding, HealthReport, HealthStatus } from "./health.ts";
 export { ServiceSetupError } from "./registrars.ts";
-export type { AnyHandler, BuiltInError, Handle, HandlerContext, HandlerResult, RpcHandler, RpcRegistrars } from "./handlers.ts";
+export type {
+  AnyHandler,
+  BuiltInError,
+  Handle,
+  HandlerContext,
+  HandlerResult,
+  RpcHandler,
+  RpcHandlers,
+  RpcRegistrars,
+} from "./handlers.ts";
 export { createRpcAuthority } from "./rpc-authority.ts";
 export { createService } from "./service.ts";
 export type { Readiness, ServiceHost, ServiceOptions, ServiceSession, TrellisService } from "./service.ts";

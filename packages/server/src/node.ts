@@ -18,7 +18,9 @@ export const TrellisService = {
    * platform of this folder, where it makes itself a key and registers. Waits as long as the platform says there is
    * something to wait for, and tells what. Register the handlers next, then `run`.
    */
-  connect<const C extends AnyContract, Deps = undefined>(options: NodeServiceOptions<C, Deps>): Promise<Service<C, Deps>> {
+  connect<const C extends AnyContract, Deps = undefined>(
+    options: NodeServiceOptions<C, Deps>,
+  ): Promise<Service<C, Deps>> {
     return connectService(options);
   },
 };

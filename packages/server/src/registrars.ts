@@ -6,7 +6,14 @@ import type { RpcEndpoint } from "./rpc-endpoint.ts";
 /** A service was put together wrongly; the message says what to change. */
 export class ServiceSetupError extends Error {
   override readonly name = "ServiceSetupError";
-  readonly code: "handler_missing" | "handler_repeated" | "handler_late" | "not_a_service" | "not_provisioned" | "no_platform";
+  readonly code:
+    | "handler_missing"
+    | "handler_repeated"
+    | "handler_late"
+    | "handler_unknown"
+    | "not_a_service"
+    | "not_provisioned"
+    | "no_platform";
 
   constructor(code: ServiceSetupError["code"], message: string) {
     super(message);
@@ -19,25 +26,33 @@ export function makeHandle<S extends ContractShape, Client, Deps>(
   endpoints: ReadonlyMap<string, RpcEndpoint>,
   isStarted: () => boolean,
 ): Handle<S, Client, Deps> {
+  const register = (endpoint: RpcEndpoint, handler: AnyHandler): void => {
+    const { name } = endpoint;
+    if (isStarted()) {
+      throw new ServiceSetupError(
+        "handler_late",
+        `The handler of ${name} comes too late: register every handler before the service runs.`,
+      );
+    }
+    if (endpoint.handler !== undefined) {
+      throw new ServiceSetupError(
+        "handler_repeated",
+        `${name} has a handler already: one RPC is answered by one handler. Remove one of the two.`,
+      );
+    }
+    endpoint.handler = handler;
+  };
   const rpc: { [group: string]: { [leaf: string]: (handler: AnyHandler) => void } } = {};
-  const byName = new Map<string, (handler: AnyHandler) => void>();
   for (const endpoint of endpoints.values()) {
     const { group, leaf } = surfacePath(endpoint.name);
-    const leaves = (rpc[group] ??= {});
-    const register = (handler: AnyHandler): void => {
-      if (isStarted()) {
-        throw new ServiceSetupError("handler_late", `The handler of ${endpoint.name} comes too late: register every handler before the service runs.`);
-      }
-      if (endpoint.handler !== undefined) {
-        throw new ServiceSetupError("handler_repeated", `${endpoint.name} has a handler already: one RPC is answered by one handler. Remove one of the two.`);
-      }
-      endpoint.handler = handler;
-    };
-    leaves[leaf] = register;
-    byName.set(endpoint.name, register);
+    (rpc[group] ??= {})[leaf] = (handler) => register(endpoint, handler);
   }
   const all = (handlers: { readonly [name: string]: AnyHandler }): void => {
-    for (const [name, handler] of Object.entries(handlers)) byName.get(name)?.(handler);
+    for (const [name, handler] of Object.entries(handlers)) {
+      const endpoint = endpoints.get(name);
+      if (endpoint === undefined) throw new ServiceSetupError("handler_unknown", `The contract owns no RPC ${name}.`);
+      register(endpoint, handler);
+    }
   };
   // The names above come from the same manifest the types come from; the type system cannot follow them through a loop.
   return { rpc, all } as unknown as Handle<S, Client, Deps>;

@@ -19,7 +19,8 @@ export interface RpcEndpoint {
 
 /** Prepares the RPCs a contract owns; schemas are compiled once, here. */
 export function rpcEndpoints(manifest: Manifest): ReadonlyMap<string, RpcEndpoint> {
-  const schemaOf = (ref: { readonly schema: string }): CompiledSchema => compileSchema(manifest.schemas?.[ref.schema] ?? false);
+  const schemaOf = (ref: { readonly schema: string }): CompiledSchema =>
+    compileSchema(manifest.schemas?.[ref.schema] ?? false);
   return new Map(
     Object.entries(manifest.rpc ?? {}).map(([name, rpc]) => [
       name,

@@ -1,6 +1,16 @@
 import { DeadlineWheel } from "@trellis/client/internal";
 import type { Link, LinkMessage, LinkSubscription } from "@trellis/client/internal";
-import { HEADERS, inboxPrefix, encodeError, isForCaller, isReplyTo, parseRequestHeaders, STATUS_ERROR, TransportError, UnexpectedError } from "@trellis/protocol";
+import {
+  HEADERS,
+  inboxPrefix,
+  encodeError,
+  isForCaller,
+  isReplyTo,
+  parseRequestHeaders,
+  STATUS_ERROR,
+  TransportError,
+  UnexpectedError,
+} from "@trellis/protocol";
 import { startServerSpan } from "@trellis/telemetry";
 import { headers as natsHeaders } from "@nats-io/nats-core";
 import type { MsgHdrs } from "@nats-io/nats-core";
@@ -110,7 +120,8 @@ export class RpcRouter {
 
   #receive(endpoint: RpcEndpoint, message: LinkMessage): void {
     const { reply } = message;
-    if (message.headers === undefined || message.subject !== endpoint.subject) return this.#ignore("malformed", endpoint);
+    if (message.headers === undefined || message.subject !== endpoint.subject)
+      return this.#ignore("malformed", endpoint);
     const index = new HeaderIndex(message.headers);
     const parsed = parseRequestHeaders(index);
     if (!parsed.ok) return this.#ignore("malformed", endpoint, parsed.error.message);
@@ -177,7 +188,9 @@ export class RpcRouter {
       if (call.endpoint.output.check(result.value)) this.#reply(call, result.value);
       else {
         const issues = call.endpoint.output.errors(result.value);
-        this.#unexpected(call, "A handler answered with something its contract does not describe.", undefined, { issues });
+        this.#unexpected(call, "A handler answered with something its contract does not describe.", undefined, {
+          issues,
+        });
       }
       return this.#admission.release();
     }
@@ -204,7 +217,12 @@ export class RpcRouter {
   /** Answers with an error the caller may know. */
   #refuse(call: Call, error: Error & { readonly type: string }): void {
     const id = globalThis.crypto.randomUUID();
-    this.#options.surroundings.log.debug("A request was refused.", { id, rpc: call.endpoint.name, type: error.type, reason: error.message });
+    this.#options.surroundings.log.debug("A request was refused.", {
+      id,
+      rpc: call.endpoint.name,
+      type: error.type,
+      reason: error.message,
+    });
     this.#sendError(call, error, id);
     this.#close(call, error.type);
   }

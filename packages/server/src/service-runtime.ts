@@ -175,7 +175,9 @@ function follow(link: Link, changes: AuthorityChanges, sessions: SessionDirector
       if (outcome === "gap") sessions.doubtOlder();
     },
     onRefused: () =>
-      log.warn("This service may not hear changes of authority: it asks about every session again after a few seconds."),
+      log.warn(
+        "This service may not hear changes of authority: it asks about every session again after a few seconds.",
+      ),
   });
 }
 

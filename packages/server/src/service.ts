@@ -138,7 +138,11 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     async readiness() {
       const health = await runtime.health.report();
       const connection = link.state;
-      return { ready: state === "serving" && connection === "connected" && health.status !== "fail", connection, health };
+      return {
+        ready: state === "serving" && connection === "connected" && health.status !== "fail",
+        connection,
+        health,
+      };
     },
     async run() {
       const stopRequest = host.untilAskedToStop();
@@ -146,7 +150,8 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
         await start();
         log.info("Serving.", { service: name, contract: contract.id, digest: contract.digest, instance });
         const why = await Promise.race([stopRequest.asked, untilAborted(session.ended), stopped.promise]);
-        if (typeof why === "string") log.info("Asked to stop: finishing what was accepted.", { by: why, inFlight: runtime.inFlight });
+        if (typeof why === "string")
+          log.info("Asked to stop: finishing what was accepted.", { by: why, inFlight: runtime.inFlight });
       } finally {
         stopRequest.forget();
         await stop();

@@ -10,7 +10,14 @@ const KEY = "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg";
 
 function request(sessionKey = KEY, counter = 1): SignedRequest {
   const nonce = "n".repeat(22);
-  const headers = { sessionKey, proof: "p", iat: 1, requestId: `${nonce}.${counter}`, id: { nonce, counter }, deadlineMs: 5_000 };
+  const headers = {
+    sessionKey,
+    proof: "p",
+    iat: 1,
+    requestId: `${nonce}.${counter}`,
+    id: { nonce, counter },
+    deadlineMs: 5_000,
+  };
   return new SignedRequest(headers, "rpc.v1.Test.Echo", new Uint8Array());
 }
 
@@ -24,9 +31,18 @@ const allowed = (over: Partial<ValidateAnswer> = {}): ValidateAnswer => ({
   ...over,
 });
 
-function directory(validate: (request: ValidateRequest) => Promise<ValidateAnswer>, limits = {}, followsChanges = true) {
+function directory(
+  validate: (request: ValidateRequest) => Promise<ValidateAnswer>,
+  limits = {},
+  followsChanges = true,
+) {
   const changes = new AuthorityChanges();
-  const sessions = new SessionDirectory({ authority: { validate }, changes, limits: { ...SERVICE_LIMITS, ...limits }, followsChanges });
+  const sessions = new SessionDirectory({
+    authority: { validate },
+    changes,
+    limits: { ...SERVICE_LIMITS, ...limits },
+    followsChanges,
+  });
   const hear = (over: Partial<AuthChange>): void => {
     const notice: AuthChange = { kind: "change", origin: "a", previous: 10, revision: 11, epoch: "e", ...over };
     const outcome = changes.apply(notice, performance.now());
@@ -48,8 +64,14 @@ describe("SessionDirectory", () => {
 
   test("a refusal about one request does not refuse the others that waited for it", async () => {
     let asked = 0;
-    const { sessions } = directory(async () => (++asked === 1 ? { allowed: false, reason: "replayed", revision: 10, leaseMs: 0 } : allowed()));
-    const [first, second, third] = await Promise.all([sessions.lookup(request()), sessions.lookup(request()), sessions.lookup(request())]);
+    const { sessions } = directory(async () =>
+      ++asked === 1 ? { allowed: false, reason: "replayed", revision: 10, leaseMs: 0 } : allowed(),
+    );
+    const [first, second, third] = await Promise.all([
+      sessions.lookup(request()),
+      sessions.lookup(request()),
+      sessions.lookup(request()),
+    ]);
     expect(first).toEqual({ kind: "refused", reason: "replayed" });
     expect(second).toMatchObject({ kind: "known" });
     expect(third).toMatchObject({ kind: "known" });
@@ -57,7 +79,9 @@ describe("SessionDirectory", () => {
 
   test("a revoked session is asked about again and refused", async () => {
     let alive = true;
-    const { sessions, hear } = directory(async () => (alive ? allowed() : { allowed: false, reason: "session_not_found", revision: 11, leaseMs: 0 }));
+    const { sessions, hear } = directory(async () =>
+      alive ? allowed() : { allowed: false, reason: "session_not_found", revision: 11, leaseMs: 0 },
+    );
     hear({ kind: "beat", revision: 10 });
     await sessions.lookup(request());
     alive = false;
@@ -163,7 +187,12 @@ describe("SessionDirectory", () => {
   });
 
   test("keeps at most so many sessions, the recently used ones", async () => {
-    const { sessions } = directory(async ({ sessionKey }) => allowed({ caller: { type: "user", id: "u", name: "U", sessionKey, contractId: "c@v1" } }), { maxSessions: 3 }, false);
+    const { sessions } = directory(
+      async ({ sessionKey }) =>
+        allowed({ caller: { type: "user", id: "u", name: "U", sessionKey, contractId: "c@v1" } }),
+      { maxSessions: 3 },
+      false,
+    );
     const keys = ["A", "B", "C", "D"].map((letter) => letter + KEY.slice(1));
     for (const key of keys.slice(0, 3)) await sessions.lookup(request(key));
     sessions.lookup(request(keys[0]));

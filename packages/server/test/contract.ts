@@ -1,8 +1,16 @@
 import { defineError, defineServiceContract } from "@trellis/contracts";
 import { Type } from "typebox";
 
-export const Missing = defineError({ type: "Missing", fields: { id: Type.String() }, message: ({ id }) => `No thing ${id}.` });
-export const Undeclared = defineError({ type: "Undeclared", fields: { secret: Type.String() }, message: ({ secret }) => `The secret is ${secret}.` });
+export const Missing = defineError({
+  type: "Missing",
+  fields: { id: Type.String() },
+  message: ({ id }) => `No thing ${id}.`,
+});
+export const Undeclared = defineError({
+  type: "Undeclared",
+  fields: { secret: Type.String() },
+  message: ({ secret }) => `The secret is ${secret}.`,
+});
 
 /** One RPC for each thing a service may do. */
 export const testContract = defineServiceContract(
@@ -19,7 +27,13 @@ export const testContract = defineServiceContract(
     description: "A service for tests.",
     capabilities: { use: { displayName: "Use", description: "Use it." } },
     rpc: {
-      "Test.Echo": { version: "v1", input: ref.schema("Text"), output: ref.schema("Text"), errors: [ref.error("Missing")], capabilities: { call: ["use"] } },
+      "Test.Echo": {
+        version: "v1",
+        input: ref.schema("Text"),
+        output: ref.schema("Text"),
+        errors: [ref.error("Missing")],
+        capabilities: { call: ["use"] },
+      },
       "Test.Slow.Work": { version: "v1", input: ref.schema("Empty"), output: ref.schema("Empty") },
     },
   }),

@@ -7,7 +7,15 @@ import { createNodeSessionKey, nodeCrypto } from "@trellis/auth/node";
 import { connectLink, createRequestSigner } from "@trellis/client/internal";
 import type { Link } from "@trellis/client/internal";
 import { encodeBase64url } from "@trellis/contracts";
-import { HEADERS, inboxPrefix, newInboxOwner, newReplySubject, proofDigest, replyBase, requestIds } from "@trellis/protocol";
+import {
+  HEADERS,
+  inboxPrefix,
+  newInboxOwner,
+  newReplySubject,
+  proofDigest,
+  replyBase,
+  requestIds,
+} from "@trellis/protocol";
 import type { Caller, RequestAuthority, ServiceSession, ValidateAnswer, ValidateRequest } from "../src/internal.ts";
 
 /** A session as its owner has it. */
@@ -43,7 +51,13 @@ export class TestAuthority implements RequestAuthority {
 
   know(session: TestSession, capabilities: string[] = ["test::use"]): void {
     this.sessions.set(session.key, {
-      caller: { type: "user", id: `user-${session.key.slice(0, 4)}`, name: "Ada", sessionKey: session.key, contractId: "caller@v1" },
+      caller: {
+        type: "user",
+        id: `user-${session.key.slice(0, 4)}`,
+        name: "Ada",
+        sessionKey: session.key,
+        contractId: "caller@v1",
+      },
       capabilities,
     });
   }
@@ -52,8 +66,15 @@ export class TestAuthority implements RequestAuthority {
     this.asked += 1;
     if (!this.reachable) throw new Error("nobody there");
     const known = this.sessions.get(request.sessionKey);
-    if (known === undefined) return { allowed: false, reason: "session_not_found", revision: this.revision, leaseMs: 0 };
-    return { allowed: true, inboxPrefix: inboxPrefix(request.sessionKey), ...known, revision: this.revision, leaseMs: this.leaseMs };
+    if (known === undefined)
+      return { allowed: false, reason: "session_not_found", revision: this.revision, leaseMs: 0 };
+    return {
+      allowed: true,
+      inboxPrefix: inboxPrefix(request.sessionKey),
+      ...known,
+      revision: this.revision,
+      leaseMs: this.leaseMs,
+    };
   }
 }
 
@@ -135,7 +156,11 @@ export async function until(condition: () => boolean | Promise<boolean>, withinM
 export async function openSession(url: string): Promise<ServiceSession & { readonly end: AbortController }> {
   const key = createNodeSessionKey();
   const clock = new ServerClock();
-  const link = await connectLink({ connect, inboxPrefix: inboxPrefix(key.publicKey), plan: () => ({ servers: [url] }) });
+  const link = await connectLink({
+    connect,
+    inboxPrefix: inboxPrefix(key.publicKey),
+    plan: () => ({ servers: [url] }),
+  });
   const end = new AbortController();
   return {
     link,

@@ -17,7 +17,9 @@ export async function startPlainServer(port?: number): Promise<PlainServer> {
   const folder = await mkdtemp(join(tmpdir(), "trellis-server-test-"));
   const { path } = await findNatsServer();
   const script = 'exec 3<&0; "$0" -a 127.0.0.1 -p "$1" -l "$2" </dev/null & read -r _ <&3; kill -9 $!';
-  const shell = spawn("sh", ["-c", script, path, String(listen), join(folder, "log")], { stdio: ["pipe", "ignore", "inherit"] });
+  const shell = spawn("sh", ["-c", script, path, String(listen), join(folder, "log")], {
+    stdio: ["pipe", "ignore", "inherit"],
+  });
   const ended = new Promise<void>((resolve) => shell.once("exit", () => resolve()));
   await untilListening(listen);
   return {

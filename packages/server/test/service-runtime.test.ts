@@ -33,8 +33,17 @@ interface Line {
 }
 
 function recordingLog(lines: Line[], base: LogFields = {}): Log {
-  const write = (level: string) => (message: string, fields: LogFields = {}) => void lines.push({ level, message, fields: { ...base, ...fields } });
-  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error"), child: (fields) => recordingLog(lines, { ...base, ...fields }) };
+  const write =
+    (level: string) =>
+    (message: string, fields: LogFields = {}) =>
+      void lines.push({ level, message, fields: { ...base, ...fields } });
+  return {
+    debug: write("debug"),
+    info: write("info"),
+    warn: write("warn"),
+    error: write("error"),
+    child: (fields) => recordingLog(lines, { ...base, ...fields }),
+  };
 }
 
 interface Served {
@@ -79,7 +88,10 @@ function registerEcho(runtime: ServiceRuntime<Shape>): void {
 }
 
 function announce(change: Partial<AuthChange>): void {
-  caller.publish(TRELLIS_SUBJECTS.authChanges, encodeAuthChange({ kind: "change", origin: "test", previous: 10, revision: 11, epoch: "e", ...change }));
+  caller.publish(
+    TRELLIS_SUBJECTS.authChanges,
+    encodeAuthChange({ kind: "change", origin: "test", previous: 10, revision: 11, epoch: "e", ...change }),
+  );
 }
 
 /** Beats as the control plane does, so that silence is not what a test sees. */
@@ -102,7 +114,7 @@ beforeEach(async () => {
   caller = await openCaller(server.url);
 });
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
   await caller.close();
 });
 
@@ -145,7 +157,10 @@ describe("a call", () => {
 
   test("of an unknown session is refused", async () => {
     await serve();
-    expect(await call(caller, newSession(), ECHO, { text: "x" })).toMatchObject({ status: "error", body: { type: "AuthError", reason: "session_not_found" } });
+    expect(await call(caller, newSession(), ECHO, { text: "x" })).toMatchObject({
+      status: "error",
+      body: { type: "AuthError", reason: "session_not_found" },
+    });
   });
 });
 
@@ -160,8 +175,14 @@ describe("what a handler does", () => {
         handle.rpc.test.slowWork(() => AsyncResult.ok({}));
       },
     });
-    expect(await call(caller, ada, ECHO, { text: "return" })).toMatchObject({ status: "error", body: { type: "Missing", message: "No thing r.", context: { id: "r" } } });
-    expect(await call(caller, ada, ECHO, { text: "throw" })).toMatchObject({ status: "error", body: { type: "Missing", context: { id: "t" } } });
+    expect(await call(caller, ada, ECHO, { text: "return" })).toMatchObject({
+      status: "error",
+      body: { type: "Missing", message: "No thing r.", context: { id: "r" } },
+    });
+    expect(await call(caller, ada, ECHO, { text: "throw" })).toMatchObject({
+      status: "error",
+      body: { type: "Missing", context: { id: "t" } },
+    });
     expect(await call(caller, ada, SLOW, {})).toEqual({ status: "", body: {} });
   });
 
@@ -178,13 +199,17 @@ describe("what a handler does", () => {
         handle.rpc.test.slowWork((() => ok("s3cret")) as never);
       },
     });
-    for (const [subject, input] of [[ECHO, { text: "x" }], [ECHO, { text: "undeclared" }], [SLOW, {}]] as const) {
+    for (const [subject, input] of [
+      [ECHO, { text: "x" }],
+      [ECHO, { text: "undeclared" }],
+      [SLOW, {}],
+    ] as const) {
       lines.length = 0;
       const answer = await call(caller, ada, subject, input);
       expect(answer).toMatchObject({ status: "error", body: { type: "UnexpectedError" } });
       const text = JSON.stringify(answer?.body);
       expect(text).not.toMatch(/s3cret|home|TypeError|\.ts|stack/);
-      const id = String((answer?.body as { id?: unknown }).id);
+      const id = String((answer?.body as { id?: unknown } | undefined)?.id);
       expect(lines.filter((line) => line.level === "error" && line.fields["id"] === id)).toHaveLength(1);
     }
   });
@@ -207,7 +232,12 @@ describe("what a handler does", () => {
     await serve({
       register({ handle }) {
         handle.rpc.test.echo((context) => {
-          seen = { caller: context.caller.name, may: context.may("test::use"), not: context.may("other"), left: context.remainingMs };
+          seen = {
+            caller: context.caller.name,
+            may: context.may("test::use"),
+            not: context.may("other"),
+            left: context.remainingMs,
+          };
           return ok({ text: "" });
         });
         handle.rpc.test.slowWork(() => ok({}));
@@ -232,7 +262,9 @@ describe("what is not answered at all", () => {
   test("a proof for another subject or another payload", async () => {
     const { runtime } = await serve();
     expect(await call(caller, ada, ECHO, { text: "x" }, { signedSubject: SLOW, waitMs: QUIET_MS })).toBeUndefined();
-    expect(await call(caller, ada, ECHO, { text: "x" }, { signedPayload: '{"text":"y"}', waitMs: QUIET_MS })).toBeUndefined();
+    expect(
+      await call(caller, ada, ECHO, { text: "x" }, { signedPayload: '{"text":"y"}', waitMs: QUIET_MS }),
+    ).toBeUndefined();
     expect(runtime.unanswered.forged).toBe(2);
   });
 
@@ -252,12 +284,16 @@ describe("what is not answered at all", () => {
 
   test("an answer JetStream was made to deliver here", async () => {
     await serve();
-    expect(await call(caller, ada, ECHO, { text: "x" }, { headers: { "Nats-Stream": "EVENTS" }, waitMs: QUIET_MS })).toBeUndefined();
+    expect(
+      await call(caller, ada, ECHO, { text: "x" }, { headers: { "Nats-Stream": "EVENTS" }, waitMs: QUIET_MS }),
+    ).toBeUndefined();
   });
 
   test("headers that are missing or malformed", async () => {
     const { runtime } = await serve();
-    expect(await call(caller, ada, ECHO, { text: "x" }, { headers: { iat: "soon" }, waitMs: QUIET_MS })).toBeUndefined();
+    expect(
+      await call(caller, ada, ECHO, { text: "x" }, { headers: { iat: "soon" }, waitMs: QUIET_MS }),
+    ).toBeUndefined();
     caller.publish(ECHO, "{}", { reply: newReplySubject(ada.replyBase) });
     await until(() => runtime.unanswered.malformed === 2);
   });
@@ -266,7 +302,9 @@ describe("what is not answered at all", () => {
 describe("freshness and replay", () => {
   test.each([-40, 40])("a request signed %i s from now is refused", async (offset) => {
     await serve();
-    expect(await call(caller, ada, ECHO, { text: "x" }, { iat: Math.floor(Date.now() / 1_000) + offset })).toMatchObject({
+    expect(
+      await call(caller, ada, ECHO, { text: "x" }, { iat: Math.floor(Date.now() / 1_000) + offset }),
+    ).toMatchObject({
       body: { type: "AuthError", reason: "iat_out_of_range" },
     });
   });
@@ -280,9 +318,13 @@ describe("freshness and replay", () => {
       },
     });
     const requestId = ada.nextId();
-    expect(await call(caller, ada, ECHO, { text: "x" }, { requestId, signer: newSession(), waitMs: QUIET_MS })).toBeUndefined();
+    expect(
+      await call(caller, ada, ECHO, { text: "x" }, { requestId, signer: newSession(), waitMs: QUIET_MS }),
+    ).toBeUndefined();
     expect(await call(caller, ada, ECHO, { text: "x" }, { requestId })).toEqual({ status: "", body: { text: "x1" } });
-    expect(await call(caller, ada, ECHO, { text: "x" }, { requestId })).toMatchObject({ body: { type: "AuthError", reason: "replayed" } });
+    expect(await call(caller, ada, ECHO, { text: "x" }, { requestId })).toMatchObject({
+      body: { type: "AuthError", reason: "replayed" },
+    });
     expect(handled).toBe(1);
   });
 });
@@ -319,7 +361,9 @@ describe("revocation", () => {
     expect(await call(caller, ada, ECHO, { text: "x" })).toMatchObject({ status: "" });
     const stranger = newSession();
     authority.know(stranger);
-    expect(await call(caller, stranger, ECHO, { text: "x" })).toMatchObject({ body: { type: "TransportError", code: "retry_later", retryable: true } });
+    expect(await call(caller, stranger, ECHO, { text: "x" })).toMatchObject({
+      body: { type: "TransportError", code: "retry_later", retryable: true },
+    });
     authority.reachable = true;
     expect(await call(caller, stranger, ECHO, { text: "x" })).toMatchObject({ status: "" });
   });
@@ -352,10 +396,16 @@ describe("load and time", () => {
     await until(() => work.waiting.length === 2);
     const more = [call(caller, ada, SLOW, {}), call(caller, ada, SLOW, {})];
     const refused = await Promise.race(more);
-    expect(refused).toMatchObject({ status: "error", body: { type: "TransportError", code: "overloaded", retryable: true } });
+    expect(refused).toMatchObject({
+      status: "error",
+      body: { type: "TransportError", code: "overloaded", retryable: true },
+    });
     expect(runtime.inFlight).toBe(2);
     const opening = setInterval(work.open, 5);
-    expect(await Promise.all(accepted)).toEqual([{ status: "", body: {} }, { status: "", body: {} }]);
+    expect(await Promise.all(accepted)).toEqual([
+      { status: "", body: {} },
+      { status: "", body: {} },
+    ]);
     expect((await Promise.all(more)).map((answer) => answer?.status).sort()).toEqual(["", "error"]);
     clearInterval(opening);
     expect(runtime.inFlight).toBe(0);
@@ -459,7 +509,9 @@ describe("load and time", () => {
     });
     await serve(register(0));
     await serve(register(1));
-    const answers = await Promise.all(Array.from({ length: 200 }, (_, at) => call(caller, ada, ECHO, { text: String(at) })));
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, at) => call(caller, ada, ECHO, { text: String(at) })),
+    );
     expect(answers.every((answer) => answer?.status === "")).toBe(true);
     expect((counts[0] ?? 0) + (counts[1] ?? 0)).toBe(200);
     expect(Math.min(...counts)).toBeGreaterThan(20);
@@ -468,7 +520,22 @@ describe("load and time", () => {
 
 describe("putting a service together", () => {
   test("a missing handler is named", async () => {
-    await expect(serve({ register: ({ handle }) => handle.rpc.test.echo(({ input }) => ok(input)) })).rejects.toThrow(/Test\.Slow\.Work.*handle\.rpc\.test\.slowWork/s);
+    await expect(serve({ register: ({ handle }) => handle.rpc.test.echo(({ input }) => ok(input)) })).rejects.toThrow(
+      /Test\.Slow\.Work.*handle\.rpc\.test\.slowWork/s,
+    );
+  });
+
+  test("all handlers can be given by name", async () => {
+    await serve({
+      register: ({ handle }) =>
+        handle.all({
+          "Test.Echo": ({ input }) => ok({ text: `${input.text}!` }),
+          "Test.Slow.Work": async () => ok({}),
+        }),
+    });
+    expect(await call(caller, ada, ECHO, { text: "x" })).toEqual({ status: "", body: { text: "x!" } });
+    const unknown = { "Test.Other": () => ok({}) } as never;
+    await expect(serve({ register: ({ handle }) => handle.all(unknown) })).rejects.toThrow(/owns no RPC Test\.Other/);
   });
 
   test("a second handler is refused, and so is a late one", async () => {
@@ -491,19 +558,35 @@ describe("being seen", () => {
     await call(caller, ada, ECHO, { text: "x" });
     await call(caller, ada, ECHO, { text: 1 });
     const ping = (await caller.request("$SRV.PING.test")).json();
-    expect(ping).toMatchObject({ type: "io.nats.micro.v1.ping_response", name: "test", version: "1.0.0", metadata: { contract: "test@v1", digest: testContract.digest } });
+    expect(ping).toMatchObject({
+      type: "io.nats.micro.v1.ping_response",
+      name: "test",
+      version: "1.0.0",
+      metadata: { contract: "test@v1", digest: testContract.digest },
+    });
     const { id } = ping as { id: string };
     expect((await caller.request(`$SRV.INFO.test.${id}`)).json()).toMatchObject({
-      endpoints: expect.arrayContaining([expect.objectContaining({ name: "Test-Echo", subject: ECHO, queue_group: "test@v1" })]),
+      endpoints: expect.arrayContaining([
+        expect.objectContaining({ name: "Test-Echo", subject: ECHO, queue_group: "test@v1" }),
+      ]),
     });
     const stats = (await caller.request("$SRV.STATS")).json();
-    expect(stats).toMatchObject({ endpoints: expect.arrayContaining([expect.objectContaining({ subject: ECHO, num_requests: 2, num_errors: 1, last_error: "ValidationError" })]) });
+    expect(stats).toMatchObject({
+      endpoints: expect.arrayContaining([
+        expect.objectContaining({ subject: ECHO, num_requests: 2, num_errors: 1, last_error: "ValidationError" }),
+      ]),
+    });
   });
 
   test("heartbeats carry the checks and go away by themselves", async () => {
     const beats: { body: unknown; ttl: string; id: string }[] = [];
     caller.subscribe("events.v1.Health.Heartbeat", {
-      callback: (_, message) => void beats.push({ body: message.json(), ttl: message.headers?.get("Nats-TTL") ?? "", id: message.headers?.get("Nats-Msg-Id") ?? "" }),
+      callback: (_, message) =>
+        void beats.push({
+          body: message.json(),
+          ttl: message.headers?.get("Nats-TTL") ?? "",
+          id: message.headers?.get("Nats-Msg-Id") ?? "",
+        }),
     });
     await caller.flush();
     await serve({
@@ -519,7 +602,16 @@ describe("being seen", () => {
     await until(() => beats.length >= 3);
     expect(beats[0]).toMatchObject({
       ttl: "60s",
-      body: { service: "test", contractId: "test@v1", contractDigest: testContract.digest, status: "fail", checks: [{ name: "database", status: "warn", message: "slow" }, { name: "broken", status: "fail", message: "no route" }] },
+      body: {
+        service: "test",
+        contractId: "test@v1",
+        contractDigest: testContract.digest,
+        status: "fail",
+        checks: [
+          { name: "database", status: "warn", message: "slow" },
+          { name: "broken", status: "fail", message: "no route" },
+        ],
+      },
     });
     expect(new Set(beats.map((beat) => beat.id)).size).toBe(beats.length);
     expect(beats[0]?.id).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/);

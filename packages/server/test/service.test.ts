@@ -47,7 +47,7 @@ beforeEach(async () => {
   await connection.flush();
 });
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
   await connection.close();
 });
 
@@ -65,8 +65,12 @@ describe("a service", () => {
     service.handle.rpc.test.echo(({ input, deps }) => ok({ text: `${deps.greeting} ${input.text}` }));
     service.handle.rpc.test.slowWork(() => ok({}));
     await service.start();
-    const answers = await Promise.all(Array.from({ length: 100 }, () => call(connection, ada, "rpc.v1.Test.Echo", { text: "ada" })));
-    expect(answers.every((answer) => JSON.stringify(answer) === JSON.stringify({ status: "", body: { text: "hello ada" } }))).toBe(true);
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => call(connection, ada, "rpc.v1.Test.Echo", { text: "ada" })),
+    );
+    expect(
+      answers.every((answer) => JSON.stringify(answer) === JSON.stringify({ status: "", body: { text: "hello ada" } })),
+    ).toBe(true);
     expect(authority.asked).toBe(1);
     expect(await service.readiness()).toMatchObject({ ready: true, connection: "connected" });
     service.health.check("disk", () => false);
@@ -98,7 +102,10 @@ describe("a service", () => {
     });
     await connection.flush();
     const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
-    expect(await call(connection, ada, "rpc.v1.Front.Ask", { text: "x" }, { headers: { traceparent } })).toEqual({ status: "", body: { text: "x" } });
+    expect(await call(connection, ada, "rpc.v1.Front.Ask", { text: "x" }, { headers: { traceparent } })).toEqual({
+      status: "",
+      body: { text: "x" },
+    });
     expect(await call(connection, ada, "rpc.v1.Front.Ask", { text: "x" })).toMatchObject({ status: "" });
     expect(seen).toEqual([traceparent, ""]);
   });
@@ -166,7 +173,9 @@ describe("a service", () => {
     await until(() => session.link.state === "connected", 20_000);
     const after = await openCaller(again.url);
     answerValidate(after, authority);
-    await until(async () => (await call(after, ada, "rpc.v1.Test.Echo", { text: "x" }, { waitMs: 500 }))?.status === "");
+    await until(
+      async () => (await call(after, ada, "rpc.v1.Test.Echo", { text: "x" }, { waitMs: 500 }))?.status === "",
+    );
     expect(authority.asked).toBe(2);
     await after.close();
     await service.stop();
@@ -176,7 +185,9 @@ describe("a service", () => {
 
 describe("a process that is asked to stop", () => {
   test("finishes what it accepted, takes nothing new, and ends with 0", async () => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, "serving-process.ts"), server.url], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [join(import.meta.dirname, "serving-process.ts"), server.url], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     cleanups.push(() => void child.kill("SIGKILL"));
     const lines: string[] = [];
     createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));

@@ -35,7 +35,9 @@ export interface NodeServiceOptions<C extends AnyContract, Deps> extends Service
 }
 
 /** Connects a service on Node; see `TrellisService.connect`. */
-export async function connectService<C extends AnyContract, Deps>(options: NodeServiceOptions<C, Deps>): Promise<TrellisService<C, Deps>> {
+export async function connectService<C extends AnyContract, Deps>(
+  options: NodeServiceOptions<C, Deps>,
+): Promise<TrellisService<C, Deps>> {
   const { contract } = options;
   const name = options.name ?? contractName(contract.id);
   requireService(contract, name);
@@ -44,7 +46,8 @@ export async function connectService<C extends AnyContract, Deps>(options: NodeS
   const session = await openSession({ contract, name, access, tell, signal: options.signal });
   return createService<C, Deps>({
     contract,
-    name,
+    // The deployment this key belongs to; its name is what the permissions and what operators see are made of.
+    name: session.facts.bindings.service ?? name,
     session,
     host: { crypto: serviceCrypto, untilAskedToStop: untilSignal, tracing: nodeTracing() },
     // Left out, `Deps` is `undefined`, and so is this.
@@ -56,10 +59,16 @@ export async function connectService<C extends AnyContract, Deps>(options: NodeS
 
 function requireService(contract: AnyContract, name: string): void {
   if (contract.kind !== "service") {
-    throw new ServiceSetupError("not_a_service", `${contract.id} is the contract of ${contract.kind === "app" || contract.kind === "agent" ? "an" : "a"} ${contract.kind}. A service has a contract made with defineServiceContract; ${contract.id} connects with TrellisClient.connect.`);
+    throw new ServiceSetupError(
+      "not_a_service",
+      `${contract.id} is the contract of ${contract.kind === "app" || contract.kind === "agent" ? "an" : "a"} ${contract.kind}. A service has a contract made with defineServiceContract; ${contract.id} connects with TrellisClient.connect.`,
+    );
   }
   if (!isName("deployment", name)) {
-    throw new ServiceSetupError("not_a_service", `"${name}" cannot name a service. A name is ${NAME_RULES.deployment.rule}.`);
+    throw new ServiceSetupError(
+      "not_a_service",
+      `"${name}" cannot name a service. A name is ${NAME_RULES.deployment.rule}.`,
+    );
   }
 }
 
@@ -75,7 +84,13 @@ async function openSession(opening: Opening): Promise<Session> {
   const { name, access, tell, signal } = opening;
   const { local, key } = access;
   const provision = async (platform: NonNullable<typeof local>): Promise<void> =>
-    provisionLocally({ local: platform, name, sessionKey: key.publicKey, tell, ...(signal === undefined ? {} : { signal }) });
+    provisionLocally({
+      local: platform,
+      name,
+      sessionKey: key.publicKey,
+      tell,
+      ...(signal === undefined ? {} : { signal }),
+    });
   if (local !== undefined && access.fresh) await provision(local);
   try {
     return await dial(opening);

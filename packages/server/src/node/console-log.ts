@@ -13,7 +13,9 @@ export function consoleLog(fields: LogFields = {}): Log {
   const write = (level: Level, message: string, more: LogFields = {}): void => {
     if (LEVELS.indexOf(level) < lowest) return;
     const all = { ...fields, ...more };
-    process.stderr.write(process.stderr.isTTY === true ? forPeople(level, message, all) : forMachines(level, message, all));
+    process.stderr.write(
+      process.stderr.isTTY === true ? forPeople(level, message, all) : forMachines(level, message, all),
+    );
   };
   return {
     debug: (message, more) => write("debug", message, more),
@@ -29,7 +31,9 @@ function forMachines(level: Level, message: string, fields: LogFields): string {
 }
 
 function forPeople(level: Level, message: string, fields: LogFields): string {
-  const rest = Object.entries(readable(fields)).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const rest = Object.entries(readable(fields)).map(
+    ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
   const label = level === "info" ? "" : `${level}: `;
   return `${label}${message}${rest.length === 0 ? "" : `  ${rest.join(" ")}`}\n`;
 }

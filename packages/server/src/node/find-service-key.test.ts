@@ -17,7 +17,11 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function localPlatform(): void {
   mkdirSync(join(folder, ".trellis"), { recursive: true });
-  writeFileSync(join(folder, ".trellis", "local.json"), JSON.stringify({ url: "http://localhost:3000", developerKeyFile: "developer.seed" }), { mode: 0o600 });
+  writeFileSync(
+    join(folder, ".trellis", "local.json"),
+    JSON.stringify({ url: "http://localhost:3000", developerKeyFile: "developer.seed" }),
+    { mode: 0o600 },
+  );
 }
 
 describe("findServiceKey", () => {
@@ -26,14 +30,18 @@ describe("findServiceKey", () => {
   });
 
   test("a real platform without a key names the command", () => {
-    expect(() => findServiceKey("orders", { cwd: folder, env: { TRELLIS_URL: "https://trellis.example.com" } }, tell)).toThrow(
+    expect(() =>
+      findServiceKey("orders", { cwd: folder, env: { TRELLIS_URL: "https://trellis.example.com" } }, tell),
+    ).toThrow(
       /no key for the platform at https:\/\/trellis\.example\.com.*trellis svc provision orders.*TRELLIS_SEED_FILE/s,
     );
   });
 
   test("a local platform below does not lend its key to another one", () => {
     localPlatform();
-    expect(() => findServiceKey("orders", { cwd: folder, env: { TRELLIS_URL: "https://trellis.example.com" } }, tell)).toThrow(/svc provision/);
+    expect(() =>
+      findServiceKey("orders", { cwd: folder, env: { TRELLIS_URL: "https://trellis.example.com" } }, tell),
+    ).toThrow(/svc provision/);
   });
 
   test("on the local platform it makes a key once, for its owner only, and says so once", () => {
@@ -54,12 +62,22 @@ describe("findServiceKey", () => {
   test("a given key wins, and nothing is registered with it", () => {
     localPlatform();
     const key = createNodeSessionKey();
-    expect(findServiceKey("orders", { cwd: folder, env: {}, key }, tell)).toEqual({ url: "http://localhost:3000", key, fresh: false });
+    expect(findServiceKey("orders", { cwd: folder, env: {}, key }, tell)).toEqual({
+      url: "http://localhost:3000",
+      key,
+      fresh: false,
+    });
   });
 
   test("a key file others may read is refused", () => {
     const seedFile = join(folder, "open.seed");
     writeFileSync(seedFile, "A".repeat(43), { mode: 0o644 });
-    expect(() => findServiceKey("orders", { cwd: folder, env: { TRELLIS_URL: "https://x.example", TRELLIS_SEED_FILE: seedFile } }, tell)).toThrow(/chmod 600/);
+    expect(() =>
+      findServiceKey(
+        "orders",
+        { cwd: folder, env: { TRELLIS_URL: "https://x.example", TRELLIS_SEED_FILE: seedFile } },
+        tell,
+      ),
+    ).toThrow(/chmod 600/);
   });
 });

@@ -27,7 +27,11 @@ export interface ServiceAccess {
 }
 
 /** Decides where to go and as whom; what is missing is said with the command that mends it. */
-export function findServiceKey(name: string, options: ServiceAccessOptions, tell: (message: string) => void): ServiceAccess {
+export function findServiceKey(
+  name: string,
+  options: ServiceAccessOptions,
+  tell: (message: string) => void,
+): ServiceAccess {
   const env = options.env ?? process.env;
   const givenUrl = options.url ?? filled(env["TRELLIS_URL"]);
   const found = findLocalPlatform(options.cwd ?? process.cwd());

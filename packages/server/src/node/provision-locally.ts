@@ -15,7 +15,9 @@ const provisioner = defineAgentContract({}, () => ({
   description: "Registers a service with the local platform of its developer.",
   uses: {
     required: {
-      auth: auth.use({ rpc: { call: ["Auth.Deployments.Create", "Auth.Deployments.Get", "Auth.Instances.Provision"] } }),
+      auth: auth.use({
+        rpc: { call: ["Auth.Deployments.Create", "Auth.Deployments.Get", "Auth.Instances.Provision"] },
+      }),
     },
   },
 }));
@@ -44,7 +46,9 @@ export async function provisionLocally(options: {
   try {
     const client = createClient({ contract: provisioner, transport: session });
     if (await ensureDeployment(client, name)) {
-      tell(`Created the deployment ${name} on the local platform; it accepts every contract ${name} presents (mutable-dev).`);
+      tell(
+        `Created the deployment ${name} on the local platform; it accepts every contract ${name} presents (mutable-dev).`,
+      );
     }
     await client.rpc.auth.instancesProvision({ deployment: name, sessionKey }).orThrow();
     tell(`Registered this instance of ${name} with the local platform.`);

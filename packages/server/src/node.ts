@@ -5,7 +5,7 @@ import type { NodeServiceOptions } from "./node/connect-service.ts";
 import type { TrellisService as Service } from "./service.ts";
 
 export * from "./index.ts";
-export { serviceCrypto } from "./node/shared-verification.ts";
+export { serviceCrypto } from "./node/service-crypto.ts";
 export { consoleLog } from "./node/console-log.ts";
 export type { NodeServiceOptions } from "./node/connect-service.ts";
 export type { ServiceAccessOptions } from "./node/find-service-key.ts";

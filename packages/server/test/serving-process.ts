@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { ok } from "@trellis/result";
 import { createService, SILENT_LOG } from "../src/internal.ts";
 import { untilSignal } from "../src/node/until-signal.ts";
-import { serviceCrypto } from "../src/node/shared-verification.ts";
+import { serviceCrypto } from "../src/node/service-crypto.ts";
 import { testContract } from "./contract.ts";
 import { openSession } from "./kit.ts";
 

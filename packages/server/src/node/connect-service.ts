@@ -15,7 +15,7 @@ import { consoleLog } from "./console-log.ts";
 import { findServiceKey } from "./find-service-key.ts";
 import type { ServiceAccess, ServiceAccessOptions } from "./find-service-key.ts";
 import { provisionLocally } from "./provision-locally.ts";
-import { serviceCrypto } from "./shared-verification.ts";
+import { serviceCrypto } from "./service-crypto.ts";
 import { nodeTracing } from "./trace-context.ts";
 import { untilSignal } from "./until-signal.ts";
 

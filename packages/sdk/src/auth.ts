@@ -27,7 +27,8 @@ export const ManifestRefused = defineError({
 });
 
 /** `trellis.auth@v1`: who is connected, what may connect, and every decision about it. */
-export const auth = defineServiceContract({ schemas, errors: { NotFound, Refused, ManifestRefused } }, (ref) => {
+// Spread, so that the declarations of those who use this contract need not name our files.
+export const auth = defineServiceContract({ schemas: { ...schemas }, errors: { NotFound, Refused, ManifestRefused } }, (ref) => {
   const admin = { call: ["admin"] };
   const refusals = [ref.error("NotFound"), ref.error("Refused")];
   return {

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 /**
  * What a local platform keeps in `.trellis/`. `local.json` tells runtimes and the command line where it is and whose
@@ -23,7 +23,8 @@ export interface LocalAddress {
   readonly nats: readonly string[];
 }
 
-export function localFiles(directory: string): LocalFiles {
+export function localFiles(path: string): LocalFiles {
+  const directory = resolve(path);
   return {
     directory,
     address: join(directory, "local.json"),

@@ -1,8 +1,8 @@
 import type { Manifest } from "@trellis/contracts";
-import type { Registry } from "../registry/registry.ts";
+import type { RecordChange, Registry } from "../registry/registry.ts";
 import { AUTHORITIES, CONTRACTS, DEPLOYMENTS } from "../tables.ts";
+import { ActiveContracts } from "./active-contracts.ts";
 import { effectiveUnion, type Offer } from "./effective-union.ts";
-import { subjectRoots } from "./subject-roots.ts";
 import type { ActiveContract, ContractWorld } from "./world.ts";
 
 /** A contract the control plane implements itself: always known, always active. */
@@ -21,16 +21,16 @@ export interface CatalogEntry {
 
 /**
  * The contracts of this platform, read from the registry view: which are known, which are active, and what the active
- * ones together mean for a caller. Answers are remembered until a record they come from changes.
+ * ones together mean for a caller.
  */
 export class Catalog implements ContractWorld {
   readonly #builtins: ReadonlyMap<string, BuiltinContract>;
   readonly #contracts;
   readonly #authorities;
   readonly #deployments;
-  readonly #active = new Map<string, ActiveContract | undefined>();
-  #roots: Map<string, Set<string>> | undefined;
-  #capabilities: ReadonlySet<string> | undefined;
+  readonly #active = new ActiveContracts();
+  /** What each deployment implemented when last looked at: a change may also take something away. */
+  readonly #implemented = new Map<string, string>();
   readonly #stop: () => void;
 
   constructor(registry: Registry, builtins: readonly BuiltinContract[]) {
@@ -38,12 +38,16 @@ export class Catalog implements ContractWorld {
     this.#contracts = registry.table(CONTRACTS);
     this.#authorities = registry.table(AUTHORITIES);
     this.#deployments = registry.table(DEPLOYMENTS);
-    const sources = new Set([CONTRACTS.name, AUTHORITIES.name, DEPLOYMENTS.name]);
+    for (const id of this.#builtins.keys()) this.#refresh(id);
+    const implemented = new Set<string>();
+    for (const { id, value } of this.#authorities.all()) {
+      if (!value.materialized) continue;
+      this.#implemented.set(id, value.materialized.contractId);
+      implemented.add(value.materialized.contractId);
+    }
+    for (const id of implemented) this.#refresh(id);
     this.#stop = registry.onChange((changes) => {
-      if (!changes.some((change) => sources.has(change.table))) return;
-      this.#active.clear();
-      this.#roots = undefined;
-      this.#capabilities = undefined;
+      for (const id of this.#touched(changes)) this.#refresh(id);
     });
   }
 
@@ -58,17 +62,12 @@ export class Catalog implements ContractWorld {
   }
 
   active(contractId: string): ActiveContract | undefined {
-    if (this.#active.has(contractId)) return this.#active.get(contractId);
-    const active = this.#compute(contractId);
-    this.#active.set(contractId, active);
-    return active;
+    return this.#active.get(contractId);
   }
 
   neighbours(manifest: Manifest): readonly Manifest[] {
-    const ids = new Set<string>();
-    for (const root of subjectRoots(manifest)) for (const id of this.#rootIndex().get(root) ?? []) ids.add(id);
-    ids.delete(manifest.id);
-    return [...ids].flatMap((id) => this.active(id)?.manifest ?? []);
+    const ids = [...this.#active.neighbours(manifest)].filter((id) => id !== manifest.id);
+    return ids.flatMap((id) => this.active(id)?.manifest ?? []);
   }
 
   manifest(digest: string): Manifest | undefined {
@@ -78,15 +77,12 @@ export class Catalog implements ContractWorld {
 
   /** Ids of every active contract, the built-in ones first. */
   activeIds(): readonly string[] {
-    const ids = new Set(this.#builtins.keys());
-    for (const { value } of this.#authorities.all()) if (value.materialized) ids.add(value.materialized.contractId);
-    return [...ids].filter((id) => this.active(id) !== undefined);
+    return this.#active.ids();
   }
 
-  /** Every capability an active contract declares. */
-  declaredCapabilities(): ReadonlySet<string> {
-    this.#capabilities ??= new Set(this.activeIds().flatMap((id) => Object.keys(this.active(id)?.manifest.capabilities ?? {})));
-    return this.#capabilities;
+  /** Whether an active contract declares this capability. */
+  declares(capability: string): boolean {
+    return this.#active.declares(capability);
   }
 
   /** Every known service contract, one entry a contract id, active ones with their union. */
@@ -115,6 +111,32 @@ export class Catalog implements ContractWorld {
     this.#stop();
   }
 
+  /** Contracts whose offers a commit may have changed. */
+  #touched(changes: readonly RecordChange[]): ReadonlySet<string> {
+    const ids = new Set<string>();
+    const add = (id: string | undefined): void => {
+      if (id !== undefined) ids.add(id);
+    };
+    for (const { table, id } of changes) {
+      if (table === CONTRACTS.name) {
+        add(this.#contracts.get(id)?.value.contractId);
+      } else if (table === DEPLOYMENTS.name) {
+        add(this.#implemented.get(id));
+      } else if (table === AUTHORITIES.name) {
+        const now = this.#authorities.get(id)?.value.materialized?.contractId;
+        add(this.#implemented.get(id));
+        add(now);
+        if (now === undefined) this.#implemented.delete(id);
+        else this.#implemented.set(id, now);
+      }
+    }
+    return ids;
+  }
+
+  #refresh(contractId: string): void {
+    this.#active.set(contractId, this.#compute(contractId));
+  }
+
   #compute(contractId: string): ActiveContract | undefined {
     const builtin = this.#builtins.get(contractId);
     if (builtin) {
@@ -133,20 +155,5 @@ export class Catalog implements ContractWorld {
       if (manifest) offers.push({ deployment: value.deployment, digest: materialized.digest, manifest, acceptedAt: materialized.at });
     }
     return offers;
-  }
-
-  #rootIndex(): Map<string, Set<string>> {
-    if (this.#roots) return this.#roots;
-    const index = new Map<string, Set<string>>();
-    for (const id of this.activeIds()) {
-      const manifest = this.active(id)?.manifest;
-      if (!manifest) continue;
-      for (const root of subjectRoots(manifest)) {
-        const ids = index.get(root) ?? new Set();
-        index.set(root, ids.add(id));
-      }
-    }
-    this.#roots = index;
-    return index;
   }
 }

@@ -64,6 +64,9 @@ export async function updateDeployment(
   return result;
 }
 
+/** Bounded by what one transaction of the registry holds. */
+const KEYS_AT_ONCE = 400;
+
 /** Forgets a deployment, its keys and its authority. Its data stays on JetStream until somebody purges it. */
 export async function removeDeployment(
   context: ControlContext,
@@ -77,6 +80,9 @@ export async function removeDeployment(
       return err(refused("in_use", `${input.name} has connected replicas.`, `Disable it first: trellis svc disable ${input.name}`));
     }
     const instances = tx.by(tables.instances, "deployment", input.name);
+    if (instances.length > KEYS_AT_ONCE) {
+      return err(refused("too_many_keys", `${input.name} has ${instances.length} keys, and at most ${KEYS_AT_ONCE} are removed together.`, `Remove instances first: trellis svc instances ${input.name}`));
+    }
     for (const { id } of instances) tx.delete(tables.instances, id);
     for (const { id } of tx.by(tables.plans, "deployment", input.name)) tx.delete(tables.plans, id);
     tx.delete(tables.authorities, input.name);

@@ -4,15 +4,18 @@ import type { User } from "../tables.ts";
 /** The group whose members administer the platform. */
 export const ADMIN_GROUP = "admin";
 
+/** A set that is only asked, never listed: an administrator of a large platform holds thousands. */
+export interface HeldCapabilities {
+  has(capability: string): boolean;
+}
+
 /** What a user holds through groups; an agent acting for the user gets of it only what its contract needs. */
-export function userCapabilities(context: Pick<ControlContext, "tables" | "catalog">, user: User): ReadonlySet<string> {
-  const held = new Set<string>();
-  for (const name of user.groups) {
-    const group = context.tables.groups.get(name)?.value;
-    for (const capability of group?.capabilities ?? []) held.add(capability);
-    if (group?.everyCapability) for (const capability of context.catalog.declaredCapabilities()) held.add(capability);
-  }
-  // Only a registered service is one, whatever a group says.
-  held.delete("service");
-  return held;
+export function userCapabilities(context: Pick<ControlContext, "tables" | "catalog">, user: User): HeldCapabilities {
+  const groups = user.groups.flatMap((name) => context.tables.groups.get(name)?.value ?? []);
+  const named = new Set(groups.flatMap((group) => group.capabilities));
+  const every = groups.some((group) => group.everyCapability);
+  return {
+    // Only a registered service is one, whatever a group says.
+    has: (capability) => capability !== "service" && (named.has(capability) || (every && context.catalog.declares(capability))),
+  };
 }

@@ -89,7 +89,9 @@ export async function startLivePlatform(nodes: 1 | 3 = 1): Promise<LivePlatform>
         return { auth_token: options.tamper ? options.tamper(token, nonce) : token, sig: key.sign(digests.nonceSig) };
       };
       const nc = await connect({
-        servers: nats.servers[options.server ?? 0] ?? "",
+        // Only with `reconnect` may it end up on another server.
+        servers: options.reconnect ? [...nats.servers] : (nats.servers[options.server ?? 0] ?? ""),
+        noRandomize: false,
         authenticator,
         inboxPrefix: inboxPrefix(key.text),
         reconnect: options.reconnect ?? false,
@@ -105,7 +107,7 @@ export async function startLivePlatform(nodes: 1 | 3 = 1): Promise<LivePlatform>
     async replica(overrides = {}) {
       const data = await connectAs("DATA");
       const lines: { message: string; fields: LogFields }[] = [];
-      const write = (message: string, fields: LogFields = {}): void => void lines.push({ message, fields });
+      const write = (message: string, fields: LogFields = {}): void => void lines.push({ message, fields: { t: Math.round(performance.now()), ...fields } });
       const log: Log = { debug() {}, info: write, warn: write, error: write, child: () => log };
       const registry = await openRegistry({ nc: data, replicas: nodes, log });
       const sessions = await openSessionStore({ nc: data, replicas: nodes, idleMs: 3_600_000, log });

@@ -4,7 +4,7 @@ import type { Log } from "../log.ts";
 import { CommitAssembler } from "./commit-assembler.ts";
 import type { IncomingRecord } from "./commit-assembler.ts";
 import { decodeEnvelope } from "./envelope.ts";
-import { jsApi, streamState } from "./jetstream-api.ts";
+import { jsApi, storedMessage, streamState } from "./jetstream-api.ts";
 import { parseRecordSubject, REGISTRY_STREAM, REGISTRY_SUBJECTS } from "./record-subject.ts";
 import type { View } from "./view.ts";
 
@@ -21,6 +21,11 @@ const SILENCE_MS = 3 * HEARTBEAT_MS;
 /** A batch that stays open this long has lost its last member to a later commit that is gone too. */
 const OPEN_BATCH_MS = 1_000;
 const BACKOFF_MS = [50, 100, 250, 500, 1_000, 2_000];
+/** How often what is new is read while there is no consumer, and how far behind that may be done one by one. */
+const PULL_MS = 200;
+const MAX_PULLED = 2_000;
+/** Long enough for a busy leader; one that is gone does not answer however long one waits. */
+const API_TIMEOUT_MS = 2_000;
 /** The server forgets a consumer nobody listens to after this. */
 const INACTIVE_MS = 30_000;
 
@@ -32,6 +37,8 @@ const INACTIVE_MS = 30_000;
  * 2. Away for longer than half the life of the markers, deletions may have been missed: everything is listed again and
  *    the difference applied. The same when the stream was rebuilt (another epoch).
  * 3. Nothing that arrives or fails ends the loop; only `close` does.
+ * 4. A consumer needs more of a cluster than a read does (the meta leader, a living peer: seconds to half a minute after
+ *    a node was killed). While there is none, what is new is read from the stream's leader message by message.
  */
 export class Follower {
   readonly #nc: NatsConnection;
@@ -40,8 +47,10 @@ export class Follower {
   readonly #closing = new AbortController();
   #epoch: string | undefined;
   #currentAt = Number.NEGATIVE_INFINITY;
-  #loaded: Promise<void>;
-  #running: Promise<void>;
+  readonly #loaded: Promise<void>;
+  readonly #running: Promise<unknown>;
+  #following = false;
+  #pulling: Promise<void> | undefined;
 
   constructor(nc: NatsConnection, view: View, options: FollowerOptions) {
     this.#nc = nc;
@@ -49,7 +58,7 @@ export class Follower {
     this.#options = options;
     const loaded = Promise.withResolvers<void>();
     this.#loaded = loaded.promise;
-    this.#running = this.#run(loaded.resolve);
+    this.#running = Promise.all([this.#run(loaded.resolve), this.#pullWhileDown()]);
   }
 
   /** Resolves when the view has been filled for the first time. */
@@ -67,9 +76,44 @@ export class Follower {
     return this.#currentAt;
   }
 
+  /** Reads what is new from the stream's leader. Throws when it does not answer. */
+  pull(): Promise<void> {
+    this.#pulling ??= this.#pullNow().finally(() => (this.#pulling = undefined));
+    return this.#pulling;
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#running;
+  }
+
+  async #pullWhileDown(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await pause(PULL_MS, signal);
+      // It only bridges a gap; the loop that makes consumers reports what is wrong.
+      if (!this.#following && !signal.aborted) await this.pull().catch(() => undefined);
+    }
+  }
+
+  /** Everything up to the present end of the stream, as one commit: no batch ends beyond it. */
+  async #pullNow(): Promise<void> {
+    if (this.#epoch === undefined || performance.now() - this.#currentAt > this.#options.markerTtlMs / 2) return;
+    const { created, lastSeq } = await streamState(this.#nc, REGISTRY_STREAM);
+    const from = this.#view.revision;
+    if (created !== this.#epoch || lastSeq < from || lastSeq - from > MAX_PULLED) return;
+    const records: IncomingRecord[] = [];
+    for (let seq = from + 1; seq <= lastSeq; ) {
+      const message = await storedMessage(this.#nc, REGISTRY_STREAM, { seq, next_by_subj: REGISTRY_SUBJECTS });
+      if (!message || message.seq > lastSeq) break;
+      seq = message.seq + 1;
+      const key = parseRecordSubject(message.subject);
+      const envelope = decodeEnvelope(message.data);
+      if (key && envelope) records.push({ ...key, envelope, seq: message.seq, time: Date.parse(message.time) });
+    }
+    if (records.length > 0) this.#view.apply(records);
+    this.#view.advanceTo(lastSeq);
+    this.#currentAt = performance.now();
   }
 
   async #run(loaded: () => void): Promise<void> {
@@ -82,6 +126,7 @@ export class Follower {
           loaded();
         });
       } catch (error) {
+        this.#following = false;
         if (this.#closing.signal.aborted) return;
         const delayMs = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)] ?? 1_000;
         failures += 1;
@@ -113,6 +158,7 @@ export class Follower {
       onListed: () => (this.#epoch = state.created),
       onCurrent: () => {
         this.#currentAt = performance.now();
+        this.#following = true;
         current();
       },
       onAlive: () => (this.#currentAt = performance.now()),
@@ -146,7 +192,7 @@ export class Follower {
           mem_storage: true,
           inactive_threshold: INACTIVE_MS * 1e6,
         },
-      });
+      }, API_TIMEOUT_MS);
       if (created.num_pending === 0) reader.nothingPending();
       await failed.promise;
     } finally {

@@ -6,7 +6,7 @@ import { commit } from "./committer.ts";
 import type { Attempt } from "./committer.ts";
 import { Follower } from "./follower.ts";
 import { ensureStream, storedMessage, streamState } from "./jetstream-api.ts";
-import { parseRecordSubject, recordSubject, REGISTRY_STREAM, REGISTRY_SUBJECTS } from "./record-subject.ts";
+import { recordSubject, REGISTRY_STREAM, REGISTRY_SUBJECTS } from "./record-subject.ts";
 import type { RecordChange, Registry, Revision, Table, TableDefinition, Transaction } from "./registry.ts";
 import { StagedTransaction } from "./staged-transaction.ts";
 import { View } from "./view.ts";
@@ -255,7 +255,7 @@ class StreamRegistry implements OpenRegistry {
   async #catchUp(refused: Attempt | undefined, deadline: number, uncertain: boolean): Promise<void> {
     const fate = uncertain ? "unknown" : "not stored";
     const { lastSeq } = await this.#untilAnswered(() => streamState(this.#nc, REGISTRY_STREAM), deadline, fate);
-    if (lastSeq > this.#view.revision) await this.#reachOrSkip(lastSeq, deadline, fate);
+    if (lastSeq > this.#view.revision) await this.#reachOrPull(lastSeq, deadline, fate);
     if (!refused) return;
     // A marker can vanish without a message: ask what the subject really has before expecting the same again.
     for (const write of refused.writes) {
@@ -267,27 +267,17 @@ class StreamRegistry implements OpenRegistry {
     }
   }
 
-  /** Messages at the end of the stream may have expired before this view saw them: then there is nothing to wait for. */
-  async #reachOrSkip(lastSeq: Revision, deadline: number, fate: "not stored" | "unknown"): Promise<void> {
-    for (;;) {
-      const waitMs = Math.min(500, Math.max(1, deadline - performance.now()));
+  /** The follower is nearly always fast enough; else the leader is read, which also tells when the rest has expired. */
+  async #reachOrPull(lastSeq: Revision, deadline: number, fate: "not stored" | "unknown"): Promise<void> {
+    while (this.#view.revision < lastSeq) {
+      const waitMs = Math.min(300, Math.max(1, deadline - performance.now()));
       try {
         await this.#view.reached(lastSeq, AbortSignal.timeout(waitMs));
-        return;
       } catch (error) {
         if (this.#closed) throw error;
+        await this.#untilAnswered(async () => this.#follower?.pull(), deadline, fate);
+        if (performance.now() > deadline) throw new RegistryUnavailableError(fate, "this replica's view does not move");
       }
-      const next = await this.#untilAnswered(
-        () => storedMessage(this.#nc, REGISTRY_STREAM, { seq: this.#view.revision + 1, next_by_subj: REGISTRY_SUBJECTS }),
-        deadline,
-        fate,
-      );
-      if (!next || next.seq > lastSeq) {
-        this.#view.advanceTo(lastSeq);
-        return;
-      }
-      if (!parseRecordSubject(next.subject)) this.#view.advanceTo(next.seq);
-      if (performance.now() > deadline) throw new RegistryUnavailableError(fate, "this replica's view does not move");
     }
   }
 

@@ -51,13 +51,20 @@ const StoredManifest = Type.Unsafe<Manifest>(
   Type.Object({ format: Type.Literal(MANIFEST_FORMAT), id: Type.String(), kind: Type.String() }),
 );
 
-/** A contract somebody presented. Known is not accepted: nothing is granted by being here. Id: the digest. */
+/**
+ * A contract somebody presented. Known is not accepted: nothing is granted by being here, and what nobody accepts is
+ * forgotten some time after it was presented last. Id: the digest.
+ */
 const KnownContract = Type.Object({
   digest: Type.String(),
   contractId: Type.String(),
   manifest: StoredManifest,
   firstSeenAt: Type.Number(),
   presentedBy: Actor,
+  /** When it was presented again, from time to time; absent while it never was. */
+  presentedAt: Type.Optional(Type.Number()),
+  /** Accepted by a deployment once: stays. */
+  kept: Type.Optional(Type.Boolean()),
 });
 export type KnownContract = Static<typeof KnownContract>;
 

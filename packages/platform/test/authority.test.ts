@@ -150,6 +150,32 @@ describe("strict deployments", () => {
   });
 });
 
+test("two replicas deciding on one plan at once: one of them does", async () => {
+  await deploy("orders");
+  const { plan } = await planFor("orders", orders);
+  const other = await startControl(server);
+  const decisions = await Promise.all([
+    acceptPlan(context, { plan: plan.id, by: ANN }),
+    acceptPlan(other.context, { plan: plan.id, by: ANN }),
+    rejectPlan(other.context, { plan: plan.id, by: ANN }),
+  ]);
+  expect(decisions.filter((decision) => decision.ok)).toHaveLength(1);
+  expect(decisions.filter((decision) => !decision.ok && decision.error.code === "refused" && decision.error.reason === "plan_decided")).toHaveLength(2);
+  await other.close();
+});
+
+test("contracts nobody accepts are forgotten, accepted ones stay", async () => {
+  await control.close();
+  control = await startControl(server, { presentedContractLifeMs: 1_000 });
+  context = control.context;
+  await deploy("orders");
+  await planFor("orders", ordersMore);
+  await accepted("orders", orders);
+  expect(context.tables.contracts.size).toBe(2);
+  await until(() => context.tables.contracts.size === 1, "the contract nobody accepted is forgotten");
+  expect(context.catalog.manifest(contractDigest(orders))).toBeDefined();
+});
+
 describe("mutable-dev deployments", () => {
   test("take updates and migrations at once and record that they did", async () => {
     await deploy("orders", "mutable-dev");

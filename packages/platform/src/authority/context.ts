@@ -24,8 +24,8 @@ export interface AuthorityLimits {
   readonly keptPlans: number;
   /** Digests that may connect at once: the accepted one and what a rolling deploy leaves behind. */
   readonly acceptedDigests: number;
-  /** Contracts of agents are forgotten when nobody presented them for this long; services' contracts stay. */
-  readonly agentContractLifeMs: number;
+  /** Contracts that no deployment accepted are forgotten when nobody presented them for this long. */
+  readonly presentedContractLifeMs: number;
 }
 
 export const AUTHORITY_LIMITS: AuthorityLimits = {
@@ -33,7 +33,7 @@ export const AUTHORITY_LIMITS: AuthorityLimits = {
   pendingPlans: 10,
   keptPlans: 50,
   acceptedDigests: 8,
-  agentContractLifeMs: 30 * 86_400_000,
+  presentedContractLifeMs: 30 * 86_400_000,
 };
 
 /** Opens every table this area reads and writes. */

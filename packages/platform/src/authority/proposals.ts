@@ -3,7 +3,7 @@ import { err, ok, type Result } from "@trellis/result";
 import { newId, recordAudit } from "../audit/audit.ts";
 import { type CommandError, notFound, refused } from "../command-error.ts";
 import type { Entry, Transaction } from "../registry/registry.ts";
-import { type AcceptedContract, type Actor, type Authority, type Deployment, type Plan, type PlanState, SYSTEM } from "../tables.ts";
+import { type AcceptedContract, type Actor, type Authority, type Deployment, type KnownContract, type Plan, type PlanState, SYSTEM } from "../tables.ts";
 import type { ControlContext } from "./context.ts";
 import { type LiveUse, planAuthority } from "./plan-authority.ts";
 import { isAcceptable, type PlanView } from "./plan-view.ts";
@@ -156,16 +156,15 @@ function needsSweep(context: ControlContext, plan: Plan): boolean {
   return automatic(context, deployment, authority, plan, viewOf(context, plan, manifest)).accept;
 }
 
-/** Makes a contract known: evidence for others, authority for nobody. */
+/** Makes a contract known: evidence for others, authority for nobody. Saying it again keeps it known. */
 export function rememberContract(context: ControlContext, tx: Transaction, manifest: Manifest, digest: string, by: Actor): void {
   const known = tx.get(context.tables.contracts, digest);
   const now = context.now();
-  const life = context.limits.agentContractLifeMs;
-  if (manifest.kind === "service") {
-    if (!known) tx.put(context.tables.contracts, digest, { digest, contractId: manifest.id, manifest, firstSeenAt: now, presentedBy: by });
-  } else if (!known || now - known.firstSeenAt > life / 2) {
-    tx.put(context.tables.contracts, digest, { digest, contractId: manifest.id, manifest, firstSeenAt: now, presentedBy: by }, { ttlMs: life });
-  }
+  const ttlMs = context.limits.presentedContractLifeMs;
+  // Written anew at half its life only: waiting participants present the same contract every second.
+  if (known && (known.kept || now - (known.presentedAt ?? known.firstSeenAt) < ttlMs / 2)) return;
+  const record = known ? { ...known, presentedAt: now } : { digest, contractId: manifest.id, manifest, firstSeenAt: now, presentedBy: by };
+  tx.put<KnownContract>(context.tables.contracts, digest, record, { ttlMs });
 }
 
 function viewOf(context: ControlContext, plan: Plan, candidate: Manifest): PlanView {
@@ -290,7 +289,9 @@ function accept(
   const at = context.now();
   const version = authority.version + 1;
   const desired: AcceptedContract = { version, contractId: plan.contractId, digest: plan.digest, kind: view.kind, planId: plan.id, at, by, automatic: byRule };
-  const manifest = tx.get(tables.contracts, plan.digest)?.manifest ?? context.catalog.manifest(plan.digest);
+  const known = tx.get(tables.contracts, plan.digest);
+  const manifest = known?.manifest;
+  if (known && !known.kept) tx.put(tables.contracts, plan.digest, { ...known, kept: true });
   const stillFit = authority.accepted.filter((digest) => {
     const older = tx.get(tables.contracts, digest)?.manifest;
     return digest !== plan.digest && older && manifest && older.id === manifest.id && compareManifests(older, manifest).verdict !== "breaking";

@@ -247,10 +247,13 @@ function define<S extends TSchema>(
     version,
     indexes,
     decode: (value, writtenBy) => {
-      if (writtenBy > version) throw new Error(`record of table ${name} has version ${writtenBy}; this control plane reads up to ${version}`);
+      if (writtenBy > version)
+        throw new Error(`record of table ${name} has version ${writtenBy}; this control plane reads up to ${version}`);
       if (!validator.Check(value)) {
         const first = validator.Errors(value)[0];
-        throw new Error(`record of table ${name} is not readable: ${first ? `${first.instancePath} ${first.message}` : "wrong shape"}`);
+        throw new Error(
+          `record of table ${name} is not readable: ${first ? `${first.instancePath} ${first.message}` : "wrong shape"}`,
+        );
       }
       return value;
     },

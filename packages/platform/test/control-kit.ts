@@ -26,18 +26,34 @@ export interface TestControl {
   close(): Promise<void>;
 }
 
-export async function startControl(server: PlainNatsServer, limits: Parameters<typeof createContext>[0]["limits"] = {}): Promise<TestControl> {
-  const nc = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 50, noAsyncTraces: true });
+export async function startControl(
+  server: PlainNatsServer,
+  limits: Parameters<typeof createContext>[0]["limits"] = {},
+): Promise<TestControl> {
+  const nc = await connect({
+    servers: server.url,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 50,
+    noAsyncTraces: true,
+  });
   const registry = await openRegistry({ nc, replicas: 1 });
   const live: LiveParticipant[] = [];
   const liveness: Liveness = {
-    replicas: (deployment, digest) => live.filter((one) => one.deployment === deployment && (digest === undefined || one.contractDigest === digest)).length,
+    replicas: (deployment, digest) =>
+      live.filter((one) => one.deployment === deployment && (digest === undefined || one.contractDigest === digest))
+        .length,
     connected: (key) => live.some((one) => one.sessionKey === key),
     participants: () => live,
   };
   let offset = 0;
   const catalog = new Catalog(registry, builtinContracts());
-  const context = createContext({ registry, catalog, liveness, now: () => Date.now() + offset, ...(limits ? { limits } : {}) });
+  const context = createContext({
+    registry,
+    catalog,
+    liveness,
+    now: () => Date.now() + offset,
+    ...(limits ? { limits } : {}),
+  });
   return {
     nc,
     registry,
@@ -66,7 +82,17 @@ export function manifestOf(id: string, options: ManifestOptions = {}): Manifest 
   const keys = [...new Set(Object.values(rpc).flat())].filter((key) => key.includes("::"));
   const own = keys.filter((key) => key.startsWith(`${id.split("@")[0]}::`));
   const entries = Object.entries(rpc).map(
-    ([name, call]) => [name, { version: "v1", subject: `rpc.v1.${name}`, input: { schema: "Any" }, output: { schema: "Any" }, ...(call.length > 0 ? { capabilities: { call } } : {}) }] as const,
+    ([name, call]) =>
+      [
+        name,
+        {
+          version: "v1",
+          subject: `rpc.v1.${name}`,
+          input: { schema: "Any" },
+          output: { schema: "Any" },
+          ...(call.length > 0 ? { capabilities: { call } } : {}),
+        },
+      ] as const,
   );
   return {
     format: MANIFEST_FORMAT,
@@ -74,10 +100,18 @@ export function manifestOf(id: string, options: ManifestOptions = {}): Manifest 
     displayName: id,
     description: `Contract ${id} of a test.`,
     kind,
-    ...(own.length > 0 ? { capabilities: Object.fromEntries(own.map((key) => [key, { displayName: key, description: key }])) } : {}),
+    ...(own.length > 0
+      ? { capabilities: Object.fromEntries(own.map((key) => [key, { displayName: key, description: key }])) }
+      : {}),
     schemas: { Any: { type: "object" } },
     ...(entries.length > 0 ? { rpc: Object.fromEntries(entries) } : {}),
-    ...(events.length > 0 ? { events: Object.fromEntries(events.map((name) => [name, { version: "v1", subject: `events.v1.${name}`, event: { schema: "Any" } }])) } : {}),
+    ...(events.length > 0
+      ? {
+          events: Object.fromEntries(
+            events.map((name) => [name, { version: "v1", subject: `events.v1.${name}`, event: { schema: "Any" } }]),
+          ),
+        }
+      : {}),
     ...(uses ? { uses } : {}),
     ...more,
   };

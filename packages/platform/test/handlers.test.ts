@@ -37,7 +37,9 @@ beforeEach(async () => {
     {
       get: async (key) => sessions.get(key),
       remove: async (key) => void sessions.delete(key),
-      list: async ({ userId, limit }) => ({ sessions: [...sessions.values()].filter((one) => userId === undefined || one.userId === userId).slice(0, limit) }),
+      list: async ({ userId, limit }) => ({
+        sessions: [...sessions.values()].filter((one) => userId === undefined || one.userId === userId).slice(0, limit),
+      }),
     },
     () => 1,
   );
@@ -47,8 +49,17 @@ afterEach(async () => {
   await server.remove();
 });
 
-const caller: HandlerCaller = { type: "user", id: "01ANN", name: "ann", sessionKey: newKey().text, contractId: "cli@v1" };
-const orders = manifestOf("orders@v1", { rpc: { "Orders.Get": ["orders::read"], "Orders.Ping": [] }, events: ["Orders.Placed"] });
+const caller: HandlerCaller = {
+  type: "user",
+  id: "01ANN",
+  name: "ann",
+  sessionKey: newKey().text,
+  contractId: "cli@v1",
+};
+const orders = manifestOf("orders@v1", {
+  rpc: { "Orders.Get": ["orders::read"], "Orders.Ping": [] },
+  events: ["Orders.Placed"],
+});
 
 /** Calls a handler and checks the answer against the contract, as the router will. */
 async function call<I, O>(
@@ -57,7 +68,10 @@ async function call<I, O>(
   name: string,
   input: I,
 ): Promise<O> {
-  const handler = handlers[name] as (call: { input: I; caller: HandlerCaller }) => Promise<{ ok: true; value: O } | { ok: false; error: Error }>;
+  const handler = handlers[name] as (call: {
+    input: I;
+    caller: HandlerCaller;
+  }) => Promise<{ ok: true; value: O } | { ok: false; error: Error }>;
   const result = await handler({ input, caller });
   if (!result.ok) throw result.error;
   const ref = contract.manifest.rpc?.[name]?.output.schema ?? "";
@@ -68,7 +82,10 @@ async function call<I, O>(
 }
 
 const reconcile = async (): Promise<void> => {
-  const reconciler = createReconciler({ context: control.context, store: createResourceStore(control.nc, SHARED_STREAM_DEFAULTS) });
+  const reconciler = createReconciler({
+    context: control.context,
+    store: createResourceStore(control.nc, SHARED_STREAM_DEFAULTS),
+  });
   while ((await reconciler.round()) > 0);
 };
 
@@ -76,8 +93,15 @@ async function serveOrders(): Promise<string> {
   const { context } = control;
   const key = newKey().text;
   await call(auth, deploymentHandlers(context), "Auth.Deployments.Create", { name: "orders", mode: "mutable-dev" });
-  await call(auth, instanceHandlers(context), "Auth.Instances.Provision", { deployment: "orders", sessionKey: key, name: "one" });
-  await call(auth, planHandlers(context), "Auth.Authority.Plan", { deployment: "orders", manifest: orders as unknown as Json });
+  await call(auth, instanceHandlers(context), "Auth.Instances.Provision", {
+    deployment: "orders",
+    sessionKey: key,
+    name: "one",
+  });
+  await call(auth, planHandlers(context), "Auth.Authority.Plan", {
+    deployment: "orders",
+    manifest: orders as unknown as Json,
+  });
   await reconcile();
   return key;
 }
@@ -87,26 +111,59 @@ describe("deployments, instances and plans", () => {
     const { context } = control;
     const deployments = deploymentHandlers(context);
     const plans = planHandlers(context);
-    expect(await call(auth, deployments, "Auth.Deployments.Create", { name: "orders", mode: "mutable-dev" })).toMatchObject({ mode: "mutable-dev", reconcile: { state: "none" } });
+    expect(
+      await call(auth, deployments, "Auth.Deployments.Create", { name: "orders", mode: "mutable-dev" }),
+    ).toMatchObject({ mode: "mutable-dev", reconcile: { state: "none" } });
     await call(auth, deployments, "Auth.Deployments.Update", { deployment: "orders", mode: "strict" });
-    const { plan } = await call<object, { plan: { id: string } }>(auth, plans, "Auth.Authority.Plan", { deployment: "orders", manifest: orders as unknown as Json });
-    expect(plan).toMatchObject({ classification: "update", status: "pending", toDigest: contractDigest(orders), blockedBy: [], inactive: [] });
-    expect(await call(auth, deployments, "Auth.Deployments.Get", { deployment: "orders" })).toMatchObject({ mode: "strict", pendingPlans: [plan.id] });
-    expect(await call(auth, plans, "Auth.Authority.List", { status: "pending" })).toMatchObject({ plans: [{ id: plan.id }] });
-    expect(await call(auth, plans, "Auth.Authority.Accept", { plan: plan.id })).toMatchObject({ status: "accepted", decidedBy: "ann" });
+    const { plan } = await call<object, { plan: { id: string } }>(auth, plans, "Auth.Authority.Plan", {
+      deployment: "orders",
+      manifest: orders as unknown as Json,
+    });
+    expect(plan).toMatchObject({
+      classification: "update",
+      status: "pending",
+      toDigest: contractDigest(orders),
+      blockedBy: [],
+      inactive: [],
+    });
+    expect(await call(auth, deployments, "Auth.Deployments.Get", { deployment: "orders" })).toMatchObject({
+      mode: "strict",
+      pendingPlans: [plan.id],
+    });
+    expect(await call(auth, plans, "Auth.Authority.List", { status: "pending" })).toMatchObject({
+      plans: [{ id: plan.id }],
+    });
+    expect(await call(auth, plans, "Auth.Authority.Accept", { plan: plan.id })).toMatchObject({
+      status: "accepted",
+      decidedBy: "ann",
+    });
     await reconcile();
-    expect(await call(auth, deployments, "Auth.Deployments.Get", { deployment: "orders" })).toMatchObject({ reconcile: { state: "ready" }, materializedDigest: contractDigest(orders), version: 1, pendingPlans: [] });
-    expect(await call(auth, plans, "Auth.Authority.Plan", { deployment: "orders", manifest: orders as unknown as Json })).toEqual({ identical: true });
+    expect(await call(auth, deployments, "Auth.Deployments.Get", { deployment: "orders" })).toMatchObject({
+      reconcile: { state: "ready" },
+      materializedDigest: contractDigest(orders),
+      version: 1,
+      pendingPlans: [],
+    });
+    expect(
+      await call(auth, plans, "Auth.Authority.Plan", { deployment: "orders", manifest: orders as unknown as Json }),
+    ).toEqual({ identical: true });
     await expect(call(auth, plans, "Auth.Authority.Accept", { plan: plan.id })).rejects.toBeInstanceOf(Refused);
     await expect(call(auth, plans, "Auth.Authority.Get", { plan: "01NONE" })).rejects.toBeInstanceOf(NotFound);
     await call(auth, deployments, "Auth.Authority.Reconcile", { deployment: "orders" });
     await call(auth, deployments, "Auth.Deployments.Remove", { deployment: "orders" });
-    await expect(call(auth, deployments, "Auth.Deployments.Get", { deployment: "orders" })).rejects.toBeInstanceOf(NotFound);
+    await expect(call(auth, deployments, "Auth.Deployments.Get", { deployment: "orders" })).rejects.toBeInstanceOf(
+      NotFound,
+    );
   });
 
   test("that cannot be read as a contract are refused with every problem", async () => {
     await call(auth, deploymentHandlers(control.context), "Auth.Deployments.Create", { name: "orders" });
-    await expect(call(auth, planHandlers(control.context), "Auth.Authority.Plan", { deployment: "orders", manifest: { format: "x" } })).rejects.toMatchObject({ type: "ManifestRefused" });
+    await expect(
+      call(auth, planHandlers(control.context), "Auth.Authority.Plan", {
+        deployment: "orders",
+        manifest: { format: "x" },
+      }),
+    ).rejects.toMatchObject({ type: "ManifestRefused" });
   });
 
   test("are listed in pages that neither skip nor repeat", async () => {
@@ -116,7 +173,12 @@ describe("deployments, instances and plans", () => {
     const seen: string[] = [];
     let cursor: string | undefined;
     do {
-      const listed: { deployments: { name: string }[]; nextCursor?: string } = await call(auth, deployments, "Auth.Deployments.List", { limit: 3, ...(cursor === undefined ? {} : { cursor }) });
+      const listed: { deployments: { name: string }[]; nextCursor?: string } = await call(
+        auth,
+        deployments,
+        "Auth.Deployments.List",
+        { limit: 3, ...(cursor === undefined ? {} : { cursor }) },
+      );
       seen.push(...listed.deployments.map(({ name }) => name));
       cursor = listed.nextCursor;
     } while (cursor !== undefined);
@@ -128,23 +190,50 @@ describe("the catalogue", () => {
   test("lists the platform's contracts as active and what deployments implement", async () => {
     await serveOrders();
     const handlers = coreHandlers(control.context, directory);
-    const { contracts } = await call<object, { contracts: { id: string; active: boolean }[] }>(core, handlers, "Trellis.Catalog", {});
-    expect(contracts.map(({ id, active }) => [id, active])).toEqual([["orders@v1", true], ["trellis.auth@v1", true], ["trellis.core@v1", true], ["trellis.health@v1", true]]);
-    expect(await call(core, handlers, "Trellis.Contract.Get", { id: "orders@v1" })).toMatchObject({ digest: contractDigest(orders), manifest: { id: "orders@v1" } });
-    await expect(call(core, handlers, "Trellis.Contract.Get", { id: "nothing@v1" })).rejects.toMatchObject({ type: "ContractNotFound" });
+    const { contracts } = await call<object, { contracts: { id: string; active: boolean }[] }>(
+      core,
+      handlers,
+      "Trellis.Catalog",
+      {},
+    );
+    expect(contracts.map(({ id, active }) => [id, active])).toEqual([
+      ["orders@v1", true],
+      ["trellis.auth@v1", true],
+      ["trellis.core@v1", true],
+      ["trellis.health@v1", true],
+    ]);
+    expect(await call(core, handlers, "Trellis.Contract.Get", { id: "orders@v1" })).toMatchObject({
+      digest: contractDigest(orders),
+      manifest: { id: "orders@v1" },
+    });
+    await expect(call(core, handlers, "Trellis.Contract.Get", { id: "nothing@v1" })).rejects.toMatchObject({
+      type: "ContractNotFound",
+    });
   });
 
   test("says whether a surface could be used, most basic reason first", async () => {
     const key = await serveOrders();
     const handlers = coreHandlers(control.context, directory);
-    const status = async (question: object): Promise<string> => (await call<object, { status: string }>(core, handlers, "Trellis.Surface.Status", { contractId: "orders@v1", kind: "rpc", ...question })).status;
+    const status = async (question: object): Promise<string> =>
+      (
+        await call<object, { status: string }>(core, handlers, "Trellis.Surface.Status", {
+          contractId: "orders@v1",
+          kind: "rpc",
+          ...question,
+        })
+      ).status;
     expect(await status({ contractId: "none@v1", surface: "Orders.Get" })).toBe("unknown_contract");
     expect(await status({ surface: "Orders.None" })).toBe("unknown_surface");
     expect(await status({ surface: "toString" })).toBe("unknown_surface");
     expect(await status({ surface: "Orders.Get" })).toBe("unauthorized");
     expect(await status({ surface: "Orders.Ping" })).toBe("unavailable");
     expect(await status({ surface: "Orders.Placed", kind: "event" })).toBe("available");
-    control.live.push({ sessionKey: key, name: "orders", deployment: "orders", contractDigest: contractDigest(orders) });
+    control.live.push({
+      sessionKey: key,
+      name: "orders",
+      deployment: "orders",
+      contractDigest: contractDigest(orders),
+    });
     expect(await status({ surface: "Orders.Ping" })).toBe("available");
   });
 });
@@ -153,9 +242,19 @@ test("why: a session's rules with their reasons, or what is missing", async () =
   const key = await serveOrders();
   const handlers = explainHandlers(directory);
   const why = (session: string, subject: string) => call(auth, handlers, "Auth.Explain", { session, subject });
-  expect(await why(key, "rpc.v1.Orders.Get")).toMatchObject({ principal: "orders", subscribe: true, publish: false, rules: [{ queue: "orders@v1", reason: expect.stringMatching(/owns the RPC/) }] });
+  expect(await why(key, "rpc.v1.Orders.Get")).toMatchObject({
+    principal: "orders",
+    subscribe: true,
+    publish: false,
+    rules: [{ queue: "orders@v1", reason: expect.stringMatching(/owns the RPC/) }],
+  });
   expect(await why("orders", "events.v1.Orders.Placed")).toMatchObject({ publish: true });
-  expect(await why(key, "$JS.API.STREAM.CREATE.X")).toMatchObject({ publish: false, subscribe: false, rules: [], message: expect.stringMatching(/may not use/) });
+  expect(await why(key, "$JS.API.STREAM.CREATE.X")).toMatchObject({
+    publish: false,
+    subscribe: false,
+    rules: [],
+    message: expect.stringMatching(/may not use/),
+  });
   await expect(why("nobody", "a")).rejects.toBeInstanceOf(NotFound);
 });
 
@@ -163,9 +262,14 @@ test("users: made with groups that exist, and one key opens one user", async () 
   await ensureDeveloper(control.context, { name: "dev", key: newKey().text, by: ANN });
   const handlers = userHandlers(control.context);
   const key = newKey().text;
-  await expect(call(auth, handlers, "Auth.Users.Create", { name: "bob", groups: ["none"] })).rejects.toBeInstanceOf(NotFound);
+  await expect(call(auth, handlers, "Auth.Users.Create", { name: "bob", groups: ["none"] })).rejects.toBeInstanceOf(
+    NotFound,
+  );
   await call(auth, handlers, "Auth.Users.Create", { name: "bob" });
-  expect(await call(auth, handlers, "Auth.Users.AddKey", { user: "bob", key })).toMatchObject({ name: "bob", keys: [key] });
+  expect(await call(auth, handlers, "Auth.Users.AddKey", { user: "bob", key })).toMatchObject({
+    name: "bob",
+    keys: [key],
+  });
   await expect(call(auth, handlers, "Auth.Users.AddKey", { user: "dev", key })).rejects.toBeInstanceOf(Refused);
 });
 
@@ -177,14 +281,25 @@ describe("the audit log", () => {
 
   test("has every change once, newest first, however often it is moved there", async () => {
     await serveOrders();
-    const waiting = [...control.context.tables.outbox.all()].map(({ value }) => value).sort((a, b) => (a.id < b.id ? -1 : 1));
+    const waiting = [...control.context.tables.outbox.all()]
+      .map(({ value }) => value)
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
     for (const record of [...waiting, ...waiting]) await log.append(record);
     const handlers = auditHandlers(log);
-    const { records } = await call<object, { records: { action: string; actor: string; target: string }[] }>(auth, handlers, "Auth.Audit.List", {});
+    const { records } = await call<object, { records: { action: string; actor: string; target: string }[] }>(
+      auth,
+      handlers,
+      "Auth.Audit.List",
+      {},
+    );
     expect(records.map(({ action }) => action)).toEqual(["plan.accept", "instance.provision", "deployment.create"]);
     expect(records[0]).toMatchObject({ actor: "trellis", target: "orders" });
-    expect(await call(auth, handlers, "Auth.Audit.List", { action: "plan" })).toMatchObject({ records: [{ action: "plan.accept" }] });
+    expect(await call(auth, handlers, "Auth.Audit.List", { action: "plan" })).toMatchObject({
+      records: [{ action: "plan.accept" }],
+    });
     const first = await call<object, { nextCursor?: string }>(auth, handlers, "Auth.Audit.List", { limit: 2 });
-    expect(await call(auth, handlers, "Auth.Audit.List", { limit: 2, cursor: first.nextCursor })).toMatchObject({ records: [{ action: "deployment.create" }] });
+    expect(await call(auth, handlers, "Auth.Audit.List", { limit: 2, cursor: first.nextCursor })).toMatchObject({
+      records: [{ action: "deployment.create" }],
+    });
   });
 });

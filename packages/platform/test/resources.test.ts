@@ -26,15 +26,27 @@ beforeEach(async () => {
 afterEach(() => nc.close());
 
 const owner = (alias: string, lineage = "orders") => ({ deployment: name, lineage, alias });
-const kv = (more: Partial<KvResource> = {}): KvResource => ({ kind: "kv", owner: owner("orders"), bucket: `${name}_orders`, history: 1, ttlMs: 0, ...more });
-const config = async (stream: string) => (await jsApi<{ config: { [option: string]: unknown } }>(nc, `STREAM.INFO.${stream}`)).config;
-const put = (key: string, value: string) => publishStored(nc, `$KV.${name}_orders.${key}`, new TextEncoder().encode(value));
+const kv = (more: Partial<KvResource> = {}): KvResource => ({
+  kind: "kv",
+  owner: owner("orders"),
+  bucket: `${name}_orders`,
+  history: 1,
+  ttlMs: 0,
+  ...more,
+});
+const config = async (stream: string) =>
+  (await jsApi<{ config: { [option: string]: unknown } }>(nc, `STREAM.INFO.${stream}`)).config;
+const put = (key: string, value: string) =>
+  publishStored(nc, `$KV.${name}_orders.${key}`, new TextEncoder().encode(value));
 
 describe("buckets", () => {
   test("republish what is stored", async () => {
     expect(await store.ensure(kv())).toBeUndefined();
     const heard: string[] = [];
-    nc.subscribe(`kvr.${name}_orders.>`, { callback: (_, message) => void heard.push(`${message.subject} ${message.string()} ${message.headers?.get("Nats-Sequence")}`) });
+    nc.subscribe(`kvr.${name}_orders.>`, {
+      callback: (_, message) =>
+        void heard.push(`${message.subject} ${message.string()} ${message.headers?.get("Nats-Sequence")}`),
+    });
     await nc.flush();
     await put("a", "1");
     await until(() => heard.length === 1, "the change is republished");
@@ -44,7 +56,9 @@ describe("buckets", () => {
   test("that expire tell that a key is gone", async () => {
     expect(await store.ensure(kv({ ttlMs: 1_000 }))).toBeUndefined();
     const markers: (string | undefined)[] = [];
-    nc.subscribe(`kvr.${name}_orders.>`, { callback: (_, message) => void markers.push(message.headers?.get("Nats-Marker-Reason")) });
+    nc.subscribe(`kvr.${name}_orders.>`, {
+      callback: (_, message) => void markers.push(message.headers?.get("Nats-Marker-Reason")),
+    });
     await nc.flush();
     await put("a", "1");
     await until(() => markers.includes("MaxAge"), "the marker of the expired key is republished");
@@ -71,7 +85,11 @@ describe("buckets", () => {
   });
 
   test("of somebody else are left alone", async () => {
-    await jsApi(nc, `STREAM.CREATE.KV_${name}_orders`, { name: `KV_${name}_orders`, subjects: [`$KV.${name}_orders.>`], storage: "file" });
+    await jsApi(nc, `STREAM.CREATE.KV_${name}_orders`, {
+      name: `KV_${name}_orders`,
+      subjects: [`$KV.${name}_orders.>`],
+      storage: "file",
+    });
     expect(await store.ensure(kv())).toMatch(/not made by Trellis/);
     expect((await config(`KV_${name}_orders`))["republish"]).toBeUndefined();
   });
@@ -88,10 +106,19 @@ describe("buckets", () => {
 });
 
 test("object stores hold chunks and descriptions", async () => {
-  const resource: StoreResource = { kind: "store", owner: owner("files"), bucket: `${name}_files`, maxTotalBytes: 1_000_000 };
+  const resource: StoreResource = {
+    kind: "store",
+    owner: owner("files"),
+    bucket: `${name}_files`,
+    maxTotalBytes: 1_000_000,
+  };
   expect(await store.ensure(resource)).toBeUndefined();
   expect(await store.ensure(resource)).toBeUndefined();
-  expect(await config(`OBJ_${name}_files`)).toMatchObject({ subjects: [`$O.${name}_files.C.>`, `$O.${name}_files.M.>`], max_bytes: 1_000_000, allow_direct: true });
+  expect(await config(`OBJ_${name}_files`)).toMatchObject({
+    subjects: [`$O.${name}_files.C.>`, `$O.${name}_files.M.>`],
+    max_bytes: 1_000_000,
+    allow_direct: true,
+  });
 });
 
 describe("shared streams", () => {
@@ -107,13 +134,24 @@ describe("shared streams", () => {
   test("turn a created job into work for exactly its consumer", async () => {
     await store.ensureShared();
     const jobs = (queue: string): ConsumerResource => ({
-      kind: "jobs", owner: owner(queue), stream: "JOBS_WORK", consumer: `${name}_${queue}`, filters: [`trellis.work.${name}.${queue}`],
-      replay: "all", ackWaitMs: 30_000, maxDeliver: 5, maxAckPending: 100,
+      kind: "jobs",
+      owner: owner(queue),
+      stream: "JOBS_WORK",
+      consumer: `${name}_${queue}`,
+      filters: [`trellis.work.${name}.${queue}`],
+      replay: "all",
+      ackWaitMs: 30_000,
+      maxDeliver: 5,
+      maxAckPending: 100,
     });
     for (const queue of ["mail", "print"]) expect(await store.ensure(jobs(queue))).toBeUndefined();
     await publishStored(nc, `trellis.jobs.${name}.mail.j1.created`, new TextEncoder().encode('{"to":"ann"}'));
     await publishStored(nc, `trellis.jobs.${name}.mail.j1.started`, new TextEncoder().encode("{}"));
-    const work = await nc.request(`$JS.API.CONSUMER.MSG.NEXT.JOBS_WORK.${name}_mail`, JSON.stringify({ batch: 1, expires: 2e9 }), { timeout: 3_000, noMux: true });
+    const work = await nc.request(
+      `$JS.API.CONSUMER.MSG.NEXT.JOBS_WORK.${name}_mail`,
+      JSON.stringify({ batch: 1, expires: 2e9 }),
+      { timeout: 3_000, noMux: true },
+    );
     expect(work.subject).toBe(`trellis.work.${name}.mail`);
     expect(work.json()).toEqual({ to: "ann" });
     const info = await jsApi<{ num_pending: number }>(nc, `CONSUMER.INFO.JOBS_WORK.${name}_print`);
@@ -123,12 +161,24 @@ describe("shared streams", () => {
   test("give an event consumer its filters, and change them in place", async () => {
     await store.ensureShared();
     const group = (filters: readonly string[]): ConsumerResource => ({
-      kind: "eventConsumer", owner: owner("index"), stream: "EVENTS", consumer: `${name}_index`, filters, replay: "new", ackWaitMs: 30_000, maxDeliver: 8, maxAckPending: 1,
+      kind: "eventConsumer",
+      owner: owner("index"),
+      stream: "EVENTS",
+      consumer: `${name}_index`,
+      filters,
+      replay: "new",
+      ackWaitMs: 30_000,
+      maxDeliver: 8,
+      maxAckPending: 1,
     });
     expect(await store.ensure(group(["events.v1.A.B"]))).toBeUndefined();
     expect(await store.ensure(group(["events.v1.A.B", "events.v1.C.*"]))).toBeUndefined();
     const wide = await jsApi<{ config: { [option: string]: unknown } }>(nc, `CONSUMER.INFO.EVENTS.${name}_index`);
-    expect(wide.config).toMatchObject({ filter_subjects: ["events.v1.A.B", "events.v1.C.*"], deliver_policy: "new", max_ack_pending: 1 });
+    expect(wide.config).toMatchObject({
+      filter_subjects: ["events.v1.A.B", "events.v1.C.*"],
+      deliver_policy: "new",
+      max_ack_pending: 1,
+    });
     expect(wide.config["backoff"]).toBeUndefined();
     expect(await store.ensure(group(["events.v1.C.*"]))).toBeUndefined();
     const narrow = await jsApi<{ config: { [option: string]: unknown } }>(nc, `CONSUMER.INFO.EVENTS.${name}_index`);

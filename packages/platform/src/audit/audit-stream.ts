@@ -1,5 +1,12 @@
 import type { NatsConnection } from "@nats-io/nats-core";
-import { ensureStream, headersOf, isConflict, publishStored, storedMessage, streamState } from "../registry/jetstream-api.ts";
+import {
+  ensureStream,
+  headersOf,
+  isConflict,
+  publishStored,
+  storedMessage,
+  streamState,
+} from "../registry/jetstream-api.ts";
 import { AUDIT_OUTBOX, type AuditRecord } from "../tables.ts";
 import type { AuditFilter, AuditLog } from "./audit.ts";
 
@@ -13,7 +20,11 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Opens the log, making its stream when there is none. */
-export async function openAuditLog(options: { readonly nc: NatsConnection; readonly replicas: 1 | 3; readonly maxAgeMs: number }): Promise<AuditLog> {
+export async function openAuditLog(options: {
+  readonly nc: NatsConnection;
+  readonly replicas: 1 | 3;
+  readonly maxAgeMs: number;
+}): Promise<AuditLog> {
   const { nc, replicas, maxAgeMs } = options;
   await ensureStream(nc, {
     name: AUDIT_STREAM,

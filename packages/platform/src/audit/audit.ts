@@ -32,7 +32,13 @@ export function newId(now: number): string {
 export function recordAudit(
   tx: Transaction,
   outbox: Table<AuditRecord>,
-  entry: { readonly now: number; readonly actor: Actor; readonly action: string; readonly target: string; readonly detail?: Json },
+  entry: {
+    readonly now: number;
+    readonly actor: Actor;
+    readonly action: string;
+    readonly target: string;
+    readonly detail?: Json;
+  },
 ): void {
   const { now, actor, action, target, detail } = entry;
   const id = newId(now);

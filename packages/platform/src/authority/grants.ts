@@ -1,4 +1,11 @@
-import { type Bindings, contractName, derivePermissions, type Manifest, NO_BINDINGS, type Permissions } from "@trellis/contracts";
+import {
+  type Bindings,
+  contractName,
+  derivePermissions,
+  type Manifest,
+  NO_BINDINGS,
+  type Permissions,
+} from "@trellis/contracts";
 import { inboxPrefix, type RefusedReason, type WaitingReason } from "@trellis/protocol";
 import { err, ok, type Result } from "@trellis/result";
 import { closureGaps, grantedUses, servingDeployments } from "../catalog/world.ts";
@@ -27,7 +34,12 @@ export interface Grants {
 
 /** Why there are no grants: something the participant waits for, or something asking again does not change. */
 export type GrantsDenied =
-  | { readonly status: "waiting"; readonly reason: WaitingReason; readonly message: string; readonly blockedBy?: readonly string[] }
+  | {
+      readonly status: "waiting";
+      readonly reason: WaitingReason;
+      readonly message: string;
+      readonly blockedBy?: readonly string[];
+    }
   | { readonly status: "refused"; readonly reason: RefusedReason; readonly message: string };
 
 /** An agent session as far as grants depend on it. */
@@ -44,28 +56,58 @@ export function permissionsOf(grants: Grants): Permissions {
 }
 
 /** What an instance of a deployment may do with this contract. */
-export function serviceGrants(context: ControlContext, sessionKey: string, digest: string): Result<Grants, GrantsDenied> {
+export function serviceGrants(
+  context: ControlContext,
+  sessionKey: string,
+  digest: string,
+): Result<Grants, GrantsDenied> {
   const { tables, catalog, registry } = context;
   const revoked = revocation(context, sessionKey);
   if (revoked) return err(revoked);
   const instance = tables.instances.get(sessionKey)?.value;
   const deployment = instance && tables.deployments.get(instance.deployment)?.value;
   if (!instance || !deployment) {
-    return err(refuse("unknown_service", `No deployment knows the key ${sessionKey}. Provision it: trellis svc provision <deployment> --key ${sessionKey}`));
+    return err(
+      refuse(
+        "unknown_service",
+        `No deployment knows the key ${sessionKey}. Provision it: trellis svc provision <deployment> --key ${sessionKey}`,
+      ),
+    );
   }
   const { name } = deployment;
-  if (!deployment.enabled) return err(refuse("service_disabled", `The deployment ${name} is disabled. Enable it: trellis svc enable ${name}`));
-  if (!instance.enabled) return err(refuse("service_disabled", `This instance of ${name} is disabled. Enable it: trellis svc enable ${name} --instance ${sessionKey}`));
+  if (!deployment.enabled)
+    return err(refuse("service_disabled", `The deployment ${name} is disabled. Enable it: trellis svc enable ${name}`));
+  if (!instance.enabled)
+    return err(
+      refuse(
+        "service_disabled",
+        `This instance of ${name} is disabled. Enable it: trellis svc enable ${name} --instance ${sessionKey}`,
+      ),
+    );
   const manifest = catalog.manifest(digest);
   if (!manifest) return err(wait("manifest_required", `The contract ${digest} is not known here; send it along.`));
-  if (manifest.kind !== "service") return err(refuse("wrong_kind", `${manifest.id} is the contract of an ${manifest.kind}; an instance of ${name} needs a service contract.`));
+  if (manifest.kind !== "service")
+    return err(
+      refuse(
+        "wrong_kind",
+        `${manifest.id} is the contract of an ${manifest.kind}; an instance of ${name} needs a service contract.`,
+      ),
+    );
   const authority = tables.authorities.get(name)?.value;
   if (!authority?.accepted.includes(digest)) {
-    return err(wait("authority_update_required", `Deployment ${name} has not accepted this version of ${manifest.id}. See trellis svc show ${name}`));
+    return err(
+      wait(
+        "authority_update_required",
+        `Deployment ${name} has not accepted this version of ${manifest.id}. See trellis svc show ${name}`,
+      ),
+    );
   }
   const { materialized } = authority;
   // An older digest that still fits runs on the last good materialization while the newer one is being made.
-  const ready = materialized && (materialized.digest === digest || (authority.desired?.digest !== digest && covers(materialized.bindings, manifest)));
+  const ready =
+    materialized &&
+    (materialized.digest === digest ||
+      (authority.desired?.digest !== digest && covers(materialized.bindings, manifest)));
   if (!ready) {
     const problems = authority.reconcile.problems;
     return err(
@@ -97,32 +139,62 @@ export function serviceGrants(context: ControlContext, sessionKey: string, diges
 }
 
 /** What a session enrolled by a user may do: what its contract uses, as far as the user holds it. */
-export function agentGrants(context: ControlContext, agent: AgentIdentity, digest: string): Result<Grants, GrantsDenied> {
+export function agentGrants(
+  context: ControlContext,
+  agent: AgentIdentity,
+  digest: string,
+): Result<Grants, GrantsDenied> {
   const { tables, catalog, registry } = context;
   const revoked = revocation(context, agent.sessionKey) ?? revocation(context, agent.userKey);
   if (revoked) return err(revoked);
   const user = tables.users.get(agent.userId)?.value;
   const key = tables.userKeys.get(agent.userKey)?.value;
   if (!user || key?.userId !== agent.userId) {
-    return err(refuse("unknown_agent", "No user has registered the key that vouched for this session. Sign in again, or ask an administrator to add the key."));
+    return err(
+      refuse(
+        "unknown_agent",
+        "No user has registered the key that vouched for this session. Sign in again, or ask an administrator to add the key.",
+      ),
+    );
   }
   if (!user.active || !key.enabled) {
-    return err(refuse("user_inactive", user.active ? `That key of ${user.name} is disabled.` : `The user ${user.name} is not active. Ask an administrator.`));
+    return err(
+      refuse(
+        "user_inactive",
+        user.active
+          ? `That key of ${user.name} is disabled.`
+          : `The user ${user.name} is not active. Ask an administrator.`,
+      ),
+    );
   }
   const manifest = catalog.manifest(digest);
   if (!manifest) return err(wait("manifest_required", `The contract ${digest} is not known here; send it along.`));
   if (manifest.kind === "service" || manifest.kind === "device") {
-    return err(refuse("wrong_kind", `${manifest.id} is the contract of a ${manifest.kind}; a user's session needs the contract of an app or an agent.`));
+    return err(
+      refuse(
+        "wrong_kind",
+        `${manifest.id} is the contract of a ${manifest.kind}; a user's session needs the contract of an app or an agent.`,
+      ),
+    );
   }
   const gap = closureDenial(context, manifest);
   if (gap) return err(gap);
   const uses = grantedUses(manifest, catalog);
   const held = userCapabilities(context, user);
   const needs = neededCapabilities(manifest, uses);
-  const lacking = needs.filter((need) => need.essential && manifest.uses?.required?.[need.alias] !== undefined && !held.has(need.capability));
+  const lacking = needs.filter(
+    (need) => need.essential && manifest.uses?.required?.[need.alias] !== undefined && !held.has(need.capability),
+  );
   if (lacking.length > 0) {
-    const words = [...new Set(lacking.map((need) => `${need.capability} to ${need.action} ${need.surface}`))].join(", ");
-    return err(refuse("insufficient_permissions", `${user.name} lacks ${words}. Ask an administrator for a group that holds it.`));
+    const words = [...new Set(lacking.map((need) => `${need.capability} to ${need.action} ${need.surface}`))].join(
+      ", ",
+    );
+    return err(
+      refuse(
+        "insufficient_permissions",
+        `${user.name} lacks ${words}. Ask an administrator for a group that holds it.`,
+      ),
+    );
   }
   return ok({
     sessionKey: agent.sessionKey,
@@ -141,15 +213,25 @@ export function agentGrants(context: ControlContext, agent: AgentIdentity, diges
 
 /** Whether every resource the contract names has been made. */
 function covers(bindings: Bindings, manifest: Manifest): boolean {
-  const has = (wanted: object | undefined, made: object): boolean => Object.keys(wanted ?? {}).every((alias) => Object.hasOwn(made, alias));
-  return has(manifest.resources?.kv, bindings.kv) && has(manifest.resources?.store, bindings.store) && has(manifest.jobs, bindings.jobs);
+  const has = (wanted: object | undefined, made: object): boolean =>
+    Object.keys(wanted ?? {}).every((alias) => Object.hasOwn(made, alias));
+  return (
+    has(manifest.resources?.kv, bindings.kv) &&
+    has(manifest.resources?.store, bindings.store) &&
+    has(manifest.jobs, bindings.jobs)
+  );
 }
 
 function closureDenial(context: ControlContext, manifest: Manifest): GrantsDenied | undefined {
   const gaps = closureGaps(manifest, context.catalog);
-  const worst = gaps.find((gap) => gap.state === "unknown") ?? gaps.find((gap) => gap.state === "incompatible") ?? gaps[0];
+  const worst =
+    gaps.find((gap) => gap.state === "unknown") ?? gaps.find((gap) => gap.state === "incompatible") ?? gaps[0];
   if (!worst) return undefined;
-  const reasons = { unknown: "dependency_unknown", incompatible: "dependency_incompatible", inactive: "dependency_not_active" } as const;
+  const reasons = {
+    unknown: "dependency_unknown",
+    incompatible: "dependency_incompatible",
+    inactive: "dependency_not_active",
+  } as const;
   const through = worst.path.length > 1 ? ` (through ${worst.path.slice(1).join(", ")})` : "";
   const name = contractName(worst.contractId);
   const messages = {
@@ -157,12 +239,19 @@ function closureDenial(context: ControlContext, manifest: Manifest): GrantsDenie
     incompatible: `${manifest.id} requires ${worst.missing.join(", ")} of ${worst.contractId}${through}, which the version here does not have. Deploy one that does.`,
     inactive: `${manifest.id} requires ${worst.contractId}${through}, which is known but not accepted and ready here. Look for its plan with trellis svc list, or start a service that implements ${name}.`,
   };
-  return wait(reasons[worst.state], messages[worst.state], gaps.map((gap) => gap.contractId));
+  return wait(
+    reasons[worst.state],
+    messages[worst.state],
+    gaps.map((gap) => gap.contractId),
+  );
 }
 
 function revocation(context: ControlContext, key: string): GrantsDenied | undefined {
   const revoked = context.tables.revocations.get(key)?.value;
-  return revoked && refuse("session_revoked", `This session was revoked by ${revoked.by.name}. Make a new key and have it accepted.`);
+  return (
+    revoked &&
+    refuse("session_revoked", `This session was revoked by ${revoked.by.name}. Make a new key and have it accepted.`)
+  );
 }
 
 function wait(reason: WaitingReason, message: string, blockedBy?: readonly string[]): GrantsDenied {

@@ -12,7 +12,10 @@ export interface Need {
 }
 
 /** Every capability the granted uses of a contract ask for. */
-export function neededCapabilities(manifest: Manifest, granted: { readonly [alias: string]: Manifest }): readonly Need[] {
+export function neededCapabilities(
+  manifest: Manifest,
+  granted: { readonly [alias: string]: Manifest },
+): readonly Need[] {
   const needs: Need[] = [];
   for (const { alias, selection } of aliases(manifest)) {
     const target = granted[alias];
@@ -24,16 +27,23 @@ export function neededCapabilities(manifest: Manifest, granted: { readonly [alia
     for (const name of selection.operations?.call ?? []) {
       const rules = target.operations?.[name]?.capabilities;
       add(`operation ${name}`, "call", rules?.call);
-      for (const action of ["observe", "cancel", "control"] as const) add(`operation ${name}`, action, rules?.[action], false);
+      for (const action of ["observe", "cancel", "control"] as const)
+        add(`operation ${name}`, action, rules?.[action], false);
     }
-    for (const name of selection.events?.publish ?? []) add(`event ${name}`, "publish", target.events?.[name]?.capabilities?.publish);
-    for (const name of selection.events?.subscribe ?? []) add(`event ${name}`, "subscribe", target.events?.[name]?.capabilities?.subscribe);
-    for (const name of selection.feeds?.subscribe ?? []) add(`feed ${name}`, "subscribe", target.feeds?.[name]?.capabilities?.subscribe);
+    for (const name of selection.events?.publish ?? [])
+      add(`event ${name}`, "publish", target.events?.[name]?.capabilities?.publish);
+    for (const name of selection.events?.subscribe ?? [])
+      add(`event ${name}`, "subscribe", target.events?.[name]?.capabilities?.subscribe);
+    for (const name of selection.feeds?.subscribe ?? [])
+      add(`feed ${name}`, "subscribe", target.feeds?.[name]?.capabilities?.subscribe);
   }
   return needs;
 }
 
 /** What a service holds: `service`, and what its accepted contract's granted uses require. */
-export function serviceCapabilities(manifest: Manifest, granted: { readonly [alias: string]: Manifest }): ReadonlySet<string> {
+export function serviceCapabilities(
+  manifest: Manifest,
+  granted: { readonly [alias: string]: Manifest },
+): ReadonlySet<string> {
   return new Set(["service", ...neededCapabilities(manifest, granted).map((need) => need.capability)]);
 }

@@ -12,10 +12,25 @@ import {
   type Surface,
 } from "@trellis/contracts";
 import { surfaceActions, type UsableKind } from "../catalog/surface-actions.ts";
-import { type ContractWorld, grantedUses, missingSurfaces, requirements, aliases, servingDeployments } from "../catalog/world.ts";
+import {
+  type ContractWorld,
+  grantedUses,
+  missingSurfaces,
+  requirements,
+  aliases,
+  servingDeployments,
+} from "../catalog/world.ts";
 import { bindingsOf, planResources, type Resource } from "../resources/resource-plan.ts";
 import { serviceCapabilities } from "./needed-capabilities.ts";
-import type { Blocker, Break, PermissionChange, PlanView, Requirement, ResourceChange, SurfaceChange } from "./plan-view.ts";
+import type {
+  Blocker,
+  Break,
+  PermissionChange,
+  PlanView,
+  Requirement,
+  ResourceChange,
+  SurfaceChange,
+} from "./plan-view.ts";
 
 /** A participant that is connected now, for saying who would break. */
 export interface LiveUse {
@@ -77,12 +92,23 @@ function sideOf(deployment: string, manifest: Manifest, world: ContractWorld): S
   // For review a required contract counts as granted as soon as it is known: that is what accepting will lead to.
   const uses: { [alias: string]: Manifest } = { ...grantedUses(manifest, world) };
   for (const { alias, required, selection } of aliases(manifest)) {
-    const known = uses[alias] ?? (required ? world.known(selection.contract).find((one) => missingSurfaces(one, selection).length === 0) : undefined);
+    const known =
+      uses[alias] ??
+      (required
+        ? world.known(selection.contract).find((one) => missingSurfaces(one, selection).length === 0)
+        : undefined);
     if (known) uses[alias] = known;
   }
   const capabilities = serviceCapabilities(manifest, uses);
   const bindings: Bindings = bindingsOf(deployment, resources);
-  const permissions = derivePermissions({ manifest, uses, serviceNames: servingDeployments(uses, world), capabilities, inboxPrefix: ANY_INBOX, bindings });
+  const permissions = derivePermissions({
+    manifest,
+    uses,
+    serviceNames: servingDeployments(uses, world),
+    capabilities,
+    inboxPrefix: ANY_INBOX,
+    bindings,
+  });
   return { resources, capabilities, permissions };
 }
 
@@ -99,9 +125,19 @@ function surfaceChanges(
   }
   for (const [key, surface] of after) {
     if (!before.has(key)) continue;
-    const changes = (verdict?.changes ?? []).filter((change) => change.effect !== "none" && below(change.path, surface));
+    const changes = (verdict?.changes ?? []).filter(
+      (change) => change.effect !== "none" && below(change.path, surface),
+    );
     if (changes.length === 0) continue;
-    lines.push(line("change", candidate, surface, changes.map((change) => change.message).join("; "), changes.some((change) => change.effect === "breaking")));
+    lines.push(
+      line(
+        "change",
+        candidate,
+        surface,
+        changes.map((change) => change.message).join("; "),
+        changes.some((change) => change.effect === "breaking"),
+      ),
+    );
   }
   for (const [key, surface] of before) {
     if (current && !after.has(key)) lines.push(line("remove", current, surface, "", true));
@@ -120,9 +156,17 @@ function surfaceKey(surface: Surface): string {
   return `${surface.kind} ${surface.name} ${surface.version ?? ""}`;
 }
 
-function line(action: SurfaceChange["action"], owner: Manifest, surface: Surface, detail: string, breaking: boolean): SurfaceChange {
+function line(
+  action: SurfaceChange["action"],
+  owner: Manifest,
+  surface: Surface,
+  detail: string,
+  breaking: boolean,
+): SurfaceChange {
   const actions = usable(surface) ? (surfaceActions(owner, surface.kind, surface.name) ?? {}) : {};
-  const capabilities = Object.entries(actions).flatMap(([name, needs]) => (needs.length > 0 ? [{ action: name, needs }] : []));
+  const capabilities = Object.entries(actions).flatMap(([name, needs]) =>
+    needs.length > 0 ? [{ action: name, needs }] : [],
+  );
   const needs = capabilities.map(({ action: name, needs: keys }) => `to ${name} needs ${keys.join(", ")}`).join("; ");
   return {
     action,
@@ -172,7 +216,9 @@ function physical(resource: Resource): string {
 }
 
 function resourceLine(action: ResourceChange["action"], resource: Resource, detail: string): ResourceChange {
-  const limits = Object.fromEntries(Object.entries(resource).filter((entry): entry is [string, number] => typeof entry[1] === "number"));
+  const limits = Object.fromEntries(
+    Object.entries(resource).filter((entry): entry is [string, number] => typeof entry[1] === "number"),
+  );
   return { action, kind: resource.kind, alias: resource.owner.alias, physical: physical(resource), detail, limits };
 }
 
@@ -182,14 +228,18 @@ function describeResource(resource: Resource): string {
       resource.history > 1 ? `history of ${resource.history}` : undefined,
       resource.ttlMs > 0 ? duration(resource.ttlMs) : "kept for ever",
       resource.maxValueBytes === undefined ? undefined : `values up to ${bytes(resource.maxValueBytes)}`,
-    ].filter((part) => part !== undefined).join(", ");
+    ]
+      .filter((part) => part !== undefined)
+      .join(", ");
   }
   if (resource.kind === "store") {
     return [
       resource.maxTotalBytes === undefined ? "no size limit" : bytes(resource.maxTotalBytes),
       resource.ttlMs ? duration(resource.ttlMs) : "kept for ever",
       resource.maxObjectBytes === undefined ? undefined : `objects up to ${bytes(resource.maxObjectBytes)}`,
-    ].filter((part) => part !== undefined).join(", ");
+    ]
+      .filter((part) => part !== undefined)
+      .join(", ");
   }
   return `${resource.kind === "jobs" ? "" : `${resource.filters.join(", ")}, from ${resource.replay === "all" ? "the first kept event" : "now on"}, `}${resource.maxDeliver} deliveries, acknowledged within ${duration(resource.ackWaitMs)}`;
 }
@@ -204,10 +254,19 @@ function requirementLines(candidate: Manifest, world: ContractWorld): readonly R
   }));
 }
 
-function requirementDetail(contractId: string, state: Requirement["state"], required: boolean, missing: readonly string[]): string {
+function requirementDetail(
+  contractId: string,
+  state: Requirement["state"],
+  required: boolean,
+  missing: readonly string[],
+): string {
   if (state === "active") return "active";
-  if (!required) return state === "incompatible" ? `lacks ${missing.join(", ")}; grants nothing` : "not here; grants nothing until it is";
-  if (state === "inactive") return "known, not active yet: no deployment of it is accepted; this one waits for it before it connects";
+  if (!required)
+    return state === "incompatible"
+      ? `lacks ${missing.join(", ")}; grants nothing`
+      : "not here; grants nothing until it is";
+  if (state === "inactive")
+    return "known, not active yet: no deployment of it is accepted; this one waits for it before it connects";
   if (state === "unknown") return `nobody has presented ${contractId} here yet`;
   return `no known version has ${missing.join(", ")}`;
 }
@@ -239,10 +298,16 @@ function breaks(
 ): readonly Break[] {
   return visible(current).flatMap((surface) => {
     const removed = !visible(candidate).some((one) => surfaceKey(one) === surfaceKey(surface));
-    const changed = (verdict?.changes ?? []).filter((change) => change.effect === "breaking" && below(change.path, surface));
+    const changed = (verdict?.changes ?? []).filter(
+      (change) => change.effect === "breaking" && below(change.path, surface),
+    );
     if (!removed && changed.length === 0) return [];
-    const who = [...new Set(live.filter((one) => selects(one.manifest, current.id, surface)).map((one) => one.name))].sort();
-    const message = removed ? `${surface.kind} ${surface.name} goes away` : changed.map((change) => change.message).join("; ");
+    const who = [
+      ...new Set(live.filter((one) => selects(one.manifest, current.id, surface)).map((one) => one.name)),
+    ].sort();
+    const message = removed
+      ? `${surface.kind} ${surface.name} goes away`
+      : changed.map((change) => change.message).join("; ");
     return [{ surface: `${surface.kind} ${surface.name}`, message, who }];
   });
 }
@@ -266,10 +331,16 @@ const RESERVED = "trellis.";
 function blockers({ candidate, lineage, world, deployment }: PlanningInput): readonly Blocker[] {
   const found: Blocker[] = [];
   if (candidate.id.startsWith(RESERVED)) {
-    found.push({ code: "invalid", message: `${candidate.id} is the platform's own name. Choose a contract id that does not start with ${RESERVED}` });
+    found.push({
+      code: "invalid",
+      message: `${candidate.id} is the platform's own name. Choose a contract id that does not start with ${RESERVED}`,
+    });
   }
   if (candidate.kind !== "service") {
-    found.push({ code: "invalid", message: `${candidate.id} is the contract of ${candidate.kind === "app" || candidate.kind === "agent" ? "an" : "a"} ${candidate.kind}; a deployment runs a service contract` });
+    found.push({
+      code: "invalid",
+      message: `${candidate.id} is the contract of ${candidate.kind === "app" || candidate.kind === "agent" ? "an" : "a"} ${candidate.kind}; a deployment runs a service contract`,
+    });
   }
   if (lineage !== undefined && lineage !== contractName(candidate.id)) {
     found.push({
@@ -281,8 +352,16 @@ function blockers({ candidate, lineage, world, deployment }: PlanningInput): rea
     if (!status.required || status.state === "active" || status.state === "inactive") continue;
     found.push(
       status.state === "unknown"
-        ? { code: "dependency_unknown", contractId: status.contractId, message: `${candidate.id} requires ${status.contractId}, which nobody has presented here. Start or plan a service that implements it; this plan can be accepted then` }
-        : { code: "dependency_incompatible", contractId: status.contractId, message: `${candidate.id} requires ${status.missing.join(", ")} of ${status.contractId}, which no known version has. Deploy a version that does, or take it out of \`uses\`` },
+        ? {
+            code: "dependency_unknown",
+            contractId: status.contractId,
+            message: `${candidate.id} requires ${status.contractId}, which nobody has presented here. Start or plan a service that implements it; this plan can be accepted then`,
+          }
+        : {
+            code: "dependency_incompatible",
+            contractId: status.contractId,
+            message: `${candidate.id} requires ${status.missing.join(", ")} of ${status.contractId}, which no known version has. Deploy a version that does, or take it out of \`uses\``,
+          },
     );
   }
   for (const { surfaces } of findSubjectCollisions([candidate, ...world.neighbours(candidate)])) {
@@ -303,14 +382,23 @@ function minus(a: ReadonlySet<string>, b: ReadonlySet<string>): readonly string[
 }
 
 function duration(ms: number): string {
-  for (const [unit, size] of [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1000]] as const) {
+  for (const [unit, size] of [
+    ["day", 86_400_000],
+    ["hour", 3_600_000],
+    ["minute", 60_000],
+    ["second", 1000],
+  ] as const) {
     if (ms >= size && ms % size === 0) return `${ms / size} ${unit}${ms === size ? "" : "s"}`;
   }
   return `${ms} ms`;
 }
 
 function bytes(count: number): string {
-  for (const [unit, size] of [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]] as const) {
+  for (const [unit, size] of [
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
+  ] as const) {
     if (count >= size) return `${Number((count / size).toFixed(1))} ${unit}`;
   }
   return `${count} bytes`;

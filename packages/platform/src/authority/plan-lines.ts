@@ -14,18 +14,50 @@ const SIGNS = { add: "+", remove: "-", release: "-", change: "~" } as const;
 /** Every line of a plan except the NATS permissions, most important first. */
 export function planChanges(view: PlanView): readonly PlanLine[] {
   return [
-    ...view.blockers.map((blocker): PlanLine => ({ sign: "~", surface: "blocked", name: blocker.contractId ?? view.contractId, message: blocker.message, breaking: false })),
-    ...view.surfaces.map(
-      (change): PlanLine => ({ sign: SIGNS[change.action], surface: change.kind, name: change.name, message: change.detail, breaking: change.breaking }),
-    ),
-    ...view.resources.map(
-      (change): PlanLine => ({ sign: SIGNS[change.action], surface: change.kind, name: change.physical, message: change.detail, breaking: false }),
-    ),
+    ...view.blockers.map((blocker): PlanLine => ({
+      sign: "~",
+      surface: "blocked",
+      name: blocker.contractId ?? view.contractId,
+      message: blocker.message,
+      breaking: false,
+    })),
+    ...view.surfaces.map((change): PlanLine => ({
+      sign: SIGNS[change.action],
+      surface: change.kind,
+      name: change.name,
+      message: change.detail,
+      breaking: change.breaking,
+    })),
+    ...view.resources.map((change): PlanLine => ({
+      sign: SIGNS[change.action],
+      surface: change.kind,
+      name: change.physical,
+      message: change.detail,
+      breaking: false,
+    })),
     ...view.requirements
       .filter((one) => one.state !== "active")
-      .map((one): PlanLine => ({ sign: "~", surface: one.required ? "requires" : "optional", name: one.contractId, message: one.detail, breaking: false })),
-    ...view.capabilities.added.map((name): PlanLine => ({ sign: "+", surface: "capability", name, message: "held by the deployment", breaking: false })),
-    ...view.capabilities.removed.map((name): PlanLine => ({ sign: "-", surface: "capability", name, message: "no longer held", breaking: false })),
+      .map((one): PlanLine => ({
+        sign: "~",
+        surface: one.required ? "requires" : "optional",
+        name: one.contractId,
+        message: one.detail,
+        breaking: false,
+      })),
+    ...view.capabilities.added.map((name): PlanLine => ({
+      sign: "+",
+      surface: "capability",
+      name,
+      message: "held by the deployment",
+      breaking: false,
+    })),
+    ...view.capabilities.removed.map((name): PlanLine => ({
+      sign: "-",
+      surface: "capability",
+      name,
+      message: "no longer held",
+      breaking: false,
+    })),
   ];
 }
 

@@ -64,7 +64,8 @@ export interface Break {
 }
 
 export interface Blocker {
-  readonly code: "dependency_unknown" | "dependency_incompatible" | "subject_collision" | "lineage_mismatch" | "invalid";
+  readonly code:
+    "dependency_unknown" | "dependency_incompatible" | "subject_collision" | "lineage_mismatch" | "invalid";
   /** The contract id whose arrival or change would end it. */
   readonly contractId?: string;
   readonly message: string;
@@ -74,4 +75,3 @@ export interface Blocker {
 export function isAcceptable(view: PlanView): boolean {
   return view.blockers.length === 0;
 }
-

@@ -3,7 +3,16 @@ import { err, ok, type Result } from "@trellis/result";
 import { newId, recordAudit } from "../audit/audit.ts";
 import { type CommandError, notFound, refused } from "../command-error.ts";
 import type { Entry, Transaction } from "../registry/registry.ts";
-import { type AcceptedContract, type Actor, type Authority, type Deployment, type KnownContract, type Plan, type PlanState, SYSTEM } from "../tables.ts";
+import {
+  type AcceptedContract,
+  type Actor,
+  type Authority,
+  type Deployment,
+  type KnownContract,
+  type Plan,
+  type PlanState,
+  SYSTEM,
+} from "../tables.ts";
 import type { ControlContext } from "./context.ts";
 import { type LiveUse, planAuthority } from "./plan-authority.ts";
 import { isAcceptable, type PlanView } from "./plan-view.ts";
@@ -36,18 +45,37 @@ export async function propose(
     if (authority.accepted.includes(digest)) return ok({ outcome: "identical" });
     const declined = input.by.type === "user" ? undefined : rejection(context, tx, authority, digest);
     if (declined) return ok({ outcome: "rejected", plan: declined });
-    const { plan, created } = openPlan(context, tx, { deployment, authority, manifest: input.manifest, digest, by: input.by });
+    const { plan, created } = openPlan(context, tx, {
+      deployment,
+      authority,
+      manifest: input.manifest,
+      digest,
+      by: input.by,
+    });
     const view = viewOf(context, plan, input.manifest);
     const verdict = automatic(context, deployment, authority, plan, view);
     if (verdict.accept) {
-      const decided = accept(context, tx, { deployment, authority, plan, view, by: SYSTEM, automatic: true, acknowledged: view.kind === "migration" });
+      const decided = accept(context, tx, {
+        deployment,
+        authority,
+        plan,
+        view,
+        by: SYSTEM,
+        automatic: true,
+        acknowledged: view.kind === "migration",
+      });
       return ok({ outcome: "accepted", plan: decided, view });
     }
     if (created) {
       tx.put(tables.plans, plan.id, plan);
       audit(context, tx, "plan.propose", input.by, plan);
     }
-    return ok({ outcome: "pending", plan, view, ...(verdict.heldBack === undefined ? {} : { heldBack: verdict.heldBack }) });
+    return ok({
+      outcome: "pending",
+      plan,
+      view,
+      ...(verdict.heldBack === undefined ? {} : { heldBack: verdict.heldBack }),
+    });
   });
   return result;
 }
@@ -57,13 +85,21 @@ export async function acceptPlan(
   context: ControlContext,
   input: { readonly plan: string; readonly by: Actor; readonly acknowledge?: boolean; readonly note?: string },
 ): Promise<Result<{ readonly plan: Plan; readonly view: PlanView }, CommandError>> {
-  const { result } = await context.registry.transact<Result<{ readonly plan: Plan; readonly view: PlanView }, CommandError>>((tx) => {
+  const { result } = await context.registry.transact<
+    Result<{ readonly plan: Plan; readonly view: PlanView }, CommandError>
+  >((tx) => {
     const open = openFor(context, tx, input.plan);
     if (!open.ok) return open;
     const { plan, deployment, authority, manifest } = open.value;
     const view = viewOf(context, plan, manifest);
     if (!isAcceptable(view)) {
-      return err(refused("plan_blocked", view.blockers.map((blocker) => `${blocker.message}.`).join(" "), "The plan stays open until then."));
+      return err(
+        refused(
+          "plan_blocked",
+          view.blockers.map((blocker) => `${blocker.message}.`).join(" "),
+          "The plan stays open until then.",
+        ),
+      );
     }
     if (view.kind === "migration" && input.acknowledge !== true) {
       const who = [...new Set(view.breaks.flatMap((one) => one.who))];
@@ -77,7 +113,13 @@ export async function acceptPlan(
       );
     }
     const decided = accept(context, tx, {
-      deployment, authority, plan, view, by: input.by, automatic: false, acknowledged: input.acknowledge === true,
+      deployment,
+      authority,
+      plan,
+      view,
+      by: input.by,
+      automatic: false,
+      acknowledged: input.acknowledge === true,
       ...(input.note === undefined ? {} : { note: input.note }),
     });
     return ok({ plan: decided, view });
@@ -90,14 +132,23 @@ export async function rejectPlan(
   context: ControlContext,
   input: { readonly plan: string; readonly by: Actor; readonly note?: string },
 ): Promise<Result<{ readonly plan: Plan; readonly view: PlanView }, CommandError>> {
-  const { result } = await context.registry.transact<Result<{ readonly plan: Plan; readonly view: PlanView }, CommandError>>((tx) => {
+  const { result } = await context.registry.transact<
+    Result<{ readonly plan: Plan; readonly view: PlanView }, CommandError>
+  >((tx) => {
     const open = openFor(context, tx, input.plan);
     if (!open.ok) return open;
     const view = viewOf(context, open.value.plan, open.value.manifest);
     const plan: Plan = {
       ...open.value.plan,
       state: "rejected",
-      decision: { at: context.now(), by: input.by, automatic: false, acknowledged: false, view, ...(input.note === undefined ? {} : { note: input.note }) },
+      decision: {
+        at: context.now(),
+        by: input.by,
+        automatic: false,
+        acknowledged: false,
+        view,
+        ...(input.note === undefined ? {} : { note: input.note }),
+      },
     };
     tx.put(context.tables.plans, plan.id, plan);
     audit(context, tx, "plan.reject", input.by, plan);
@@ -107,7 +158,10 @@ export async function rejectPlan(
 }
 
 /** The plan with what it would do now, or what was decided on. */
-export function describePlan(context: ControlContext, id: string): Result<{ readonly plan: Plan; readonly view: PlanView }, CommandError> {
+export function describePlan(
+  context: ControlContext,
+  id: string,
+): Result<{ readonly plan: Plan; readonly view: PlanView }, CommandError> {
   const entry = context.tables.plans.get(id);
   if (!entry) return err(notFound("plan", id));
   const plan = { ...entry.value, state: currentState(context, entry.value) };
@@ -141,7 +195,15 @@ export async function sweepPlans(context: ControlContext): Promise<void> {
       } else if (deployment && authority && manifest) {
         const view = viewOf(context, plan, manifest);
         if (!automatic(context, deployment, authority, plan, view).accept) return;
-        accept(context, tx, { deployment, authority, plan, view, by: SYSTEM, automatic: true, acknowledged: view.kind === "migration" });
+        accept(context, tx, {
+          deployment,
+          authority,
+          plan,
+          view,
+          by: SYSTEM,
+          automatic: true,
+          acknowledged: view.kind === "migration",
+        });
       }
     });
   }
@@ -157,13 +219,21 @@ function needsSweep(context: ControlContext, plan: Plan): boolean {
 }
 
 /** Makes a contract known: evidence for others, authority for nobody. Saying it again keeps it known. */
-export function rememberContract(context: ControlContext, tx: Transaction, manifest: Manifest, digest: string, by: Actor): void {
+export function rememberContract(
+  context: ControlContext,
+  tx: Transaction,
+  manifest: Manifest,
+  digest: string,
+  by: Actor,
+): void {
   const known = tx.get(context.tables.contracts, digest);
   const now = context.now();
   const ttlMs = context.limits.presentedContractLifeMs;
   // Written anew at half its life only: waiting participants present the same contract every second.
   if (known && (known.kept || now - (known.presentedAt ?? known.firstSeenAt) < ttlMs / 2)) return;
-  const record = known ? { ...known, presentedAt: now } : { digest, contractId: manifest.id, manifest, firstSeenAt: now, presentedBy: by };
+  const record = known
+    ? { ...known, presentedAt: now }
+    : { digest, contractId: manifest.id, manifest, firstSeenAt: now, presentedBy: by };
   tx.put<KnownContract>(context.tables.contracts, digest, record, { ttlMs });
 }
 
@@ -207,8 +277,16 @@ function automatic(
   // Two live replicas with contradicting contracts would otherwise take turns for ever.
   const desired = authority.desired;
   const earlier = authority.history.some((past) => past.digest === plan.digest);
-  if (view.kind === "migration" && earlier && desired && context.liveness.replicas(deployment.name, desired.digest) > 0) {
-    return { accept: false, heldBack: "a replica with the contract that replaced this one is still connected; stop it, or accept the plan" };
+  if (
+    view.kind === "migration" &&
+    earlier &&
+    desired &&
+    context.liveness.replicas(deployment.name, desired.digest) > 0
+  ) {
+    return {
+      accept: false,
+      heldBack: "a replica with the contract that replaced this one is still connected; stop it, or accept the plan",
+    };
   }
   return { accept: true };
 }
@@ -225,7 +303,13 @@ function rejection(context: ControlContext, tx: Transaction, authority: Authorit
 function openPlan(
   context: ControlContext,
   tx: Transaction,
-  input: { readonly deployment: Deployment; readonly authority: Authority; readonly manifest: Manifest; readonly digest: string; readonly by: Actor },
+  input: {
+    readonly deployment: Deployment;
+    readonly authority: Authority;
+    readonly manifest: Manifest;
+    readonly digest: string;
+    readonly by: Actor;
+  },
 ): { readonly plan: Plan; readonly created: boolean } {
   const { tables, limits } = context;
   const { deployment, authority, manifest, digest, by } = input;
@@ -237,7 +321,8 @@ function openPlan(
   forgetOld(context, tx, plans);
   const now = context.now();
   const current = authority.desired && tx.get(tables.contracts, authority.desired.digest)?.manifest;
-  const breaking = current && (current.id !== manifest.id || compareManifests(current, manifest).verdict === "breaking");
+  const breaking =
+    current && (current.id !== manifest.id || compareManifests(current, manifest).verdict === "breaking");
   const plan: Plan = {
     id: newId(now),
     deployment: deployment.name,
@@ -257,16 +342,33 @@ function openFor(
   context: ControlContext,
   tx: Transaction,
   id: string,
-): Result<{ readonly plan: Plan; readonly deployment: Deployment; readonly authority: Authority; readonly manifest: Manifest }, CommandError> {
+): Result<
+  { readonly plan: Plan; readonly deployment: Deployment; readonly authority: Authority; readonly manifest: Manifest },
+  CommandError
+> {
   const { tables } = context;
   const plan = tx.get(tables.plans, id);
   if (!plan) return err(notFound("plan", id));
   const state = currentState(context, plan);
   const again = `Propose the contract again: trellis svc ${plan.deployment} plan`;
-  if (state === "expired") return err(refused("plan_expired", "The plan has expired: what it was compared with may have changed.", again));
-  if (state === "superseded") return err(refused("plan_superseded", `Another contract was accepted for ${plan.deployment} since this plan was made.`, again));
+  if (state === "expired")
+    return err(refused("plan_expired", "The plan has expired: what it was compared with may have changed.", again));
+  if (state === "superseded")
+    return err(
+      refused(
+        "plan_superseded",
+        `Another contract was accepted for ${plan.deployment} since this plan was made.`,
+        again,
+      ),
+    );
   if (state !== "pending") {
-    return err(refused("plan_decided", `The plan was ${state}${plan.decision ? ` by ${plan.decision.by.name}` : ""} already.`, "Nothing is left to decide."));
+    return err(
+      refused(
+        "plan_decided",
+        `The plan was ${state}${plan.decision ? ` by ${plan.decision.by.name}` : ""} already.`,
+        "Nothing is left to decide.",
+      ),
+    );
   }
   const deployment = tx.get(tables.deployments, plan.deployment);
   const authority = tx.get(tables.authorities, plan.deployment);
@@ -280,21 +382,42 @@ function accept(
   context: ControlContext,
   tx: Transaction,
   input: {
-    readonly deployment: Deployment; readonly authority: Authority; readonly plan: Plan; readonly view: PlanView;
-    readonly by: Actor; readonly automatic: boolean; readonly acknowledged: boolean; readonly note?: string;
+    readonly deployment: Deployment;
+    readonly authority: Authority;
+    readonly plan: Plan;
+    readonly view: PlanView;
+    readonly by: Actor;
+    readonly automatic: boolean;
+    readonly acknowledged: boolean;
+    readonly note?: string;
   },
 ): Plan {
   const { tables, limits } = context;
   const { deployment, authority, plan, view, by, automatic: byRule, acknowledged, note } = input;
   const at = context.now();
   const version = authority.version + 1;
-  const desired: AcceptedContract = { version, contractId: plan.contractId, digest: plan.digest, kind: view.kind, planId: plan.id, at, by, automatic: byRule };
+  const desired: AcceptedContract = {
+    version,
+    contractId: plan.contractId,
+    digest: plan.digest,
+    kind: view.kind,
+    planId: plan.id,
+    at,
+    by,
+    automatic: byRule,
+  };
   const known = tx.get(tables.contracts, plan.digest);
   const manifest = known?.manifest;
   if (known && !known.kept) tx.put(tables.contracts, plan.digest, { ...known, kept: true });
   const stillFit = authority.accepted.filter((digest) => {
     const older = tx.get(tables.contracts, digest)?.manifest;
-    return digest !== plan.digest && older && manifest && older.id === manifest.id && compareManifests(older, manifest).verdict !== "breaking";
+    return (
+      digest !== plan.digest &&
+      older &&
+      manifest &&
+      older.id === manifest.id &&
+      compareManifests(older, manifest).verdict !== "breaking"
+    );
   });
   tx.put(tables.authorities, deployment.name, {
     ...authority,
@@ -313,7 +436,13 @@ function accept(
     decision: { at, by, automatic: byRule, acknowledged, view, ...(note === undefined ? {} : { note }) },
   };
   tx.put(tables.plans, plan.id, decided);
-  supersede(context, tx, tx.by(tables.plans, "deployment", deployment.name).filter(({ id, value }) => id !== plan.id && value.state === "pending"));
+  supersede(
+    context,
+    tx,
+    tx
+      .by(tables.plans, "deployment", deployment.name)
+      .filter(({ id, value }) => id !== plan.id && value.state === "pending"),
+  );
   audit(context, tx, "plan.accept", by, decided);
   return decided;
 }
@@ -327,7 +456,8 @@ function supersede(context: ControlContext, tx: Transaction, plans: readonly Ent
 
 function forgetOld(context: ControlContext, tx: Transaction, plans: readonly Entry<Plan>[]): void {
   const decided = plans.filter(({ value }) => value.state !== "pending").sort(oldestFirst);
-  for (const { id } of decided.slice(0, Math.max(0, decided.length - context.limits.keptPlans))) tx.delete(context.tables.plans, id);
+  for (const { id } of decided.slice(0, Math.max(0, decided.length - context.limits.keptPlans)))
+    tx.delete(context.tables.plans, id);
 }
 
 // Ids are ULIDs: they sort by time, also within a millisecond.
@@ -341,6 +471,12 @@ function audit(context: ControlContext, tx: Transaction, action: string, actor: 
     actor,
     action,
     target: plan.deployment,
-    detail: { plan: plan.id, contract: plan.contractId, digest: plan.digest, kind: plan.kind, automatic: plan.decision?.automatic ?? false },
+    detail: {
+      plan: plan.id,
+      contract: plan.contractId,
+      digest: plan.digest,
+      kind: plan.kind,
+      automatic: plan.decision?.automatic ?? false,
+    },
   });
 }

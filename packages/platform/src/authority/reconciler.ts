@@ -108,7 +108,12 @@ export async function requestReconcile(context: ControlContext, deployment: stri
     const authority = tx.get(context.tables.authorities, deployment);
     if (!authority) return false;
     if (!authority.desired) return true;
-    const reconcile: Authority["reconcile"] = { state: "pending", attempts: 0, updatedAt: context.now(), problems: authority.reconcile.problems };
+    const reconcile: Authority["reconcile"] = {
+      state: "pending",
+      attempts: 0,
+      updatedAt: context.now(),
+      problems: authority.reconcile.problems,
+    };
     tx.put<Authority>(context.tables.authorities, deployment, { ...authority, reconcile });
     return true;
   });
@@ -124,13 +129,16 @@ function wanted(context: ControlContext, authority: Authority): readonly Resourc
 /** What needs work now, found by index: a platform of thousands is not walked through at every change. */
 function due(context: ControlContext): readonly Authority[] {
   const { authorities } = context.tables;
-  const values = (index: string, key: string): readonly Authority[] => authorities.by(index, key).map(({ value }) => value);
+  const values = (index: string, key: string): readonly Authority[] =>
+    authorities.by(index, key).map(({ value }) => value);
   return [
     ...values("reconcile", "pending"),
     ...values("reconcile", "failed").filter(({ reconcile }) => context.now() >= (reconcile.nextAttemptAt ?? 0)),
     // An event of another contract may have come or gone since: the consumers that read it follow.
     ...values("follows", "yes").filter(
-      (authority) => authority.reconcile.state === "done" && resourcesFingerprint(wanted(context, authority) ?? []) !== authority.materialized?.fingerprint,
+      (authority) =>
+        authority.reconcile.state === "done" &&
+        resourcesFingerprint(wanted(context, authority) ?? []) !== authority.materialized?.fingerprint,
     ),
   ].filter(({ desired }) => desired !== undefined);
 }
@@ -168,14 +176,28 @@ async function reconcileOne(
       const { version, contractId, digest } = current.desired;
       tx.put<Authority>(context.tables.authorities, current.deployment, {
         ...current,
-        materialized: { version, contractId, digest, bindings: bindingsOf(current.deployment, resources), fingerprint: resourcesFingerprint(resources), follows: follows(context.catalog.manifest(digest)), at },
+        materialized: {
+          version,
+          contractId,
+          digest,
+          bindings: bindingsOf(current.deployment, resources),
+          fingerprint: resourcesFingerprint(resources),
+          follows: follows(context.catalog.manifest(digest)),
+          at,
+        },
         reconcile: { state: "done", attempts: 0, updatedAt: at, problems: [] },
       });
     } else {
       const attempts = current.reconcile.attempts + 1;
       tx.put<Authority>(context.tables.authorities, current.deployment, {
         ...current,
-        reconcile: { state: "failed", attempts, updatedAt: at, nextAttemptAt: at + retryDelay(attempts, times), problems },
+        reconcile: {
+          state: "failed",
+          attempts,
+          updatedAt: at,
+          nextAttemptAt: at + retryDelay(attempts, times),
+          problems,
+        },
       });
     }
   });
@@ -191,7 +213,8 @@ function retryDelay(attempts: number, times: ReconcilerTimes): number {
 
 function nextDue(context: ControlContext): number {
   let next = Number.POSITIVE_INFINITY;
-  for (const { value } of context.tables.authorities.by("reconcile", "failed")) next = Math.min(next, value.reconcile.nextAttemptAt ?? 0);
+  for (const { value } of context.tables.authorities.by("reconcile", "failed"))
+    next = Math.min(next, value.reconcile.nextAttemptAt ?? 0);
   for (const { value } of context.tables.plans.by("state", "pending")) next = Math.min(next, value.expiresAt);
   return next;
 }

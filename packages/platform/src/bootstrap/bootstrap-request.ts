@@ -15,9 +15,17 @@ export function readBootstrapRequest(input: unknown): ReadRequest | { readonly w
   if (!isDigest(contractDigest)) return { wrong: "contractDigest must be the base64url of a SHA-256 digest" };
   if (!isSeconds(iat)) return { wrong: "iat must be a whole number of seconds" };
   if (!isSignature(sig)) return { wrong: "sig must be the base64url of a 64-byte signature" };
-  const request: ReadRequest = { v, sessionKey, contractDigest, iat, sig, ...(manifest === undefined ? {} : { manifest }) };
+  const request: ReadRequest = {
+    v,
+    sessionKey,
+    contractDigest,
+    iat,
+    sig,
+    ...(manifest === undefined ? {} : { manifest }),
+  };
   if (enrol === undefined) return request;
-  if (!isRecord(enrol) || !isSessionKey(enrol["key"]) || !isSignature(enrol["sig"])) return { wrong: "enrol must hold a key and its signature" };
+  if (!isRecord(enrol) || !isSessionKey(enrol["key"]) || !isSignature(enrol["sig"]))
+    return { wrong: "enrol must hold a key and its signature" };
   return { ...request, enrol: { key: enrol["key"], sig: enrol["sig"] } };
 }
 

@@ -44,10 +44,23 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
   const { context, sessions, verify, nats, permissionsTtlMs, platform, retryAfterMs = RETRY_AFTER_MS } = options;
 
   const refuse = (reason: RefusedReason, message: string, problems?: readonly Problem[]): BootstrapAnswer => ({
-    status: "refused", serverNow: context.now(), reason, message, ...(problems === undefined ? {} : { problems }),
+    status: "refused",
+    serverNow: context.now(),
+    reason,
+    message,
+    ...(problems === undefined ? {} : { problems }),
   });
-  const wait = (reason: WaitingReason, message: string, more: { readonly planId?: string; readonly blockedBy?: readonly string[] } = {}): BootstrapAnswer => ({
-    status: "waiting", serverNow: context.now(), reason, message, retryAfterMs, ...more,
+  const wait = (
+    reason: WaitingReason,
+    message: string,
+    more: { readonly planId?: string; readonly blockedBy?: readonly string[] } = {},
+  ): BootstrapAnswer => ({
+    status: "waiting",
+    serverNow: context.now(),
+    reason,
+    message,
+    retryAfterMs,
+    ...more,
   });
   const deny = (denied: GrantsDenied): BootstrapAnswer =>
     denied.status === "refused"
@@ -60,7 +73,9 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
     contractDigest: grants.digest,
     inboxPrefix: grants.inboxPrefix,
     bindings: grants.bindings,
-    grantedUses: Object.keys(grants.uses).filter((alias) => grants.manifest.uses?.required?.[alias] === undefined).sort(),
+    grantedUses: Object.keys(grants.uses)
+      .filter((alias) => grants.manifest.uses?.required?.[alias] === undefined)
+      .sort(),
     principal: grants.principal,
     capabilities: [...grants.capabilities].sort(),
     revision: grants.revision,
@@ -70,12 +85,22 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
   /** Everything that can be said before anybody's records are looked at. */
   const open = async (input: unknown): Promise<ReadRequest | BootstrapAnswer> => {
     const request = readBootstrapRequest(input);
-    if ("wrong" in request) return refuse("invalid_request", `The bootstrap request cannot be read: ${request.wrong}. Use a current Trellis runtime.`);
+    if ("wrong" in request)
+      return refuse(
+        "invalid_request",
+        `The bootstrap request cannot be read: ${request.wrong}. Use a current Trellis runtime.`,
+      );
     if (!isFresh(request.iat, context.now() / 1000)) {
-      return refuse("iat_out_of_range", "The request was made at another time than now. Correct the clock by serverNow and ask again.");
+      return refuse(
+        "iat_out_of_range",
+        "The request was made at another time than now. Correct the clock by serverNow and ask again.",
+      );
     }
     if (!(await verify(request.sessionKey, bootstrapDigest(request.iat, request.contractDigest), request.sig))) {
-      return refuse("invalid_signature", "The request is not signed by its session key. Ask again with the key that belongs to it.");
+      return refuse(
+        "invalid_signature",
+        "The request is not signed by its session key. Ask again with the key that belongs to it.",
+      );
     }
     return request;
   };
@@ -83,12 +108,17 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
   const manifestOf = (request: ReadRequest): Manifest | BootstrapAnswer => {
     const known = context.catalog.manifest(request.contractDigest);
     if (known) return known;
-    if (request.manifest === undefined) return wait("manifest_required", `The contract ${request.contractDigest} is not known here; send it along.`);
+    if (request.manifest === undefined)
+      return wait("manifest_required", `The contract ${request.contractDigest} is not known here; send it along.`);
     const parsed = parseManifest(request.manifest);
-    if (!parsed.ok) return refuse("invalid_manifest", `The contract is not valid: ${parsed.error.message}`, parsed.error.problems);
+    if (!parsed.ok)
+      return refuse("invalid_manifest", `The contract is not valid: ${parsed.error.message}`, parsed.error.problems);
     const digest = contractDigest(parsed.value.manifest);
     if (digest !== request.contractDigest) {
-      return refuse("digest_mismatch", `The contract that was sent has the digest ${digest}, not ${request.contractDigest}. Build the runtime and its contract together.`);
+      return refuse(
+        "digest_mismatch",
+        `The contract that was sent has the digest ${digest}, not ${request.contractDigest}. Build the runtime and its contract together.`,
+      );
     }
     return parsed.value.manifest;
   };
@@ -101,15 +131,24 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
     const first = serviceGrants(context, sessionKey, digest);
     if (first.ok) return ready(first.value);
     if (first.error.status === "refused") return deny(first.error);
-    if (first.error.reason !== "manifest_required" && first.error.reason !== "authority_update_required") return deny(first.error);
+    if (first.error.reason !== "manifest_required" && first.error.reason !== "authority_update_required")
+      return deny(first.error);
     const manifest = manifestOf(request);
     if ("status" in manifest) return manifest;
-    if (manifest.kind !== "service") return refuse("wrong_kind", `${manifest.id} is not the contract of a service. Define it with defineServiceContract.`);
+    if (manifest.kind !== "service")
+      return refuse(
+        "wrong_kind",
+        `${manifest.id} is not the contract of a service. Define it with defineServiceContract.`,
+      );
     const instance = context.tables.instances.get(sessionKey)?.value;
     if (!instance) return deny(first.error);
     const by = { type: "service", id: instance.deployment, name: instance.deployment } as const;
     const proposed = await propose(context, { deployment: instance.deployment, manifest, by });
-    if (!proposed.ok) return refuse("unknown_service", `The deployment ${instance.deployment} was removed. Create it again: trellis svc create ${instance.deployment}`);
+    if (!proposed.ok)
+      return refuse(
+        "unknown_service",
+        `The deployment ${instance.deployment} was removed. Create it again: trellis svc create ${instance.deployment}`,
+      );
     const answer = pending(instance.deployment, proposed.value);
     if (answer) return answer;
     const second = serviceGrants(context, sessionKey, digest);
@@ -122,23 +161,50 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
     const { plan } = proposal;
     if (proposal.outcome === "rejected") {
       const reason = plan.kind === "migration" ? "authority_migration_required" : "authority_update_required";
-      return wait(reason, `${plan.decision?.by.name ?? "Somebody"} rejected this contract for ${deployment}. Propose it again when that changed: trellis svc ${deployment} plan`, { planId: plan.id });
+      return wait(
+        reason,
+        `${plan.decision?.by.name ?? "Somebody"} rejected this contract for ${deployment}. Propose it again when that changed: trellis svc ${deployment} plan`,
+        { planId: plan.id },
+      );
     }
     const { view } = proposal;
-    const dependencies = view.blockers.filter((blocker) => blocker.code === "dependency_unknown" || blocker.code === "dependency_incompatible");
+    const dependencies = view.blockers.filter(
+      (blocker) => blocker.code === "dependency_unknown" || blocker.code === "dependency_incompatible",
+    );
     const other = view.blockers.find((blocker) => !dependencies.includes(blocker));
-    if (other?.code === "lineage_mismatch" || other?.code === "invalid") return refuse("invalid_manifest", `${other.message}.`);
+    if (other?.code === "lineage_mismatch" || other?.code === "invalid")
+      return refuse("invalid_manifest", `${other.message}.`);
     const [first] = dependencies;
     if (first && !other) {
       const blockedBy = dependencies.flatMap(({ contractId }) => contractId ?? []);
-      const reason = dependencies.some(({ code }) => code === "dependency_unknown") ? "dependency_unknown" : "dependency_incompatible";
+      const reason = dependencies.some(({ code }) => code === "dependency_unknown")
+        ? "dependency_unknown"
+        : "dependency_incompatible";
       return wait(reason, dependencies.map(({ message }) => `${message}.`).join(" "), { planId: plan.id, blockedBy });
     }
     const accept = `trellis svc accept ${plan.id}`;
-    const why = other ? `${other.message}.` : proposal.heldBack ? `It is not taken by itself: ${proposal.heldBack}.` : "";
+    const why = other
+      ? `${other.message}.`
+      : proposal.heldBack
+        ? `It is not taken by itself: ${proposal.heldBack}.`
+        : "";
     return view.kind === "migration"
-      ? wait("authority_migration_required", `${plan.contractId} changed in a way that breaks somebody, so a person has to accept it. ${why} Look at it with trellis svc show ${deployment}, then ${accept} --acknowledge`.replace("  ", " "), { planId: plan.id })
-      : wait("authority_update_required", `${plan.contractId} waits to be accepted for ${deployment}. ${why} Look at it with trellis svc show ${deployment}, then ${accept}`.replace("  ", " "), { planId: plan.id });
+      ? wait(
+          "authority_migration_required",
+          `${plan.contractId} changed in a way that breaks somebody, so a person has to accept it. ${why} Look at it with trellis svc show ${deployment}, then ${accept} --acknowledge`.replace(
+            "  ",
+            " ",
+          ),
+          { planId: plan.id },
+        )
+      : wait(
+          "authority_update_required",
+          `${plan.contractId} waits to be accepted for ${deployment}. ${why} Look at it with trellis svc show ${deployment}, then ${accept}`.replace(
+            "  ",
+            " ",
+          ),
+          { planId: plan.id },
+        );
   };
 
   const agent = async (input: unknown): Promise<BootstrapAnswer> => {
@@ -152,7 +218,10 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
       const manifest = manifestOf(request);
       if ("status" in manifest) return manifest;
       if (manifest.kind !== "app" && manifest.kind !== "agent") {
-        return refuse("wrong_kind", `${manifest.id} is the contract of a ${manifest.kind}. A user's session needs the contract of an app or an agent.`);
+        return refuse(
+          "wrong_kind",
+          `${manifest.id} is the contract of a ${manifest.kind}. A user's session needs the contract of an app or an agent.`,
+        );
       }
       const user = context.tables.users.get(identity.userId)?.value;
       const by = { type: "user", id: identity.userId, name: user?.name ?? identity.userId } as const;
@@ -172,15 +241,28 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
     const session = await sessions.get(sessionKey);
     if (enrol) {
       if (!(await verify(enrol.key, enrolDigest(sessionKey, digest, iat), enrol.sig))) {
-        return refuse("invalid_signature", "The user key did not sign for this session. Ask again with the key that is registered.");
+        return refuse(
+          "invalid_signature",
+          "The user key did not sign for this session. Ask again with the key that is registered.",
+        );
       }
       const key = context.tables.userKeys.get(enrol.key)?.value;
-      if (!key) return refuse("unknown_agent", `No user has registered the key ${enrol.key}. Ask an administrator: trellis users add-key <user> ${enrol.key}`);
-      if (session && session.userId !== key.userId) return refuse("unknown_agent", "This session belongs to another user. Start with a new session key.");
-      if (context.tables.instances.get(sessionKey)) return refuse("unknown_agent", "This session key is an instance of a service. Start with a new session key.");
+      if (!key)
+        return refuse(
+          "unknown_agent",
+          `No user has registered the key ${enrol.key}. Ask an administrator: trellis users add-key <user> ${enrol.key}`,
+        );
+      if (session && session.userId !== key.userId)
+        return refuse("unknown_agent", "This session belongs to another user. Start with a new session key.");
+      if (context.tables.instances.get(sessionKey))
+        return refuse("unknown_agent", "This session key is an instance of a service. Start with a new session key.");
       return { sessionKey, userId: key.userId, userKey: enrol.key };
     }
-    if (!session) return refuse("unknown_agent", "This session is not known here: it ended, or nobody vouched for it. Sign in again.");
+    if (!session)
+      return refuse(
+        "unknown_agent",
+        "This session is not known here: it ended, or nobody vouched for it. Sign in again.",
+      );
     return { sessionKey, userId: session.userId, userKey: session.userKey };
   };
 

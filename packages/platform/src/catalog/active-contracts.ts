@@ -44,7 +44,8 @@ export class ActiveContracts {
       const ids = this.#byRoot.get(root) ?? new Set();
       this.#byRoot.set(root, ids.add(contractId));
     }
-    for (const key of Object.keys(active.manifest.capabilities ?? {})) this.#declared.set(key, (this.#declared.get(key) ?? 0) + 1);
+    for (const key of Object.keys(active.manifest.capabilities ?? {}))
+      this.#declared.set(key, (this.#declared.get(key) ?? 0) + 1);
   }
 
   #forget(contractId: string, manifest: Manifest): void {

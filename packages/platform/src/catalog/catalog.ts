@@ -87,24 +87,25 @@ export class Catalog implements ContractWorld {
 
   /** Every known service contract, one entry a contract id, active ones with their union. */
   entries(): readonly CatalogEntry[] {
-    const newest = new Map<string, CatalogEntry & { readonly seen: number }>();
+    const newest = new Map<string, { readonly entry: CatalogEntry; readonly seen: number }>();
     for (const { manifest, digest } of this.#builtins.values()) {
-      newest.set(manifest.id, { contractId: manifest.id, digest, manifest, active: this.active(manifest.id), seen: Infinity });
+      const entry = { contractId: manifest.id, digest, manifest, active: this.active(manifest.id) };
+      newest.set(manifest.id, { entry, seen: Number.POSITIVE_INFINITY });
     }
     for (const { value } of this.#contracts.all()) {
-      if (value.manifest.kind !== "service") continue;
-      const other = newest.get(value.contractId);
-      if (other && other.seen >= value.firstSeenAt) continue;
-      const active = this.active(value.contractId);
-      newest.set(value.contractId, {
-        contractId: value.contractId,
+      const { contractId, manifest, firstSeenAt: seen } = value;
+      const other = newest.get(contractId);
+      if (manifest.kind !== "service" || (other && other.seen >= seen)) continue;
+      const active = this.active(contractId);
+      const entry = {
+        contractId,
         digest: active?.digest ?? value.digest,
-        manifest: active?.manifest ?? value.manifest,
+        manifest: active?.manifest ?? manifest,
         active,
-        seen: value.firstSeenAt,
-      });
+      };
+      newest.set(contractId, { entry, seen });
     }
-    return [...newest.values()].map(({ seen: _, ...entry }) => entry).sort((a, b) => (a.contractId < b.contractId ? -1 : 1));
+    return [...newest.values()].map(({ entry }) => entry).sort((a, b) => (a.contractId < b.contractId ? -1 : 1));
   }
 
   close(): void {
@@ -140,7 +141,14 @@ export class Catalog implements ContractWorld {
   #compute(contractId: string): ActiveContract | undefined {
     const builtin = this.#builtins.get(contractId);
     if (builtin) {
-      return { contractId, manifest: builtin.manifest, digest: builtin.digest, deployments: [], conflicting: [], builtin: true };
+      return {
+        contractId,
+        manifest: builtin.manifest,
+        digest: builtin.digest,
+        deployments: [],
+        conflicting: [],
+        builtin: true,
+      };
     }
     const union = effectiveUnion(this.#offers(contractId));
     return union && { contractId, ...union, builtin: false };
@@ -152,7 +160,13 @@ export class Catalog implements ContractWorld {
       const { materialized } = value;
       if (!materialized || !this.#deployments.get(value.deployment)?.value.enabled) continue;
       const manifest = this.#contracts.get(materialized.digest)?.value.manifest;
-      if (manifest) offers.push({ deployment: value.deployment, digest: materialized.digest, manifest, acceptedAt: materialized.at });
+      if (manifest)
+        offers.push({
+          deployment: value.deployment,
+          digest: materialized.digest,
+          manifest,
+          acceptedAt: materialized.at,
+        });
     }
     return offers;
   }

@@ -4,7 +4,11 @@ import type { Manifest } from "@trellis/contracts";
 export type UsableKind = "rpc" | "operation" | "event" | "feed";
 
 /** What can be done with a surface, and the capabilities each action needs; undefined when there is no such surface. */
-export function surfaceActions(manifest: Manifest, kind: UsableKind, surface: string): { readonly [action: string]: readonly string[] } | undefined {
+export function surfaceActions(
+  manifest: Manifest,
+  kind: UsableKind,
+  surface: string,
+): { readonly [action: string]: readonly string[] } | undefined {
   if (kind === "rpc") {
     const rpc = own(manifest.rpc, surface);
     return rpc && { call: rpc.capabilities?.call ?? [] };

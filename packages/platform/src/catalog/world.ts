@@ -80,7 +80,8 @@ function requirementState(
   const active = selection.contract === manifest.id ? manifest : world.active(selection.contract)?.manifest;
   if (active && missingSurfaces(active, selection).length === 0) return { state: "active", missing: [] };
   const known = world.known(selection.contract);
-  if (known.some((candidate) => missingSurfaces(candidate, selection).length === 0)) return { state: "inactive", missing: [] };
+  if (known.some((candidate) => missingSurfaces(candidate, selection).length === 0))
+    return { state: "inactive", missing: [] };
   const newest = active ?? known[0];
   if (!newest) return { state: "unknown", missing: [] };
   return { state: "incompatible", missing: missingSurfaces(newest, selection) };
@@ -101,7 +102,9 @@ export function servingDeployments(
   granted: { readonly [alias: string]: Manifest },
   world: ContractWorld,
 ): { readonly [alias: string]: readonly string[] } {
-  return Object.fromEntries(Object.entries(granted).map(([alias, manifest]) => [alias, world.active(manifest.id)?.deployments ?? []]));
+  return Object.fromEntries(
+    Object.entries(granted).map(([alias, manifest]) => [alias, world.active(manifest.id)?.deployments ?? []]),
+  );
 }
 
 /** A required contract, anywhere below, that is not in force. */
@@ -121,13 +124,20 @@ export interface ClosureGap {
 export function closureGaps(manifest: Manifest, world: ContractWorld): readonly ClosureGap[] {
   const gaps = new Map<string, ClosureGap>();
   const seen = new Set<string>([manifest.id]);
-  const queue: { readonly manifest: Manifest; readonly path: readonly string[] }[] = [{ manifest, path: [manifest.id] }];
+  const queue: { readonly manifest: Manifest; readonly path: readonly string[] }[] = [
+    { manifest, path: [manifest.id] },
+  ];
   for (let next = queue.shift(); next; next = queue.shift()) {
     for (const status of requirements(next.manifest, world)) {
       if (!status.required) continue;
       if (status.state !== "active") {
         if (!gaps.has(status.contractId)) {
-          gaps.set(status.contractId, { contractId: status.contractId, state: status.state, missing: status.missing, path: next.path });
+          gaps.set(status.contractId, {
+            contractId: status.contractId,
+            state: status.state,
+            missing: status.missing,
+            path: next.path,
+          });
         }
         continue;
       }

@@ -13,11 +13,23 @@ export async function createDeployment(
   const { registry, tables } = context;
   const { name, mode, by } = input;
   if (!isName("deployment", name)) {
-    return err(refused("invalid_name", `${JSON.stringify(name)} cannot name a deployment: it becomes part of bucket names and subjects.`, "Use a lower-case letter, then at most 47 lower-case letters, digits or -."));
+    return err(
+      refused(
+        "invalid_name",
+        `${JSON.stringify(name)} cannot name a deployment: it becomes part of bucket names and subjects.`,
+        "Use a lower-case letter, then at most 47 lower-case letters, digits or -.",
+      ),
+    );
   }
   const { result } = await registry.transact<Result<Deployment, CommandError>>((tx) => {
     if (tx.get(tables.deployments, name)) {
-      return err(refused("exists", `There is a deployment ${name} already.`, `Look at it with trellis svc show ${name}, or choose another name.`));
+      return err(
+        refused(
+          "exists",
+          `There is a deployment ${name} already.`,
+          `Look at it with trellis svc show ${name}, or choose another name.`,
+        ),
+      );
     }
     const now = context.now();
     const deployment: Deployment = { name, mode, enabled: true, createdAt: now, createdBy: by };
@@ -49,7 +61,11 @@ export async function updateDeployment(
   const { result } = await registry.transact<Result<Deployment, CommandError>>((tx) => {
     const deployment = tx.get(tables.deployments, input.name);
     if (!deployment) return err(notFound("deployment", input.name));
-    const next: Deployment = { ...deployment, mode: input.mode ?? deployment.mode, enabled: input.enabled ?? deployment.enabled };
+    const next: Deployment = {
+      ...deployment,
+      mode: input.mode ?? deployment.mode,
+      enabled: input.enabled ?? deployment.enabled,
+    };
     if (next.mode === deployment.mode && next.enabled === deployment.enabled) return ok(deployment);
     tx.put(tables.deployments, input.name, next);
     recordAudit(tx, tables.outbox, {
@@ -77,11 +93,23 @@ export async function removeDeployment(
     const deployment = tx.get(tables.deployments, input.name);
     if (!deployment) return err(notFound("deployment", input.name));
     if (deployment.enabled && context.liveness.replicas(input.name) > 0) {
-      return err(refused("in_use", `${input.name} has connected replicas.`, `Disable it first: trellis svc disable ${input.name}`));
+      return err(
+        refused(
+          "in_use",
+          `${input.name} has connected replicas.`,
+          `Disable it first: trellis svc disable ${input.name}`,
+        ),
+      );
     }
     const instances = tx.by(tables.instances, "deployment", input.name);
     if (instances.length > KEYS_AT_ONCE) {
-      return err(refused("too_many_keys", `${input.name} has ${instances.length} keys, and at most ${KEYS_AT_ONCE} are removed together.`, `Remove instances first: trellis svc instances ${input.name}`));
+      return err(
+        refused(
+          "too_many_keys",
+          `${input.name} has ${instances.length} keys, and at most ${KEYS_AT_ONCE} are removed together.`,
+          `Remove instances first: trellis svc instances ${input.name}`,
+        ),
+      );
     }
     for (const { id } of instances) tx.delete(tables.instances, id);
     for (const { id } of tx.by(tables.plans, "deployment", input.name)) tx.delete(tables.plans, id);

@@ -14,25 +14,58 @@ export async function provisionInstance(
   const { registry, tables } = context;
   const { deployment, sessionKey, label, by } = input;
   if (!SESSION_KEY.test(sessionKey)) {
-    return err(refused("invalid_key", "That is not a session key.", "A session key is 43 characters of base64url; trellis keys new prints one."));
+    return err(
+      refused(
+        "invalid_key",
+        "That is not a session key.",
+        "A session key is 43 characters of base64url; trellis keys new prints one.",
+      ),
+    );
   }
   const { result } = await registry.transact<Result<Instance, CommandError>>((tx) => {
     if (!tx.get(tables.deployments, deployment)) return err(notFound("deployment", deployment));
     const existing = tx.get(tables.instances, sessionKey);
     if (existing && existing.deployment === deployment) return ok(existing);
     if (existing) {
-      return err(refused("key_in_use", `This key is an instance of ${existing.deployment}.`, "Every deployment needs keys of its own: make one with trellis keys new."));
+      return err(
+        refused(
+          "key_in_use",
+          `This key is an instance of ${existing.deployment}.`,
+          "Every deployment needs keys of its own: make one with trellis keys new.",
+        ),
+      );
     }
     if (tx.get(tables.revocations, sessionKey)) {
-      return err(refused("key_revoked", "This key was revoked, and a revoked key stays revoked.", "Make a new one with trellis keys new."));
+      return err(
+        refused(
+          "key_revoked",
+          "This key was revoked, and a revoked key stays revoked.",
+          "Make a new one with trellis keys new.",
+        ),
+      );
     }
     if (tx.get(tables.userKeys, sessionKey)) {
-      return err(refused("key_in_use", "This key belongs to a user.", "Make one for the service with trellis keys new."));
+      return err(
+        refused("key_in_use", "This key belongs to a user.", "Make one for the service with trellis keys new."),
+      );
     }
     const now = context.now();
-    const instance: Instance = { sessionKey, deployment, ...(label === undefined ? {} : { label }), enabled: true, createdAt: now, createdBy: by };
+    const instance: Instance = {
+      sessionKey,
+      deployment,
+      ...(label === undefined ? {} : { label }),
+      enabled: true,
+      createdAt: now,
+      createdBy: by,
+    };
     tx.put(tables.instances, sessionKey, instance);
-    recordAudit(tx, tables.outbox, { now, actor: by, action: "instance.provision", target: deployment, detail: { sessionKey } });
+    recordAudit(tx, tables.outbox, {
+      now,
+      actor: by,
+      action: "instance.provision",
+      target: deployment,
+      detail: { sessionKey },
+    });
     return ok(instance);
   });
   return result;

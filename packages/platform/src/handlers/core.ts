@@ -26,10 +26,12 @@ export function coreHandlers(
       return ok({ contracts, revision: registry.revision });
     },
     "Trellis.Contract.Get": async ({ input }) => {
-      const byId = input.id === undefined ? undefined : catalog.entries().find((entry) => entry.contractId === input.id);
+      const byId =
+        input.id === undefined ? undefined : catalog.entries().find((entry) => entry.contractId === input.id);
       const digest = input.digest ?? byId?.digest;
       const manifest = digest === undefined ? undefined : catalog.manifest(digest);
-      if (digest === undefined || !manifest) return err(new ContractNotFound({ contract: input.digest ?? input.id ?? "without a name" }));
+      if (digest === undefined || !manifest)
+        return err(new ContractNotFound({ contract: input.digest ?? input.id ?? "without a name" }));
       return ok({ digest, manifest });
     },
     "Trellis.Surface.Status": async ({ input, caller }) => {

@@ -26,7 +26,11 @@ export function deploymentHandlers(context: ControlContext): HandlersOf<typeof a
   };
   return {
     "Auth.Deployments.Create": async ({ input, caller }) => {
-      const created = await createDeployment(context, { name: input.name, mode: input.mode ?? "strict", by: actorOf(caller) });
+      const created = await createDeployment(context, {
+        name: input.name,
+        mode: input.mode ?? "strict",
+        by: actorOf(caller),
+      });
       return created.ok ? get(input.name) : err(declared(created.error));
     },
     "Auth.Deployments.List": async ({ input }) => {
@@ -55,11 +59,12 @@ export function deploymentHandlers(context: ControlContext): HandlersOf<typeof a
   };
 }
 
-type DeploymentView = Awaited<ReturnType<HandlersOf<typeof auth, "Auth.Deployments.Get">["Auth.Deployments.Get"]>> extends infer R
-  ? R extends { readonly ok: true; readonly value: infer V }
-    ? V
-    : never
-  : never;
+type DeploymentView =
+  Awaited<ReturnType<HandlersOf<typeof auth, "Auth.Deployments.Get">["Auth.Deployments.Get"]>> extends infer R
+    ? R extends { readonly ok: true; readonly value: infer V }
+      ? V
+      : never
+    : never;
 
 /** A deployment with everything a person asks about it: what it runs, what it waits for, who is connected. */
 export function deploymentView(context: ControlContext, deployment: Deployment): DeploymentView {

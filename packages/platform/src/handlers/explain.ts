@@ -6,14 +6,24 @@ import type { SessionDirectory } from "../identity/session-directory.ts";
 import type { HandlersOf } from "./handler.ts";
 
 /** Why a session may, or may not, use a subject. */
-export function explainHandlers(directory: Pick<SessionDirectory, "grants" | "grantsByName">): HandlersOf<typeof auth, "Auth.Explain"> {
+export function explainHandlers(
+  directory: Pick<SessionDirectory, "grants" | "grantsByName">,
+): HandlersOf<typeof auth, "Auth.Explain"> {
   return {
     "Auth.Explain": async ({ input }) => {
       const { session, subject } = input;
       const found = (await directory.grants(session)) ?? (await directory.grantsByName(session));
       if (!found) return err(new NotFound({ kind: "session", name: session }));
       if (!found.ok) {
-        return ok({ session, principal: "", contractId: "", publish: false, subscribe: false, rules: [], message: `This session gets no credentials: ${found.error.message}` });
+        return ok({
+          session,
+          principal: "",
+          contractId: "",
+          publish: false,
+          subscribe: false,
+          rules: [],
+          message: `This session gets no credentials: ${found.error.message}`,
+        });
       }
       const grants = found.value;
       const permissions = permissionsOf(grants);
@@ -25,7 +35,10 @@ export function explainHandlers(directory: Pick<SessionDirectory, "grants" | "gr
         contractId: grants.contractId,
         publish: publish.length > 0,
         subscribe: subscribe.length > 0,
-        rules: [...publish.map((rule) => ruleLine("publish", rule)), ...subscribe.map((rule) => ruleLine("subscribe", rule))],
+        rules: [
+          ...publish.map((rule) => ruleLine("publish", rule)),
+          ...subscribe.map((rule) => ruleLine("subscribe", rule)),
+        ],
         message: explain(grants, subject, publish.length > 0, subscribe.length > 0),
       });
     },

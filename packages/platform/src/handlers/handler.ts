@@ -21,7 +21,11 @@ export interface HandlerCall<Input> {
 
 /** Handlers of some RPCs of a contract by logical name; register them with the service runtime. */
 export type HandlersOf<C extends AnyContract, Names extends keyof RpcOf<C>> = {
-  readonly [N in Names]: RpcOf<C>[N] extends { readonly input: infer Input; readonly output: infer Output; readonly error: infer Failure }
+  readonly [N in Names]: RpcOf<C>[N] extends {
+    readonly input: infer Input;
+    readonly output: infer Output;
+    readonly error: infer Failure;
+  }
     ? (call: HandlerCall<Input>) => Promise<Result<Output, Failure>>
     : never;
 };

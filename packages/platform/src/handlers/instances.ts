@@ -23,11 +23,17 @@ export function instanceHandlers(context: ControlContext): HandlersOf<typeof aut
   return {
     "Auth.Instances.Provision": async ({ input, caller }) => {
       const { deployment, sessionKey, name } = input;
-      const made = await provisionInstance(context, { deployment, sessionKey, ...(name === undefined ? {} : { label: name }), by: actorOf(caller) });
+      const made = await provisionInstance(context, {
+        deployment,
+        sessionKey,
+        ...(name === undefined ? {} : { label: name }),
+        by: actorOf(caller),
+      });
       return made.ok ? ok(view(made.value)) : err(declared(made.error));
     },
     "Auth.Instances.List": async ({ input }) => {
-      const all = input.deployment === undefined ? tables.instances.all() : tables.instances.by("deployment", input.deployment);
+      const all =
+        input.deployment === undefined ? tables.instances.all() : tables.instances.by("deployment", input.deployment);
       const { items, ...more } = page(all, (entry) => entry.id, input);
       return ok({ instances: items.map((entry) => view(entry.value)), ...more });
     },

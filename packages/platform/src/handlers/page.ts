@@ -17,7 +17,9 @@ export function page<T>(
   const { cursor, limit = DEFAULT_LIMIT } = request;
   const sign = order === "ascending" ? 1 : -1;
   const compare = (a: string, b: string): number => (a < b ? -sign : a > b ? sign : 0);
-  const rest = [...items].filter((item) => cursor === undefined || compare(keyOf(item), cursor) > 0).sort((a, b) => compare(keyOf(a), keyOf(b)));
+  const rest = [...items]
+    .filter((item) => cursor === undefined || compare(keyOf(item), cursor) > 0)
+    .sort((a, b) => compare(keyOf(a), keyOf(b)));
   const shown = rest.slice(0, limit);
   const last = shown.at(-1);
   return { items: shown, ...(rest.length > limit && last !== undefined ? { nextCursor: keyOf(last) } : {}) };

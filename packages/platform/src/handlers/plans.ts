@@ -9,24 +9,42 @@ import type { Plan } from "../tables.ts";
 import { actorOf, declared, type HandlersOf, isoTime } from "./handler.ts";
 import { page } from "./page.ts";
 
-type Names = "Auth.Authority.Plan" | "Auth.Authority.List" | "Auth.Authority.Get" | "Auth.Authority.Accept" | "Auth.Authority.Reject";
+type Names =
+  | "Auth.Authority.Plan"
+  | "Auth.Authority.List"
+  | "Auth.Authority.Get"
+  | "Auth.Authority.Accept"
+  | "Auth.Authority.Reject";
 
 /** Plans: propose a contract, look at what it would change, decide. */
 export function planHandlers(context: ControlContext): HandlersOf<typeof auth, Names> {
   return {
     "Auth.Authority.Plan": async ({ input, caller }) => {
       const parsed = parseManifest(input.manifest);
-      if (!parsed.ok) return err(new ManifestRefused({ problems: parsed.error.problems.map(({ path, message }) => ({ path, message })) }));
-      const proposed = await propose(context, { deployment: input.deployment, manifest: parsed.value.manifest, by: actorOf(caller) });
+      if (!parsed.ok)
+        return err(
+          new ManifestRefused({ problems: parsed.error.problems.map(({ path, message }) => ({ path, message })) }),
+        );
+      const proposed = await propose(context, {
+        deployment: input.deployment,
+        manifest: parsed.value.manifest,
+        by: actorOf(caller),
+      });
       if (!proposed.ok) return err(declared(proposed.error));
       const { value } = proposed;
-      if (value.outcome === "identical" || value.outcome === "rejected") return ok({ identical: value.outcome === "identical" });
+      if (value.outcome === "identical" || value.outcome === "rejected")
+        return ok({ identical: value.outcome === "identical" });
       return ok({ plan: planWire(value.plan, value.view), identical: false });
     },
     "Auth.Authority.List": async ({ input }) => {
-      const all = input.deployment === undefined ? context.tables.plans.all() : context.tables.plans.by("deployment", input.deployment);
+      const all =
+        input.deployment === undefined
+          ? context.tables.plans.all()
+          : context.tables.plans.by("deployment", input.deployment);
       // Only the plans of the page are compared with the world; that is what costs.
-      const states = [...all].filter((entry) => input.status === undefined || describeState(context, entry.id) === input.status);
+      const states = [...all].filter(
+        (entry) => input.status === undefined || describeState(context, entry.id) === input.status,
+      );
       const { items, ...more } = page(states, (entry) => entry.id, input, "descending");
       const plans = items.flatMap((entry) => {
         const described = describePlan(context, entry.id);
@@ -40,7 +58,11 @@ export function planHandlers(context: ControlContext): HandlersOf<typeof auth, N
     },
     "Auth.Authority.Accept": async ({ input, caller }) => {
       const { plan, acknowledge } = input;
-      const accepted = await acceptPlan(context, { plan, by: actorOf(caller), ...(acknowledge === undefined ? {} : { acknowledge }) });
+      const accepted = await acceptPlan(context, {
+        plan,
+        by: actorOf(caller),
+        ...(acknowledge === undefined ? {} : { acknowledge }),
+      });
       return accepted.ok ? ok(planWire(accepted.value.plan, accepted.value.view)) : err(declared(accepted.error));
     },
     "Auth.Authority.Reject": async ({ input, caller }) => {
@@ -67,7 +89,11 @@ export function planWire(plan: Plan, view: PlanView) {
     status: plan.state,
     changes: [...planChanges(view)],
     permissions: view.permissions.map(permissionLine),
-    breaks: view.breaks.flatMap(({ who, surface, message }) => (who.length === 0 ? [{ who: "nobody connected now", surface, message }] : who.map((name) => ({ who: name, surface, message })))),
+    breaks: view.breaks.flatMap(({ who, surface, message }) =>
+      who.length === 0
+        ? [{ who: "nobody connected now", surface, message }]
+        : who.map((name) => ({ who: name, surface, message })),
+    ),
     inactive: view.requirements.filter((one) => one.required && one.state === "inactive").map((one) => one.contractId),
     blockedBy: [...new Set(view.blockers.flatMap((blocker) => blocker.contractId ?? []))],
     createdAt: isoTime(plan.createdAt),

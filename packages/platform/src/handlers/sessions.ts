@@ -11,7 +11,11 @@ export interface SessionEndings {
   /** The session said goodbye: close what it has open. */
   loggedOut(sessionKey: string): Promise<void>;
   /** Refused everywhere from here on. */
-  revoke(revocation: { readonly sessionKey: string; readonly by: Actor; readonly reason: string }): Promise<{ readonly revision: Revision }>;
+  revoke(revocation: {
+    readonly sessionKey: string;
+    readonly by: Actor;
+    readonly reason: string;
+  }): Promise<{ readonly revision: Revision }>;
 }
 
 type Names = "Auth.Sessions.Me" | "Auth.Sessions.Logout" | "Auth.Sessions.List" | "Auth.Sessions.Revoke";
@@ -20,13 +24,21 @@ type Names = "Auth.Sessions.Me" | "Auth.Sessions.Logout" | "Auth.Sessions.List" 
 const DEFAULT_LIMIT = 100;
 
 /** Sessions: mine, everybody's, and ending them. */
-export function sessionHandlers(context: ControlContext, directory: SessionDirectory, endings: SessionEndings): HandlersOf<typeof auth, Names> {
+export function sessionHandlers(
+  context: ControlContext,
+  directory: SessionDirectory,
+  endings: SessionEndings,
+): HandlersOf<typeof auth, Names> {
   return {
     "Auth.Sessions.Me": async ({ caller }) => {
       const facts = await directory.find(caller.sessionKey);
       const grants = await directory.grants(caller.sessionKey);
       if (!facts || !grants?.ok) return err(new NotFound({ kind: "session", name: caller.sessionKey }));
-      return ok({ session: view(facts), capabilities: [...grants.value.capabilities].sort(), serverNow: context.now() });
+      return ok({
+        session: view(facts),
+        capabilities: [...grants.value.capabilities].sort(),
+        serverNow: context.now(),
+      });
     },
     "Auth.Sessions.Logout": async ({ caller }) => {
       await directory.end(caller.sessionKey);
@@ -49,5 +61,10 @@ export function sessionHandlers(context: ControlContext, directory: SessionDirec
 }
 
 function view(facts: SessionFacts) {
-  return { ...facts, principal: { ...facts.principal }, createdAt: isoTime(facts.createdAt), lastSeenAt: isoTime(facts.lastSeenAt) };
+  return {
+    ...facts,
+    principal: { ...facts.principal },
+    createdAt: isoTime(facts.createdAt),
+    lastSeenAt: isoTime(facts.lastSeenAt),
+  };
 }

@@ -16,7 +16,10 @@ export function userHandlers(context: ControlContext): HandlersOf<typeof auth, N
     name: user.name,
     active: user.active,
     groups: user.groups,
-    keys: tables.userKeys.by("user", user.id).map(({ id }) => id).sort(),
+    keys: tables.userKeys
+      .by("user", user.id)
+      .map(({ id }) => id)
+      .sort(),
     createdAt: isoTime(user.createdAt),
   });
   return {
@@ -25,7 +28,11 @@ export function userHandlers(context: ControlContext): HandlersOf<typeof auth, N
       return ok({ users: items.map((entry) => view(entry.value)), ...more });
     },
     "Auth.Users.Create": async ({ input, caller }) => {
-      const created = await createUser(context, { name: input.name, ...(input.groups === undefined ? {} : { groups: input.groups }), by: actorOf(caller) });
+      const created = await createUser(context, {
+        name: input.name,
+        ...(input.groups === undefined ? {} : { groups: input.groups }),
+        by: actorOf(caller),
+      });
       return created.ok ? ok(view(created.value)) : err(declared(created.error));
     },
     "Auth.Users.Update": async ({ input, caller }) => {

@@ -65,7 +65,11 @@ export function createSessionDirectory(
   };
   const ofAgent = (session: AgentSession): SessionFacts => ({
     sessionKey: session.sessionKey,
-    principal: { type: "user", id: session.userId, name: tables.users.get(session.userId)?.value.name ?? session.userId },
+    principal: {
+      type: "user",
+      id: session.userId,
+      name: tables.users.get(session.userId)?.value.name ?? session.userId,
+    },
     contractId: catalog.manifest(session.contractDigest)?.id ?? "",
     contractDigest: session.contractDigest,
     createdAt: session.createdAt,
@@ -74,7 +78,8 @@ export function createSessionDirectory(
   });
   const liveServices = (): readonly SessionFacts[] => {
     const seen = new Map<string, SessionFacts>();
-    for (const live of liveness.participants()) if (live.deployment !== undefined) seen.set(live.sessionKey, ofService(live, live.deployment));
+    for (const live of liveness.participants())
+      if (live.deployment !== undefined) seen.set(live.sessionKey, ofService(live, live.deployment));
     return [...seen.values()].sort((a, b) => (a.sessionKey < b.sessionKey ? -1 : 1));
   };
   const liveOf = (sessionKey: string): LiveParticipant | undefined => {
@@ -86,7 +91,8 @@ export function createSessionDirectory(
     const instance = tables.instances.get(sessionKey)?.value;
     if (instance) {
       const authority = tables.authorities.get(instance.deployment)?.value;
-      const digest = liveOf(sessionKey)?.contractDigest ?? authority?.materialized?.digest ?? authority?.desired?.digest;
+      const digest =
+        liveOf(sessionKey)?.contractDigest ?? authority?.materialized?.digest ?? authority?.desired?.digest;
       return digest === undefined ? undefined : serviceGrants(context, sessionKey, digest);
     }
     const session = await stored.get(sessionKey);
@@ -103,14 +109,21 @@ export function createSessionDirectory(
     list: async ({ principal, cursor, limit }) => {
       const sessions: SessionFacts[] = [];
       if (cursor === undefined || !cursor.startsWith(AGENTS)) {
-        const services = liveServices().filter((facts) => (cursor === undefined || facts.sessionKey > cursor) && (principal === undefined || facts.principal.id === principal));
+        const services = liveServices().filter(
+          (facts) =>
+            (cursor === undefined || facts.sessionKey > cursor) &&
+            (principal === undefined || facts.principal.id === principal),
+        );
         sessions.push(...services.slice(0, limit));
         const last = sessions.at(-1);
         if (services.length > limit && last) return { sessions, nextCursor: last.sessionKey };
       }
       const inStore = cursor?.startsWith(AGENTS) ? cursor.slice(AGENTS.length) : "";
       if (sessions.length === limit) return { sessions, nextCursor: AGENTS };
-      const userId = principal === undefined ? undefined : (tables.users.get(principal) ?? tables.users.by("name", principal)[0])?.id;
+      const userId =
+        principal === undefined
+          ? undefined
+          : (tables.users.get(principal) ?? tables.users.by("name", principal)[0])?.id;
       if (principal !== undefined && userId === undefined) return { sessions };
       const agents = await stored.list({
         ...(userId === undefined ? {} : { userId }),

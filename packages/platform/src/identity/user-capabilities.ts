@@ -16,6 +16,7 @@ export function userCapabilities(context: Pick<ControlContext, "tables" | "catal
   const every = groups.some((group) => group.everyCapability);
   return {
     // Only a registered service is one, whatever a group says.
-    has: (capability) => capability !== "service" && (named.has(capability) || (every && context.catalog.declares(capability))),
+    has: (capability) =>
+      capability !== "service" && (named.has(capability) || (every && context.catalog.declares(capability))),
   };
 }

@@ -1,6 +1,14 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { isJsError, JetStreamApiError, jsApi, JS_ERRORS } from "../registry/jetstream-api.ts";
-import { type ConsumerConfig, consumerConfig, kvStream, type PhysicalConfig, planPhysical, storeStream, type StreamConfig } from "./physical.ts";
+import {
+  type ConsumerConfig,
+  consumerConfig,
+  kvStream,
+  type PhysicalConfig,
+  planPhysical,
+  storeStream,
+  type StreamConfig,
+} from "./physical.ts";
 import type { Resource } from "./resource-plan.ts";
 import { sharedStreams, type SharedStreamLimits } from "./shared-streams.ts";
 
@@ -24,8 +32,10 @@ const ATTEMPTS = 4;
 export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimits): ResourceStore {
   return {
     ensure: (resource) => {
-      if (resource.kind === "kv") return ensureStream(nc, `The bucket ${resource.bucket}`, kvStream(resource, limits.replicas));
-      if (resource.kind === "store") return ensureStream(nc, `The object store ${resource.bucket}`, storeStream(resource, limits.replicas));
+      if (resource.kind === "kv")
+        return ensureStream(nc, `The bucket ${resource.bucket}`, kvStream(resource, limits.replicas));
+      if (resource.kind === "store")
+        return ensureStream(nc, `The object store ${resource.bucket}`, storeStream(resource, limits.replicas));
       return ensureConsumer(nc, resource.stream, consumerConfig(resource));
     },
     ensureShared: async () => {
@@ -41,7 +51,8 @@ export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimi
       for (const stream of await listAll(nc, "STREAM.NAMES", "streams")) names.add(stream);
       for (const { name } of sharedStreams(limits)) {
         if (!names.has(name)) continue;
-        for (const consumer of await listAll(nc, `CONSUMER.NAMES.${name}`, "consumers")) names.add(`${name} ${consumer}`);
+        for (const consumer of await listAll(nc, `CONSUMER.NAMES.${name}`, "consumers"))
+          names.add(`${name} ${consumer}`);
       }
       return names;
     },
@@ -66,9 +77,17 @@ function ensureStream(nc: NatsConnection, what: string, wanted: StreamConfig): P
 
 function ensureConsumer(nc: NatsConnection, stream: string, wanted: ConsumerConfig): Promise<string | undefined> {
   const write = (action: "create" | "update") => (config: PhysicalConfig) =>
-    jsApi(nc, `CONSUMER.CREATE.${stream}.${wanted.durable_name}`, { stream_name: stream, config, action }, CREATE_TIMEOUT_MS);
+    jsApi(
+      nc,
+      `CONSUMER.CREATE.${stream}.${wanted.durable_name}`,
+      { stream_name: stream, config, action },
+      CREATE_TIMEOUT_MS,
+    );
   return ensure(`The consumer ${wanted.durable_name} on ${stream}`, wanted, {
-    read: () => jsApi<{ config: PhysicalConfig }>(nc, `CONSUMER.INFO.${stream}.${wanted.durable_name}`).then(({ config }) => config),
+    read: () =>
+      jsApi<{ config: PhysicalConfig }>(nc, `CONSUMER.INFO.${stream}.${wanted.durable_name}`).then(
+        ({ config }) => config,
+      ),
     create: () => write("create")(wanted),
     update: write("update"),
     missing: JS_ERRORS.consumerNotFound,
@@ -111,10 +130,16 @@ async function ensure(
   }
 }
 
-async function listAll(nc: NatsConnection, subject: string, member: "streams" | "consumers"): Promise<readonly string[]> {
+async function listAll(
+  nc: NatsConnection,
+  subject: string,
+  member: "streams" | "consumers",
+): Promise<readonly string[]> {
   const names: string[] = [];
   for (;;) {
-    const page = await jsApi<{ total: number; streams?: string[] | null; consumers?: string[] | null }>(nc, subject, { offset: names.length });
+    const page = await jsApi<{ total: number; streams?: string[] | null; consumers?: string[] | null }>(nc, subject, {
+      offset: names.length,
+    });
     const found = page[member] ?? [];
     names.push(...found);
     if (found.length === 0 || names.length >= page.total) return names;

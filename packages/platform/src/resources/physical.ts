@@ -30,7 +30,11 @@ const DUPLICATE_WINDOW_NS = 2 * 60_000 * NS_PER_MS;
 const OWNER_KEYS = { deployment: "trellis.deployment", lineage: "trellis.lineage", alias: "trellis.alias" } as const;
 
 function ownerMetadata(owner: Owner): { readonly [key: string]: string } {
-  return { [OWNER_KEYS.deployment]: owner.deployment, [OWNER_KEYS.lineage]: owner.lineage, [OWNER_KEYS.alias]: owner.alias };
+  return {
+    [OWNER_KEYS.deployment]: owner.deployment,
+    [OWNER_KEYS.lineage]: owner.lineage,
+    [OWNER_KEYS.alias]: owner.alias,
+  };
 }
 
 /**
@@ -129,7 +133,9 @@ export function planPhysical(what: string, wanted: PhysicalConfig, actual: Physi
           : `${what} belongs to ${actual.metadata?.[OWNER_KEYS.lineage] ?? "something else"} of deployment ${actual.metadata?.[OWNER_KEYS.deployment] ?? "unknown"}; give the deployment another name`,
     };
   }
-  const changed = Object.keys(wanted).filter((option) => option !== "metadata" && !FIXED.has(option) && !same(actual[option], wanted[option]));
+  const changed = Object.keys(wanted).filter(
+    (option) => option !== "metadata" && !FIXED.has(option) && !same(actual[option], wanted[option]),
+  );
   if (changed.length === 0) return { do: "keep" };
   const fixed = Object.fromEntries(Object.entries(actual).filter(([option]) => FIXED.has(option)));
   const config = { ...actual, ...wanted, ...fixed, metadata: { ...actual.metadata, ...wanted.metadata } };

@@ -123,7 +123,13 @@ export function planResources(deployment: string, manifest: Manifest, world: Con
 
 /** The bindings a participant learns, once the resources exist. */
 export function bindingsOf(deployment: string, resources: readonly Resource[]): Bindings {
-  const bindings: { service: string; kv: { [alias: string]: Bindings["kv"][string] }; store: { [alias: string]: Bindings["store"][string] }; jobs: { [queue: string]: Bindings["jobs"][string] }; eventConsumers: { [group: string]: Bindings["eventConsumers"][string] } } = {
+  const bindings: {
+    service: string;
+    kv: { [alias: string]: Bindings["kv"][string] };
+    store: { [alias: string]: Bindings["store"][string] };
+    jobs: { [queue: string]: Bindings["jobs"][string] };
+    eventConsumers: { [group: string]: Bindings["eventConsumers"][string] };
+  } = {
     service: deployment,
     kv: {},
     store: {},
@@ -163,7 +169,9 @@ function eventFilters(manifest: Manifest, group: string, world: ContractWorld): 
   const subjects = (consumer.self ?? []).map((name) => manifest.events?.[name]?.subject);
   for (const [alias, names] of Object.entries(consumer.uses ?? {})) {
     const required = manifest.uses?.required?.[alias];
-    const target = granted[alias] ?? (required && world.known(required.contract).find((known) => missingSurfaces(known, required).length === 0));
+    const target =
+      granted[alias] ??
+      (required && world.known(required.contract).find((known) => missingSurfaces(known, required).length === 0));
     subjects.push(...names.map((name) => target?.events?.[name]?.subject));
   }
   const wildcards = [...new Set(subjects.filter((subject) => subject !== undefined).map(eventWildcard))].sort();

@@ -76,7 +76,10 @@ export function sharedStreams(limits: SharedStreamLimits): readonly StreamConfig
       sources: [
         {
           name: JOBS_STREAM,
-          subject_transforms: ["created", "retried"].map((event) => ({ src: `trellis.jobs.*.*.*.${event}`, dest: "trellis.work.$1.$2" })),
+          subject_transforms: ["created", "retried"].map((event) => ({
+            src: `trellis.jobs.*.*.*.${event}`,
+            dest: "trellis.work.$1.$2",
+          })),
         },
       ],
     },

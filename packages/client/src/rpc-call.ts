@@ -5,6 +5,7 @@ import type { Result } from "@trellis/result";
 import { startClientSpan } from "@trellis/telemetry";
 import type { CallableRpc } from "./callable-rpc.ts";
 import type { Link, LinkMessage } from "./link.ts";
+import { pause } from "./reconnect-delay.ts";
 import type { RequestSigner } from "./request-signer.ts";
 import { within } from "./within.ts";
 
@@ -36,14 +37,32 @@ export async function callRpc(
   const payload = encodeInput(rpc, input);
   if (!payload.ok) return payload;
   const endsAt = performance.now() + Math.min(options.timeoutMs ?? LIMITS.defaultDeadlineMs, LIMITS.maxDeadlineMs);
-  const first = await askOnce(transport, rpc, payload.value, endsAt, options.signal);
-  if (first.ok || transport.refresh === undefined) return first;
-  const { error } = first;
-  if (!(error instanceof AuthError) || error.reason !== "iat_out_of_range") return first;
-  // Refused unread, because our clock had drifted: once it is right, the same question is worth a new signature.
-  // Asking the platform may take longer than this call has: then the refusal stands.
-  if (!(await within(endsAt - performance.now(), transport.refresh()))) return first;
-  return askOnce(transport, rpc, payload.value, endsAt, options.signal);
+  let clockMended = false;
+  for (let pauseMs = FIRST_PAUSE_MS; ; ) {
+    const answer = await askOnce(transport, rpc, payload.value, endsAt, options.signal);
+    if (answer.ok) return answer;
+    if (refusedForItsTime(answer.error) && transport.refresh !== undefined && !clockMended) {
+      // Refused unread, because our clock had drifted: once it is right, the same question is worth a new signature.
+      clockMended = true;
+      await transport.refresh();
+    } else if (refusedForNow(answer.error) && performance.now() + pauseMs < endsAt && options.signal?.aborted !== true) {
+      // Refused unread as well: a replica that has just started, or cannot reach the control plane yet.
+      await pause(pauseMs, options.signal);
+      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+    } else return answer;
+  }
+}
+
+/** Between two tries of a call that was refused unread. */
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 500;
+
+function refusedForItsTime(error: TrellisError): boolean {
+  return error instanceof AuthError && error.reason === "iat_out_of_range";
+}
+
+function refusedForNow(error: TrellisError): boolean {
+  return error instanceof TransportError && error.code === "retry_later";
 }
 
 async function askOnce(

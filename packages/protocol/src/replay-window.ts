@@ -110,8 +110,10 @@ export class ReplayWindow {
   constructor(options: ReplayWindowOptions) {
     this.#freshness = options.freshnessSeconds ?? LIMITS.freshnessSeconds;
     this.#limits = { ...REPLAY_LIMITS, ...options.limits };
-    // A time of signing is in whole seconds: one signed in the second of the start may be from before it.
-    this.#forgotten = Math.ceil(options.startedAtMs / 1_000) - 1;
+    // A time of signing is in whole seconds. What was signed in the second of the start is taken: refusing it would make
+    // every fresh replica fail its first calls, and a request of that second is a repetition only if another process
+    // accepted it less than a second ago — which the other replicas, each with a window of its own, cannot tell either.
+    this.#forgotten = Math.floor(options.startedAtMs / 1_000) - 1;
     this.#sweptTo = Math.floor(options.startedAtMs / 1_000);
   }
 

@@ -5,6 +5,7 @@ import { ANN, manifestOf, newKey } from "./control-kit.ts";
 import { deploy, startLivePlatform } from "./live-control.ts";
 import type { LivePlatform } from "./live-control.ts";
 import { until } from "./plain-nats-server.ts";
+import { present } from "./present.ts";
 
 interface Count {
   readonly value: number;
@@ -27,26 +28,35 @@ test("kill -9 of the only nats-server: participants come back by themselves, pre
   const before = new Set(replica.connections.all().map(({ serverId }) => serverId));
 
   const [node] = platform.nats.nodes;
-  await node!.kill();
-  await node!.start();
-  await until(() => replica.connections.replicas("orders") === 100 && replica.connections.all().every(({ serverId }) => !before.has(serverId)), "all are back", 30_000);
+  await present(node).kill();
+  await present(node).start();
+  await until(
+    () =>
+      replica.connections.replicas("orders") === 100 &&
+      replica.connections.all().every(({ serverId }) => !before.has(serverId)),
+    "all are back",
+    30_000,
+  );
   expect(open(connections)).toBe(100);
   expect(replica.connections.size).toBe(100);
 
-  const { revision } = await replica.access.revoke({ sessionKey: keys[0]!.text, by: ANN, reason: "test" });
+  const { revision } = await replica.access.revoke({ sessionKey: present(keys[0]).text, by: ANN, reason: "test" });
   expect(revision).toBeGreaterThan(0);
-  await until(() => !replica.connections.connected(keys[0]!.text), "the revoked one is out");
+  await until(() => !replica.connections.connected(present(keys[0]).text), "the revoked one is out");
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(replica.connections.replicas("orders")).toBe(99);
 }, 60_000);
 
 test("three nodes, two replicas: one node is killed in the middle of it; nothing is lost or doubled", async () => {
   platform = await startLivePlatform(3);
-  const replicas = [await platform.replica({ connectionSweepMs: 500 }), await platform.replica({ connectionSweepMs: 500 })];
+  const replicas = [
+    await platform.replica({ connectionSweepMs: 500 }),
+    await platform.replica({ connectionSweepMs: 500 }),
+  ];
   const [one, two] = replicas;
   const keys = Array.from({ length: 30 }, newKey);
-  await deploy(one!, "orders", ORDERS, keys);
-  await two!.registry.reached(one!.registry.revision);
+  await deploy(present(one), "orders", ORDERS, keys);
+  await present(two).registry.reached(present(one).registry.revision);
   const connections = await Promise.all(keys.map((key) => platform.participant(key, ORDERS, { reconnect: true })));
   for (const { connections: seen } of replicas) await until(() => seen.replicas("orders") === 30, "all are seen");
 
@@ -78,7 +88,7 @@ test("three nodes, two replicas: one node is killed in the middle of it; nothing
   });
   await until(() => done > 15, "transactions run");
   const [, victim] = platform.nats.nodes;
-  await victim!.kill();
+  await present(victim).kill();
   await Promise.all(work);
   for (const { registry } of replicas) {
     await registry.reached(Math.max(...replicas.map(({ registry: { revision } }) => revision)));
@@ -87,8 +97,10 @@ test("three nodes, two replicas: one node is killed in the middle of it; nothing
   expect(torn).toEqual([]);
 
   // The killed node said goodbye to nobody: its connections are found gone, and back on the others.
-  for (const { connections: seen } of replicas) await until(() => seen.replicas("orders") === 30 && seen.size === 30, "presence is true", 30_000);
+  for (const { connections: seen } of replicas)
+    await until(() => seen.replicas("orders") === 30 && seen.size === 30, "presence is true", 30_000);
   expect(open(connections)).toBe(30);
-  await two!.access.revoke({ sessionKey: keys[3]!.text, by: ANN, reason: "test" });
-  for (const { connections: seen } of replicas) await until(() => !seen.connected(keys[3]!.text), "revoked everywhere");
+  await present(two).access.revoke({ sessionKey: present(keys[3]).text, by: ANN, reason: "test" });
+  for (const { connections: seen } of replicas)
+    await until(() => !seen.connected(present(keys[3]).text), "revoked everywhere");
 }, 120_000);

@@ -1,12 +1,19 @@
 import { headers } from "@nats-io/nats-core";
 import { contractDigest } from "@trellis/contracts";
-import { inboxPrefix, parseAuthChange, parseSessionNotice, sessionNoticeSubject, TRELLIS_SUBJECTS } from "@trellis/protocol";
+import {
+  inboxPrefix,
+  parseAuthChange,
+  parseSessionNotice,
+  sessionNoticeSubject,
+  TRELLIS_SUBJECTS,
+} from "@trellis/protocol";
 import type { AuthChange, SessionNotice } from "@trellis/protocol";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ANN, manifestOf, newKey } from "./control-kit.ts";
 import { deploy, startLivePlatform } from "./live-control.ts";
 import type { LivePlatform, LiveReplica } from "./live-control.ts";
 import { until } from "./plain-nats-server.ts";
+import { present } from "./present.ts";
 
 const ORDERS = manifestOf("orders@v1", { rpc: { "Orders.Get": [] } });
 const ORDERS_MORE = manifestOf("orders@v1", { rpc: { "Orders.Get": [], "Orders.List": [] } });
@@ -23,7 +30,8 @@ beforeEach(async () => {
 });
 afterEach(() => replica.close());
 
-const denials = (): unknown[] => replica.lines.filter(({ message }) => message === "a connection was refused").map(({ fields }) => fields["reason"]);
+const denials = (): unknown[] =>
+  replica.lines.filter(({ message }) => message === "a connection was refused").map(({ fields }) => fields["reason"]);
 const live = (key: { readonly text: string }): number => replica.connections.ofSession(key.text).length;
 
 describe("the callout", () => {
@@ -55,7 +63,9 @@ describe("the callout", () => {
     await until(() => violations.length >= 6, "every violation is refused");
     await nc.close();
     await until(() => live(key) === 0, "the close is seen");
-    expect(replica.published.map(({ name }) => name)).toEqual(expect.arrayContaining(["Auth.Connections.Opened", "Auth.Connections.Closed"]));
+    expect(replica.published.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["Auth.Connections.Opened", "Auth.Connections.Closed"]),
+    );
   });
 
   test("refuses with a logged reason: strangers, forged and stale tokens, other contracts, disabled and revoked ones", async () => {
@@ -68,7 +78,10 @@ describe("the callout", () => {
       ["iat_out_of_range", () => platform.participant(key, contract, { iat: Math.floor(Date.now() / 1000) - 600 })],
       ["missing_session_key", () => platform.participant(key, contract, { tamper: () => "" })],
       ["invalid_signature", () => platform.participant(key, contract, { tamper: () => "guess" })],
-      ["invalid_signature", () => platform.participant(key, contract, { tamper: (token) => token.replace(key.text, other.text) })],
+      [
+        "invalid_signature",
+        () => platform.participant(key, contract, { tamper: (token) => token.replace(key.text, other.text) }),
+      ],
       ["contract_changed", () => platform.participant(key, contractDigest(manifestOf("unheard@v1")))],
     ];
     for (const [reason, connect] of cases) {
@@ -77,10 +90,14 @@ describe("the callout", () => {
     }
 
     const { tables } = replica.context;
-    await replica.registry.transact((tx) => tx.put(tables.deployments, "refusing", { ...tx.get(tables.deployments, "refusing")!, enabled: false }));
+    await replica.registry.transact((tx) =>
+      tx.put(tables.deployments, "refusing", { ...present(tx.get(tables.deployments, "refusing")), enabled: false }),
+    );
     await expect(platform.participant(key, contract)).rejects.toThrow();
     expect(denials().at(-1)).toBe("service_disabled");
-    await replica.registry.transact((tx) => tx.put(tables.deployments, "refusing", { ...tx.get(tables.deployments, "refusing")!, enabled: true }));
+    await replica.registry.transact((tx) =>
+      tx.put(tables.deployments, "refusing", { ...present(tx.get(tables.deployments, "refusing")), enabled: true }),
+    );
     await replica.access.revoke({ sessionKey: key.text, by: ANN, reason: "test" });
     await expect(platform.participant(key, contract)).rejects.toThrow();
     expect(denials().at(-1)).toBe("session_not_found");
@@ -104,11 +121,32 @@ describe("the callout", () => {
     const now = Date.now();
     await replica.registry.transact((tx) => {
       tx.put(tables.users, "U1", { id: "U1", name: "ann", groups: [], active: true, createdAt: now, createdBy: ANN });
-      tx.put(tables.userKeys, userKey.text, { key: userKey.text, userId: "U1", enabled: true, createdAt: now, createdBy: ANN });
-      tx.put(tables.contracts, digest, { digest, contractId: contract.id, manifest: contract, firstSeenAt: now, presentedBy: ANN });
+      tx.put(tables.userKeys, userKey.text, {
+        key: userKey.text,
+        userId: "U1",
+        enabled: true,
+        createdAt: now,
+        createdBy: ANN,
+      });
+      tx.put(tables.contracts, digest, {
+        digest,
+        contractId: contract.id,
+        manifest: contract,
+        firstSeenAt: now,
+        presentedAt: now,
+        kept: true,
+        presentedBy: ANN,
+      });
     });
     await expect(platform.participant(key, contract)).rejects.toThrow();
-    await replica.sessions.put({ sessionKey: key.text, userId: "U1", userKey: userKey.text, contractDigest: digest, createdAt: now, lastSeenAt: now });
+    await replica.sessions.put({
+      sessionKey: key.text,
+      userId: "U1",
+      userKey: userKey.text,
+      contractDigest: digest,
+      createdAt: now,
+      lastSeenAt: now,
+    });
     const nc = await platform.participant(key, contract);
     await until(() => live(key) === 1, "the session is seen");
     expect(replica.connections.ofPrincipal("U1")).toHaveLength(1);
@@ -116,7 +154,9 @@ describe("the callout", () => {
     expect(denials().at(-1)).toBe("contract_changed");
 
     const closed = nc.closed();
-    await replica.registry.transact((tx) => tx.put(tables.users, "U1", { ...tx.get(tables.users, "U1")!, active: false }));
+    await replica.registry.transact((tx) =>
+      tx.put(tables.users, "U1", { ...present(tx.get(tables.users, "U1")), active: false }),
+    );
     await closed;
     await expect(platform.participant(key, contract)).rejects.toThrow();
     expect(denials().at(-1)).toBe("user_inactive");
@@ -132,8 +172,12 @@ describe("what changes reaches live connections", () => {
     const changes: AuthChange[] = [];
     const notices: SessionNotice[] = [];
     const listener = await platform.connect("TRELLIS");
-    listener.subscribe(TRELLIS_SUBJECTS.authChanges, { callback: (_, message) => void changes.push(parseAuthChange(message.data)!) });
-    listener.subscribe(sessionNoticeSubject(inboxPrefix(key.text)), { callback: (_, message) => void notices.push(parseSessionNotice(message.data)!) });
+    listener.subscribe(TRELLIS_SUBJECTS.authChanges, {
+      callback: (_, message) => void changes.push(present(parseAuthChange(message.data))),
+    });
+    listener.subscribe(sessionNoticeSubject(inboxPrefix(key.text)), {
+      callback: (_, message) => void notices.push(present(parseSessionNotice(message.data))),
+    });
     await listener.flush();
     const before = replica.access.changes.revision;
     const started = performance.now();
@@ -141,14 +185,24 @@ describe("what changes reaches live connections", () => {
     await nc.closed();
     expect(performance.now() - started).toBeLessThan(1_000);
     await until(() => changes.some(({ kind }) => kind === "change"), "the change is announced");
-    const change = changes.find(({ kind }) => kind === "change")!;
+    const change = present(changes.find(({ kind }) => kind === "change"));
     expect(change).toMatchObject({ previous: before, sessions: [key.text], epoch: replica.registry.epoch });
     expect(change.revision).toBeGreaterThan(before);
     expect(change.revision).toBeLessThanOrEqual(revision);
     await until(() => notices.some(({ type }) => type === "revoked"), "the session is told");
-    await until(() => changes.some(({ kind, revision: at }) => kind === "beat" && at === change.revision), "the beat repeats it");
-    expect(replica.published.filter(({ name }) => name === "Auth.Sessions.Revoked").map(({ payload }) => payload["sessionKey"])).toEqual([key.text]);
-    await until(() => replica.published.some(({ name }) => name === "Auth.Connections.Kicked"), "the kick is published");
+    await until(
+      () => changes.some(({ kind, revision: at }) => kind === "beat" && at === change.revision),
+      "the beat repeats it",
+    );
+    expect(
+      replica.published
+        .filter(({ name }) => name === "Auth.Sessions.Revoked")
+        .map(({ payload }) => payload["sessionKey"]),
+    ).toEqual([key.text]);
+    await until(
+      () => replica.published.some(({ name }) => name === "Auth.Connections.Kicked"),
+      "the kick is published",
+    );
     expect(replica.context.tables.outbox.size).toBeGreaterThan(0);
   });
 
@@ -158,10 +212,15 @@ describe("what changes reaches live connections", () => {
     const other = await platform.connect("TRELLIS");
     const told: string[] = [];
     for (const key of [slow, quick]) {
-      other.subscribe(sessionNoticeSubject(inboxPrefix(key.text)), { callback: (_, message) => void told.push(`${key === slow ? "slow" : "quick"} ${parseSessionNotice(message.data)?.type}`) });
+      other.subscribe(sessionNoticeSubject(inboxPrefix(key.text)), {
+        callback: (_, message) =>
+          void told.push(`${key === slow ? "slow" : "quick"} ${parseSessionNotice(message.data)?.type}`),
+      });
     }
     await other.flush();
-    const user = manifestOf("caller@v1", { uses: { optional: { billing: { contract: "billing@v1", rpc: { call: ["Billing.Charge"] } } } } });
+    const user = manifestOf("caller@v1", {
+      uses: { optional: { billing: { contract: "billing@v1", rpc: { call: ["Billing.Charge"] } } } },
+    });
     await deploy(replica, "caller", user, [slow, quick]);
     expect(digest).not.toBe(contractDigest(user));
     const [stays, first] = [await platform.participant(slow, user), await platform.participant(quick, user)];
@@ -181,14 +240,18 @@ describe("what changes reaches live connections", () => {
   test("what was taken away: kicked at once, and back with less", async () => {
     const key = newKey();
     const smaller = await deploy(replica, "shrunk", ORDERS, [key]);
-    const user = manifestOf("shrinker@v1", { uses: { optional: { tax: { contract: "tax@v1", rpc: { call: ["Tax.Rate"] } } } } });
+    const user = manifestOf("shrinker@v1", {
+      uses: { optional: { tax: { contract: "tax@v1", rpc: { call: ["Tax.Rate"] } } } },
+    });
     await deploy(replica, "tax", manifestOf("tax@v1", { rpc: { "Tax.Rate": [] } }), [newKey()]);
     await deploy(replica, "shrunk", user, [key], { alsoAccepted: [smaller] });
     const nc = await platform.participant(key, user);
     await until(() => live(key) === 1, "the connection is seen");
     const started = performance.now();
     const { tables } = replica.context;
-    await replica.registry.transact((tx) => tx.put(tables.deployments, "tax", { ...tx.get(tables.deployments, "tax")!, enabled: false }));
+    await replica.registry.transact((tx) =>
+      tx.put(tables.deployments, "tax", { ...present(tx.get(tables.deployments, "tax")), enabled: false }),
+    );
     await nc.closed();
     expect(performance.now() - started).toBeLessThan(500);
     const back = await platform.participant(key, user);
@@ -215,7 +278,8 @@ describe("what changes reaches live connections", () => {
     const { tables } = replica.context;
     const connecting = keys.map((key) => platform.participant(key, ORDERS).catch(() => undefined));
     await replica.registry.transact((tx) => {
-      for (const key of keys) tx.put(tables.instances, key.text, { ...tx.get(tables.instances, key.text)!, enabled: false });
+      for (const key of keys)
+        tx.put(tables.instances, key.text, { ...present(tx.get(tables.instances, key.text)), enabled: false });
     });
     const connections = await Promise.all(connecting);
     await Promise.all(connections.map((nc) => nc?.closed()));
@@ -231,14 +295,20 @@ describe("replicas", () => {
     await second.registry.reached(replica.registry.revision);
     const before = [replica.access.counts.admitted, second.access.counts.admitted];
     await Promise.all(keys.map((key) => platform.participant(key, ORDERS)));
-    expect(replica.access.counts.admitted - before[0]!).toBeGreaterThan(0);
-    expect(second.access.counts.admitted - before[1]!).toBeGreaterThan(0);
+    expect(replica.access.counts.admitted - present(before[0])).toBeGreaterThan(0);
+    expect(second.access.counts.admitted - present(before[1])).toBeGreaterThan(0);
     for (const one of [replica, second]) await until(() => one.connections.replicas("shared") === 40, "both know all");
 
     const late = await platform.replica();
     await until(() => late.connections.replicas("shared") === 40, "a replica that starts later knows all");
     // Opened and closed have the same id from every replica, so the stream stores each once.
-    const idOf = (one: LiveReplica): string[] => one.published.filter(({ name, payload }) => name === "Auth.Connections.Opened" && JSON.stringify(payload).includes(keys[0]!.text)).map(({ id }) => id);
+    const idOf = (one: LiveReplica): string[] =>
+      one.published
+        .filter(
+          ({ name, payload }) =>
+            name === "Auth.Connections.Opened" && JSON.stringify(payload).includes(present(keys[0]).text),
+        )
+        .map(({ id }) => id);
     expect(idOf(second)).toEqual(idOf(replica));
     await second.close();
     await late.close();

@@ -6,7 +6,14 @@ import { connect } from "@nats-io/transport-node";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { contractDigest, NO_BINDINGS } from "@trellis/contracts";
 import type { Manifest } from "@trellis/contracts";
-import { createDirectUser, createOperatorBundle, DEFAULT_AUTH_TIMEOUT_MS, directAuthenticator, findNatsServer, startNats } from "@trellis/nats";
+import {
+  createDirectUser,
+  createOperatorBundle,
+  DEFAULT_AUTH_TIMEOUT_MS,
+  directAuthenticator,
+  findNatsServer,
+  startNats,
+} from "@trellis/nats";
 import type { AccountName, ManagedNats, OperatorBundle } from "@trellis/nats";
 import { connectTokenDigests, encodeConnectToken, inboxPrefix } from "@trellis/protocol";
 import { createContext } from "../src/authority/context.ts";
@@ -52,7 +59,11 @@ export interface LiveReplica {
   readonly connections: Connections;
   readonly access: Access;
   readonly lines: readonly { readonly message: string; readonly fields: LogFields }[];
-  readonly published: readonly { readonly name: string; readonly payload: { readonly [member: string]: unknown }; readonly id: string }[];
+  readonly published: readonly {
+    readonly name: string;
+    readonly payload: { readonly [member: string]: unknown };
+    readonly id: string;
+  }[];
   close(): Promise<void>;
 }
 
@@ -65,7 +76,9 @@ export async function startLivePlatform(nodes: 1 | 3 = 1): Promise<LivePlatform>
   const connectAs = async (account: AccountName): Promise<NatsConnection> => {
     const nc = await connect({
       servers: [...nats.servers],
-      authenticator: directAuthenticator(createDirectUser(bundle.controlPlane, account, { name: `control-plane-${account}` })),
+      authenticator: directAuthenticator(
+        createDirectUser(bundle.controlPlane, account, { name: `control-plane-${account}` }),
+      ),
       maxReconnectAttempts: -1,
       reconnectTimeWait: 100,
       ignoreAuthErrorAbort: true,
@@ -84,7 +97,14 @@ export async function startLivePlatform(nodes: 1 | 3 = 1): Promise<LivePlatform>
       const authenticator: Authenticator = (nonce = "") => {
         const iat = options.iat ?? Math.floor(Date.now() / 1000);
         const digests = connectTokenDigests({ iat, contractDigest: digest, nonce });
-        const token = encodeConnectToken({ v: 1, sessionKey: key.text, contractDigest: digest, iat, sig: key.sign(digests.sig), nonceSig: key.sign(digests.nonceSig) });
+        const token = encodeConnectToken({
+          v: 1,
+          sessionKey: key.text,
+          contractDigest: digest,
+          iat,
+          sig: key.sign(digests.sig),
+          nonceSig: key.sign(digests.nonceSig),
+        });
         // The server tells the callout its nonce only when the client sends some signature of it.
         return { auth_token: options.tamper ? options.tamper(token, nonce) : token, sig: key.sign(digests.nonceSig) };
       };
@@ -107,12 +127,17 @@ export async function startLivePlatform(nodes: 1 | 3 = 1): Promise<LivePlatform>
     async replica(overrides = {}) {
       const data = await connectAs("DATA");
       const lines: { message: string; fields: LogFields }[] = [];
-      const write = (message: string, fields: LogFields = {}): void => void lines.push({ message, fields: { t: Math.round(performance.now()), ...fields } });
+      const write = (message: string, fields: LogFields = {}): void =>
+        void lines.push({ message, fields: { t: Math.round(performance.now()), ...fields } });
       const log: Log = { debug() {}, info: write, warn: write, error: write, child: () => log };
       const registry = await openRegistry({ nc: data, replicas: nodes, log });
       const sessions = await openSessionStore({ nc: data, replicas: nodes, idleMs: 3_600_000, log });
       const connections = new Connections();
-      const context = createContext({ registry, catalog: new Catalog(registry, builtinContracts()), liveness: connections });
+      const context = createContext({
+        registry,
+        catalog: new Catalog(registry, builtinContracts()),
+        liveness: connections,
+      });
       const published: { name: string; payload: { readonly [member: string]: unknown }; id: string }[] = [];
       const access = startAccess({
         nats: { auth: await connectAs("AUTH"), sys: await connectAs("SYS"), trellis: await connectAs("TRELLIS") },
@@ -161,20 +186,53 @@ export async function deploy(
   const now = Date.now();
   await registry.transact((tx) => {
     const before = tx.get(tables.authorities, name);
-    const accepted = { version: (before?.version ?? 0) + 1, contractId: manifest.id, digest, kind: "update", planId: "p", at: now, by: ANN, automatic: true } as const;
+    const accepted = {
+      version: (before?.version ?? 0) + 1,
+      contractId: manifest.id,
+      digest,
+      kind: "update",
+      planId: "p",
+      at: now,
+      by: ANN,
+      automatic: true,
+    } as const;
     const authority: Authority = {
       deployment: name,
       version: accepted.version,
       desired: accepted,
       accepted: [digest, ...(options.alsoAccepted ?? [])],
-      materialized: { version: accepted.version, contractId: manifest.id, digest, bindings: { ...NO_BINDINGS, service: name }, at: now, fingerprint: "test", follows: true },
+      materialized: {
+        version: accepted.version,
+        contractId: manifest.id,
+        digest,
+        bindings: { ...NO_BINDINGS, service: name },
+        at: now,
+        fingerprint: "test",
+        follows: true,
+      },
       reconcile: { state: "done", attempts: 1, updatedAt: now, problems: [] },
       history: [accepted],
     };
-    if (!tx.get(tables.deployments, name)) tx.put(tables.deployments, name, { name, mode: "strict", enabled: true, createdAt: now, createdBy: ANN });
-    tx.put(tables.contracts, digest, { digest, contractId: manifest.id, manifest, firstSeenAt: now, presentedBy: ANN });
+    if (!tx.get(tables.deployments, name))
+      tx.put(tables.deployments, name, { name, mode: "strict", enabled: true, createdAt: now, createdBy: ANN });
+    tx.put(tables.contracts, digest, {
+      digest,
+      contractId: manifest.id,
+      manifest,
+      firstSeenAt: now,
+      presentedAt: now,
+      kept: true,
+      presentedBy: ANN,
+    });
     tx.put(tables.authorities, name, authority);
-    for (const key of keys) tx.put(tables.instances, key.text, { sessionKey: key.text, deployment: name, enabled: true, createdAt: now, createdBy: ANN });
+    for (const key of keys)
+      tx.put(tables.instances, key.text, {
+        sessionKey: key.text,
+        deployment: name,
+        enabled: true,
+        createdAt: now,
+        createdBy: ANN,
+      });
   });
   return digest;
 }

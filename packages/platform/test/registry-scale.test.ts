@@ -26,26 +26,71 @@ test("a control plane with 10 000 deployments starts in less than 5 s and stays 
   await (await openRegistry({ nc, replicas: 1 })).close();
   // Written straight into the stream, as that many transactions would have left it.
   const write = <T>(table: TableDefinition<T>, id: string, value: T): void =>
-    nc.publish(recordSubject(table.name, id), encodeEnvelope({ version: table.version, tx: "aaaaaaaaaaaa", part: 1, of: 1, after: ["bbbbbbbbbbbb"], deleted: false, value }));
+    nc.publish(
+      recordSubject(table.name, id),
+      encodeEnvelope({
+        version: table.version,
+        tx: "aaaaaaaaaaaa",
+        part: 1,
+        of: 1,
+        after: ["bbbbbbbbbbbb"],
+        deleted: false,
+        value,
+      }),
+    );
   const now = Date.now();
   const key = newKey().text;
   for (let at = 0; at < DEPLOYMENT_COUNT; at += 1) {
     const name = `service-${at}`;
-    const manifest = manifestOf(`service${at}@v1`, { rpc: { [`Group${at}.Get`]: [`service${at}::read`], [`Group${at}.List`]: [] }, events: [`Group${at}.Changed`] });
+    const manifest = manifestOf(`service${at}@v1`, {
+      rpc: { [`Group${at}.Get`]: [`service${at}::read`], [`Group${at}.List`]: [] },
+      events: [`Group${at}.Changed`],
+    });
     const digest = contractDigest(manifest);
-    const accepted = { version: 1, contractId: manifest.id, digest, kind: "update", planId: "p", at: now, by: ANN, automatic: true } as const;
+    const accepted = {
+      version: 1,
+      contractId: manifest.id,
+      digest,
+      kind: "update",
+      planId: "p",
+      at: now,
+      by: ANN,
+      automatic: true,
+    } as const;
     const authority: Authority = {
       deployment: name,
       version: 1,
       desired: accepted,
       accepted: [digest],
-      materialized: { version: 1, contractId: manifest.id, digest, bindings: { ...NO_BINDINGS, service: name }, at: now, fingerprint: "x", follows: true },
+      materialized: {
+        version: 1,
+        contractId: manifest.id,
+        digest,
+        bindings: { ...NO_BINDINGS, service: name },
+        at: now,
+        fingerprint: "x",
+        follows: true,
+      },
       reconcile: { state: "done", attempts: 1, updatedAt: now, problems: [] },
       history: [accepted],
     };
     write(DEPLOYMENTS, name, { name, mode: "strict", enabled: true, createdAt: now, createdBy: ANN });
-    write(INSTANCES, key.slice(0, 30) + String(at).padStart(13, "0"), { sessionKey: key, deployment: name, enabled: true, createdAt: now, createdBy: ANN });
-    write(CONTRACTS, digest, { digest, contractId: manifest.id, manifest, firstSeenAt: now, presentedBy: ANN });
+    write(INSTANCES, key.slice(0, 30) + String(at).padStart(13, "0"), {
+      sessionKey: key,
+      deployment: name,
+      enabled: true,
+      createdAt: now,
+      createdBy: ANN,
+    });
+    write(CONTRACTS, digest, {
+      digest,
+      contractId: manifest.id,
+      manifest,
+      firstSeenAt: now,
+      presentedAt: now,
+      kept: true,
+      presentedBy: ANN,
+    });
     write(AUTHORITIES, name, authority);
     if (at % 500 === 0) await nc.flush();
   }

@@ -8,6 +8,7 @@ import type { OpenRegistry, RegistryOptions } from "../src/registry/open.ts";
 import type { RecordChange, TableDefinition } from "../src/registry/registry.ts";
 import { startPlainNatsServer, until } from "./plain-nats-server.ts";
 import type { PlainNatsServer } from "./plain-nats-server.ts";
+import { present } from "./present.ts";
 
 interface Account {
   readonly owner: string;
@@ -30,7 +31,12 @@ let connections: NatsConnection[];
 let registries: OpenRegistry[];
 
 async function open(options: Partial<RegistryOptions> = {}): Promise<OpenRegistry> {
-  const nc = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 50, noAsyncTraces: true });
+  const nc = await connect({
+    servers: server.url,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 50,
+    noAsyncTraces: true,
+  });
   connections.push(nc);
   const registry = await openRegistry({ nc, replicas: 1, ...options });
   registries.push(registry);
@@ -63,7 +69,12 @@ describe("records", () => {
     await one.transact((tx) => tx.put(one.table(ACCOUNTS), "plain", { owner: "bob", balance: 2 }));
     await one.transact((tx) => tx.delete(one.table(ACCOUNTS), "a b"));
     await two.reached(one.revision);
-    expect(table.by("owner", "ann").map(({ id }) => id).sort()).toEqual(["orders@v1", "ü/..>*"].sort());
+    expect(
+      table
+        .by("owner", "ann")
+        .map(({ id }) => id)
+        .sort(),
+    ).toEqual(["orders@v1", "ü/..>*"].sort());
     expect(table.by("owner", "bob").map(({ value }) => value.balance)).toEqual([2]);
     expect(table.get("a b")).toBeUndefined();
     expect(table.size).toBe(3);
@@ -86,9 +97,31 @@ describe("records", () => {
     expect(table.get("a")?.value.balance).toBe(7);
   });
 
+  test("that could not be read again are not stored", async () => {
+    const one = await open();
+    const strict: TableDefinition<{ readonly name: string }> = {
+      name: "strict",
+      version: 1,
+      decode: (value) => {
+        const { name } = value as { name?: unknown };
+        if (typeof name !== "string") throw new Error("name must be text");
+        return { name };
+      },
+    };
+    const wrong: unknown = { name: 7 };
+    await expect(one.transact((tx) => tx.put(one.table(strict), "a", wrong as { name: string }))).rejects.toThrow(
+      "name must be text",
+    );
+    expect(one.revision).toBe(0);
+  });
+
   test("of an older version are read, of a newer one are neither read nor overwritten", async () => {
     const one = await open();
-    const old: TableDefinition<{ balance: number }> = { name: "accounts", version: 1, decode: (value) => value as { balance: number } };
+    const old: TableDefinition<{ balance: number }> = {
+      name: "accounts",
+      version: 1,
+      decode: (value) => value as { balance: number },
+    };
     await one.transact((tx) => tx.put(one.table(old), "old", { balance: 5 }));
     const newer: TableDefinition<string> = { name: "others", version: 9, decode: (value) => value as string };
     await one.transact((tx) => tx.put(one.table(newer), "new", "shape of tomorrow"));
@@ -103,7 +136,9 @@ describe("records", () => {
       },
     };
     expect(two.table(older).get("new")).toBeUndefined();
-    await expect(two.transact((tx) => tx.put(two.table(older), "new", "clobbered"))).rejects.toThrow(RecordUnreadableError);
+    await expect(two.transact((tx) => tx.put(two.table(older), "new", "clobbered"))).rejects.toThrow(
+      RecordUnreadableError,
+    );
     expect(one.table(newer).get("new")?.value).toBe("shape of tomorrow");
   });
 
@@ -117,12 +152,15 @@ describe("records", () => {
     await one.transact((tx) => tx.put(table, "long", { owner: "ann", balance: 1 }));
     await two.reached(one.revision);
     expect(two.table(ACCOUNTS).get("short")).toBeDefined();
-    await until(() => one.table(ACCOUNTS).get("short") === undefined && two.table(ACCOUNTS).get("short") === undefined, "expiry seen");
+    await until(
+      () => one.table(ACCOUNTS).get("short") === undefined && two.table(ACCOUNTS).get("short") === undefined,
+      "expiry seen",
+    );
     expect(gone.map(({ id }) => id)).toEqual(["short"]);
     expect(two.table(ACCOUNTS).get("long")).toBeDefined();
     // The marker itself goes without a message; the view must not insist on it.
     await until(async () => {
-      const info = await jsApi<{ state: { messages: number } }>(connections[0]!, "STREAM.INFO.REGISTRY");
+      const info = await jsApi<{ state: { messages: number } }>(present(connections[0]), "STREAM.INFO.REGISTRY");
       return info.state.messages === 1;
     }, "the marker expires");
     await one.transact((tx) => tx.put(table, "short", { owner: "bob", balance: 2 }));
@@ -134,8 +172,10 @@ describe("transactions", () => {
   test("of two replicas racing lose no update", async () => {
     const replicas = [await open(), await open()];
     const rounds = 40;
-    await replicas[0]!.transact((tx) => tx.put(replicas[0]!.table(ACCOUNTS), "a", { owner: "ann", balance: 0 }));
-    await replicas[1]!.reached(replicas[0]!.revision);
+    await present(replicas[0]).transact((tx) =>
+      tx.put(present(replicas[0]).table(ACCOUNTS), "a", { owner: "ann", balance: 0 }),
+    );
+    await present(replicas[1]).reached(present(replicas[0]).revision);
     await Promise.all(
       replicas.flatMap((registry) =>
         Array.from({ length: rounds }, () =>
@@ -148,8 +188,8 @@ describe("transactions", () => {
         ),
       ),
     );
-    await replicas[1]!.reached(replicas[0]!.revision);
-    await replicas[0]!.reached(replicas[1]!.revision);
+    await present(replicas[1]).reached(present(replicas[0]).revision);
+    await present(replicas[0]).reached(present(replicas[1]).revision);
     for (const registry of replicas) expect(registry.table(ACCOUNTS).get("a")?.value.balance).toBe(2 * rounds);
   });
 
@@ -164,14 +204,18 @@ describe("transactions", () => {
     const take = (registry: OpenRegistry, from: string, byIndex: boolean): Promise<{ result: boolean }> =>
       registry.transact((tx) => {
         const table = registry.table(ACCOUNTS);
-        const all = byIndex ? tx.by(table, "owner", "ann").map(({ value }) => value) : ["a", "b"].map((id) => tx.get(table, id));
+        const all = byIndex
+          ? tx.by(table, "owner", "ann").map(({ value }) => value)
+          : ["a", "b"].map((id) => tx.get(table, id));
         const sum = all.reduce((total, account) => total + (account?.balance ?? 0), 0);
         const own = tx.get(table, from);
         if (!own || sum < 1) return false;
         tx.put(table, from, { ...own, balance: own.balance - 1 });
         return true;
       });
-    const taken = await Promise.all(Array.from({ length: 20 }, (_, round) => take(round % 2 ? one : two, round % 2 ? "a" : "b", round % 4 > 1)));
+    const taken = await Promise.all(
+      Array.from({ length: 20 }, (_, round) => take(round % 2 ? one : two, round % 2 ? "a" : "b", round % 4 > 1)),
+    );
     expect(taken.filter(({ result }) => result)).toHaveLength(10);
     await two.reached(one.revision);
     const balances = ["a", "b"].map((id) => two.table(ACCOUNTS).get(id)?.value.balance ?? 0);
@@ -214,7 +258,10 @@ describe("transactions", () => {
       const table = two.table(ACCOUNTS);
       const account = tx.get(table, "a");
       // On our own connection, so that it arrives before ours.
-      connections[1]!.publish("registry.accounts.a", Buffer.from(JSON.stringify({ version: 2, tx: `rival${runs}`, value: { owner: "eve", balance: runs } })));
+      present(connections[1]).publish(
+        "registry.accounts.a",
+        Buffer.from(JSON.stringify({ version: 2, tx: `rival${runs}`, value: { owner: "eve", balance: runs } })),
+      );
       tx.put(table, "a", { owner: "ann", balance: (account?.balance ?? 0) + 100 });
       tx.put(table, "b", { owner: "ann", balance: 100 });
     });
@@ -265,7 +312,9 @@ describe("the view survives", () => {
       await server.start();
     }
     await Promise.all(work);
-    await Promise.all(replicas.map((registry) => registry.reached(Math.max(...replicas.map(({ revision }) => revision)))));
+    await Promise.all(
+      replicas.map((registry) => registry.reached(Math.max(...replicas.map(({ revision }) => revision)))),
+    );
     for (const registry of replicas) expect(registry.table(ACCOUNTS).get("shared")?.value.balance).toBe(2 * rounds);
     const late = await open();
     expect(late.table(ACCOUNTS).get("shared")?.value.balance).toBe(2 * rounds);
@@ -277,7 +326,9 @@ describe("the view survives", () => {
     await one.transact((tx) => tx.put(table, "a", { owner: "ann", balance: 0 }));
     for (let round = 1; round <= 5; round += 1) {
       server.freeze(true);
-      const slow = one.transact((tx) => tx.put(table, "a", { owner: "ann", balance: (tx.get(table, "a")?.balance ?? 0) + 1 }));
+      const slow = one.transact((tx) =>
+        tx.put(table, "a", { owner: "ann", balance: (tx.get(table, "a")?.balance ?? 0) + 1 }),
+      );
       await new Promise((resolve) => setTimeout(resolve, 300));
       server.freeze(false);
       await slow;
@@ -288,8 +339,8 @@ describe("the view survives", () => {
   test("its consumer being deleted", async () => {
     const [one, two] = [await open(), await open()];
     for (let round = 0; round < 2; round += 1) {
-      const { consumers } = await jsApi<{ consumers: string[] }>(connections[0]!, "CONSUMER.NAMES.REGISTRY");
-      for (const consumer of consumers) await jsApi(connections[0]!, `CONSUMER.DELETE.REGISTRY.${consumer}`);
+      const { consumers } = await jsApi<{ consumers: string[] }>(present(connections[0]), "CONSUMER.NAMES.REGISTRY");
+      for (const consumer of consumers) await jsApi(present(connections[0]), `CONSUMER.DELETE.REGISTRY.${consumer}`);
       await one.transact((tx) => tx.put(one.table(ACCOUNTS), `a${round}`, { owner: "ann", balance: round }));
       await two.reached(one.revision, { signal: AbortSignal.timeout(10_000) });
       expect(two.table(ACCOUNTS).get(`a${round}`)?.value.balance).toBe(round);
@@ -303,7 +354,7 @@ describe("the view survives", () => {
     const epoch = one.epoch;
     const gone: string[] = [];
     one.onChange((changes) => gone.push(...changes.filter(({ deleted }) => deleted).map(({ id }) => id)));
-    await jsApi(connections[0]!, "STREAM.DELETE.REGISTRY");
+    await jsApi(present(connections[0]), "STREAM.DELETE.REGISTRY");
     await until(() => one.epoch !== epoch && table.size === 0, "the view follows the new stream");
     expect(gone.sort()).toEqual(["a", "b", "c"]);
     await one.transact((tx) => tx.put(table, "d", { owner: "ann", balance: 4 }));
@@ -313,7 +364,7 @@ describe("the view survives", () => {
 
   test("messages that are no records", async () => {
     const one = await open();
-    const nc = connections[0]!;
+    const nc = present(connections[0]);
     await nc.request("registry.accounts.bad", Buffer.from("not json"));
     await nc.request("registry.nonsense", Buffer.from("{}"));
     await nc.request("registry.accounts.x=y", Buffer.from('{"version":1,"tx":"t","value":1}'));
@@ -321,7 +372,12 @@ describe("the view survives", () => {
     expect(one.table(ACCOUNTS).size).toBe(1);
     const late = await open();
     expect(late.table(ACCOUNTS).size).toBe(1);
-    await late.transact((tx) => tx.put(late.table(ACCOUNTS), "more", { owner: "ann", balance: tx.get(late.table(ACCOUNTS), "good")?.balance ?? 0 }));
+    await late.transact((tx) =>
+      tx.put(late.table(ACCOUNTS), "more", {
+        owner: "ann",
+        balance: tx.get(late.table(ACCOUNTS), "good")?.balance ?? 0,
+      }),
+    );
     expect(late.table(ACCOUNTS).size).toBe(2);
   });
 });

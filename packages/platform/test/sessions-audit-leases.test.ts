@@ -23,6 +23,7 @@ import type { TestControl, TestKey } from "./control-kit.ts";
 import { deploy } from "./live-control.ts";
 import { startPlainNatsServer, until } from "./plain-nats-server.ts";
 import type { PlainNatsServer } from "./plain-nats-server.ts";
+import { present } from "./present.ts";
 
 let server: PlainNatsServer;
 let nc: NatsConnection;
@@ -46,7 +47,8 @@ const agentSession = (userId: string, key = newKey().text): AgentSession => ({
 });
 
 describe("sessions", () => {
-  const open = (idleMs: number, now = Date.now): Promise<SessionStore> => openSessionStore({ nc, replicas: 1, idleMs, log: SILENT_LOG, cacheMs: 200, now });
+  const open = (idleMs: number, now = Date.now): Promise<SessionStore> =>
+    openSessionStore({ nc, replicas: 1, idleMs, log: SILENT_LOG, cacheMs: 200, now });
 
   test("are found by every replica as soon as one has stored them, and gone when removed", async () => {
     const [one, two] = [await open(60_000), await open(60_000)];
@@ -152,8 +154,8 @@ describe("leases", () => {
       });
     const loops = [loop("x"), loop("y")];
     await until(() => running.size === 1 && runs >= 2, "one runs");
-    const first = loops[running.has("x") ? 0 : 1]!;
-    const second = loops[running.has("x") ? 1 : 0]!;
+    const first = present(loops[running.has("x") ? 0 : 1]);
+    const second = present(loops[running.has("x") ? 1 : 0]);
     await first.close();
     await until(() => running.size === 1, "the other took over");
     expect(second.held()).toBe(true);
@@ -177,13 +179,24 @@ describe("with a registry", () => {
     const { registry, context } = control;
     const { outbox } = context.tables;
     const record = (at: number): Promise<unknown> =>
-      registry.transact((tx) => recordAudit(tx, outbox, { now: Date.now(), actor: ANN, action: at % 2 ? "plan.accept" : "deployment.create", target: `t${at % 3}`, detail: { at } }));
+      registry.transact((tx) =>
+        recordAudit(tx, outbox, {
+          now: Date.now(),
+          actor: ANN,
+          action: at % 2 ? "plan.accept" : "deployment.create",
+          target: `t${at % 3}`,
+          detail: { at },
+        }),
+      );
     for (let at = 0; at < 30; at += 1) await record(at);
     // Appended but not yet removed when its replica died.
     const [half] = [...outbox.all()];
-    await audit.append(half!.value);
+    await audit.append(present(half).value);
 
-    const relays = [relayAudit({ registry, audit, leases, log: SILENT_LOG }), relayAudit({ registry, audit, leases, log: SILENT_LOG })];
+    const relays = [
+      relayAudit({ registry, audit, leases, log: SILENT_LOG }),
+      relayAudit({ registry, audit, leases, log: SILENT_LOG }),
+    ];
     await until(() => outbox.size === 0, "the outbox is empty");
     for (let at = 30; at < 33; at += 1) await record(at);
     await until(() => outbox.size === 0, "what comes later is moved too");
@@ -193,7 +206,12 @@ describe("with a registry", () => {
     expect(all.records.map(({ detail }) => (detail as { at: number }).at)).toHaveLength(33);
     expect(all.records[0]?.detail).toEqual({ at: 32 });
     const first = await audit.list({ limit: 4, action: "plan", target: "t1" });
-    const second = await audit.list({ limit: 4, action: "plan", target: "t1", ...(first.nextCursor === undefined ? {} : { cursor: first.nextCursor }) });
+    const second = await audit.list({
+      limit: 4,
+      action: "plan",
+      target: "t1",
+      ...(first.nextCursor === undefined ? {} : { cursor: first.nextCursor }),
+    });
     const seen = [...first.records, ...second.records].map(({ detail }) => (detail as { at: number }).at);
     expect(seen).toEqual([31, 25, 19, 13, 7, 1]);
     expect((await audit.list({ limit: 5, actor: "nobody" })).records).toEqual([]);
@@ -204,29 +222,48 @@ describe("with a registry", () => {
     const chains: SecurityChange[][] = [[], []];
     const watching = [control, other].map(({ registry }, at) => {
       const changes = new SecurityChanges(registry);
-      changes.onChange((change) => chains[at]!.push(change));
+      changes.onChange((change) => present(chains[at]).push(change));
       return changes;
     });
     const { registry, context } = control;
     const { tables } = context;
-    const before = watching[0]!.revision;
-    expect(watching[1]!.revision).toBe(before);
+    const before = present(watching[0]).revision;
+    expect(present(watching[1]).revision).toBe(before);
     const key = newKey();
     await deploy(control, "chained", manifestOf("chained@v1"), [key]);
-    await registry.transact((tx) => tx.put(tables.instances, key.text, { ...tx.get(tables.instances, key.text)!, enabled: false }));
-    await registry.transact((tx) => tx.put(tables.contracts, "noise", { digest: "noise", contractId: "x@v1", manifest: manifestOf("x@v1"), firstSeenAt: 0, presentedBy: ANN }));
-    await registry.transact((tx) => tx.put(tables.authorities, "chained", { ...tx.get(tables.authorities, "chained")!, version: 2 }));
+    await registry.transact((tx) =>
+      tx.put(tables.instances, key.text, { ...present(tx.get(tables.instances, key.text)), enabled: false }),
+    );
+    await registry.transact((tx) =>
+      tx.put(tables.contracts, "noise", {
+        digest: "noise",
+        contractId: "x@v1",
+        manifest: manifestOf("x@v1"),
+        firstSeenAt: 0,
+        presentedAt: 0,
+        kept: true,
+        presentedBy: ANN,
+      }),
+    );
+    await registry.transact((tx) =>
+      tx.put(tables.authorities, "chained", { ...present(tx.get(tables.authorities, "chained")), version: 2 }),
+    );
     await other.registry.reached(registry.revision);
     expect(chains[1]).toEqual(chains[0]);
     expect(chains[0]).toHaveLength(3);
-    expect(chains[0]!.map(({ previous }) => previous)).toEqual([before, ...chains[0]!.slice(0, -1).map(({ revision }) => revision)]);
-    expect(chains[0]!.map(({ affected }) => affected)).toEqual([
+    expect(present(chains[0]).map(({ previous }) => previous)).toEqual([
+      before,
+      ...present(chains[0])
+        .slice(0, -1)
+        .map(({ revision }) => revision),
+    ]);
+    expect(present(chains[0]).map(({ affected }) => affected)).toEqual([
       "everybody",
       { sessions: [key.text], principals: [], deployments: [] },
       { sessions: [], principals: [], deployments: ["chained"] },
     ]);
     const late = new SecurityChanges(other.registry);
-    expect(late.revision).toBe(watching[0]!.revision);
+    expect(late.revision).toBe(present(watching[0]).revision);
     for (const one of [...watching, late]) one.close();
     await other.close();
   });
@@ -252,9 +289,19 @@ describe("with a registry", () => {
     });
 
     const request = (key: TestKey, change: Partial<ValidateInput> = {}): ValidateInput => {
-      const base = { sessionKey: key.text, subject: "rpc.v1.Orders.Get", iat: Math.floor(Date.now() / 1000), requestId: ids.next() };
+      const base = {
+        sessionKey: key.text,
+        subject: "rpc.v1.Orders.Get",
+        iat: Math.floor(Date.now() / 1000),
+        requestId: ids.next(),
+      };
       const hash = createHash("sha256").update("{}").digest();
-      return { ...base, payloadHash: hash.toString("base64url"), proof: key.sign(proofDigest({ ...base, ...change, payload: { hash } })), ...change };
+      return {
+        ...base,
+        payloadHash: hash.toString("base64url"),
+        proof: key.sign(proofDigest({ ...base, ...change, payload: { hash } })),
+        ...change,
+      };
     };
 
     test("whole: facts for the good one, a reason for every other", async () => {
@@ -264,7 +311,14 @@ describe("with a registry", () => {
       expect(good).toMatchObject({
         allowed: true,
         inboxPrefix: `_INBOX.${key.text.slice(0, 16)}`,
-        caller: { type: "service", id: "judged", name: "judged", sessionKey: key.text, contractId: "judged@v1", deployment: "judged" },
+        caller: {
+          type: "service",
+          id: "judged",
+          name: "judged",
+          sessionKey: key.text,
+          contractId: "judged@v1",
+          deployment: "judged",
+        },
         revision: control.registry.revision,
         leaseMs: 30_000,
       });
@@ -273,7 +327,9 @@ describe("with a registry", () => {
       const reasonOf = async (input: ValidateInput): Promise<unknown> => (await validate(input)).reason;
       expect(await reasonOf(request(newKey()))).toBe("session_not_found");
       expect(await reasonOf({ ...request(key), subject: "rpc.v1.Orders.Delete" })).toBe("invalid_signature");
-      expect(await reasonOf({ ...request(key), payloadHash: createHash("sha256").update("x").digest("base64url") })).toBe("invalid_signature");
+      expect(
+        await reasonOf({ ...request(key), payloadHash: createHash("sha256").update("x").digest("base64url") }),
+      ).toBe("invalid_signature");
       expect(await reasonOf({ ...request(key), sessionKey: newKey().text })).toBe("invalid_signature");
       expect(await reasonOf({ ...request(key), sessionKey: "me" })).toBe("missing_session_key");
       expect(await reasonOf({ ...request(key), requestId: "7" })).toBe("invalid_signature");
@@ -281,7 +337,10 @@ describe("with a registry", () => {
       expect(await reasonOf({ ...request(key), capabilities: ["admin"] })).toBe("insufficient_permissions");
       expect((await validate({ ...request(key), capabilities: ["service"] })).allowed).toBe(true);
 
-      await revokeSession({ context: control.context, sessions, longestLifeMs: 60_000 }, { sessionKey: key.text, by: ANN, reason: "test" });
+      await revokeSession(
+        { context: control.context, sessions, longestLifeMs: 60_000 },
+        { sessionKey: key.text, by: ANN, reason: "test" },
+      );
       expect(await validate(request(key))).toMatchObject({ allowed: false, reason: "session_not_found", leaseMs: 0 });
     });
 
@@ -311,12 +370,32 @@ describe("with a registry", () => {
       const key = newKey();
       await control.registry.transact((tx) => {
         tx.put(tables.users, "01U", { id: "01U", name: "ann", groups: [], active: true, createdAt: 0, createdBy: ANN });
-        tx.put(tables.userKeys, session.userKey, { key: session.userKey, userId: "01U", enabled: true, createdAt: 0, createdBy: ANN });
-        tx.put(tables.contracts, session.contractDigest, { digest: session.contractDigest, contractId: contract.id, manifest: contract, firstSeenAt: 0, presentedBy: ANN });
+        tx.put(tables.userKeys, session.userKey, {
+          key: session.userKey,
+          userId: "01U",
+          enabled: true,
+          createdAt: 0,
+          createdBy: ANN,
+        });
+        tx.put(tables.contracts, session.contractDigest, {
+          digest: session.contractDigest,
+          contractId: contract.id,
+          manifest: contract,
+          firstSeenAt: 0,
+          presentedAt: 0,
+          kept: true,
+          presentedBy: ANN,
+        });
       });
       await sessions.put({ ...session, sessionKey: key.text });
-      expect(await validate(request(key))).toMatchObject({ allowed: true, caller: { type: "user", id: "01U", name: "ann", contractId: "tool@v1" } });
-      await revokeSession({ context: control.context, sessions, longestLifeMs: 1_000 }, { sessionKey: key.text, by: ANN, reason: "test" });
+      expect(await validate(request(key))).toMatchObject({
+        allowed: true,
+        caller: { type: "user", id: "01U", name: "ann", contractId: "tool@v1" },
+      });
+      await revokeSession(
+        { context: control.context, sessions, longestLifeMs: 1_000 },
+        { sessionKey: key.text, by: ANN, reason: "test" },
+      );
       expect((await validate(request(key))).reason).toBe("session_not_found");
       expect(tables.revocations.get(key.text)?.value.reason).toBe("test");
     });

@@ -15,7 +15,16 @@ const changes = new SecurityChanges(registry);
 const active = catalog.activeIds().length;
 const tookMs = Math.round(performance.now() - started);
 const rssMb = Math.round(process.memoryUsage.rss() / 1024 ** 2);
-console.log(JSON.stringify({ tookMs, rssMb, active, deployments: tables.deployments.size, instances: tables.instances.size, revision: changes.revision }));
+console.log(
+  JSON.stringify({
+    tookMs,
+    rssMb,
+    active,
+    deployments: tables.deployments.size,
+    instances: tables.instances.size,
+    revision: changes.revision,
+  }),
+);
 changes.close();
 await registry.close();
 await nc.close();

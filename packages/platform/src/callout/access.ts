@@ -59,7 +59,11 @@ export interface Access {
   readonly counts: CalloutCounts;
   /** `asker`: session key of the service that asks; absent when the control plane asks itself. */
   validate(input: ValidateInput, asker?: string): Promise<ValidateOutput>;
-  revoke(revocation: { readonly sessionKey: string; readonly by: Actor; readonly reason: string }): Promise<{ readonly revision: Revision }>;
+  revoke(revocation: {
+    readonly sessionKey: string;
+    readonly by: Actor;
+    readonly reason: string;
+  }): Promise<{ readonly revision: Revision }>;
   kick(which: { readonly sessionKey: string } | { readonly id: string }, reason: string): Promise<number>;
   close(): Promise<void>;
 }
@@ -95,7 +99,11 @@ export function startAccess(options: AccessOptions): Access {
       const record = context.tables.revocations.get(sessionKey)?.value;
       if (!record) continue;
       const { at, by } = record;
-      publishEvent("Auth.Sessions.Revoked", { sessionKey, by: by.name, at: new Date(at).toISOString(), revision }, { id: sharedEventId(at, `revoked ${sessionKey}`) });
+      publishEvent(
+        "Auth.Sessions.Revoked",
+        { sessionKey, by: by.name, at: new Date(at).toISOString(), revision },
+        { id: sharedEventId(at, `revoked ${sessionKey}`) },
+      );
     }
   });
   const callout = new Callout({

@@ -52,7 +52,15 @@ export function createAdmissionResolver({ context, sessions, sets, staleMs }: Ad
     const { principal, sessionKey, digest, revision } = grants;
     return {
       admitted: true,
-      name: { type: principal.type, principalId: principal.id, principalName: principal.name, sessionKey, digest, revision, fingerprint: set.fingerprint },
+      name: {
+        type: principal.type,
+        principalId: principal.id,
+        principalName: principal.name,
+        sessionKey,
+        digest,
+        revision,
+        fingerprint: set.fingerprint,
+      },
       permissions: set.forInbox(grants.inboxPrefix),
       set,
       grants,
@@ -63,7 +71,11 @@ export function createAdmissionResolver({ context, sessions, sets, staleMs }: Ad
     async resolve({ sessionKey, contractDigest }) {
       const stale = staleMs();
       if (stale > MAX_STALE_MS) {
-        return { admitted: false, reason: "registry_unavailable", detail: `the registry was last read ${Math.round(stale / 1_000)} s ago` };
+        return {
+          admitted: false,
+          reason: "registry_unavailable",
+          detail: `the registry was last read ${Math.round(stale / 1_000)} s ago`,
+        };
       }
       if (context.tables.instances.get(sessionKey)) {
         const grants = serviceGrants(context, sessionKey, contractDigest);
@@ -72,9 +84,18 @@ export function createAdmissionResolver({ context, sessions, sets, staleMs }: Ad
       let session = await sessions.get(sessionKey);
       // Another replica may just have stored the session under this contract.
       if (session && session.contractDigest !== contractDigest) session = await sessions.getFresh(sessionKey);
-      if (!session) return { admitted: false, reason: "session_not_found", detail: "neither an instance of a service nor a session has this key" };
+      if (!session)
+        return {
+          admitted: false,
+          reason: "session_not_found",
+          detail: "neither an instance of a service nor a session has this key",
+        };
       if (session.contractDigest !== contractDigest) {
-        return { admitted: false, reason: "contract_changed", detail: `the session was made for the contract ${session.contractDigest}` };
+        return {
+          admitted: false,
+          reason: "contract_changed",
+          detail: `the session was made for the contract ${session.contractDigest}`,
+        };
       }
       const grants = agentGrants(context, session, contractDigest);
       if (!grants.ok) return denial(grants.error);

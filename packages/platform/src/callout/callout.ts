@@ -1,5 +1,11 @@
 import type { Msg, NatsConnection, Subscription } from "@nats-io/nats-core";
-import { decodeAuthorizationRequest, encodeAuthorizationResponse, encodeUserJwt, nkeyFromSeed, xkeyFromSeed } from "@trellis/nats";
+import {
+  decodeAuthorizationRequest,
+  encodeAuthorizationResponse,
+  encodeUserJwt,
+  nkeyFromSeed,
+  xkeyFromSeed,
+} from "@trellis/nats";
 import type { AuthorizationRequest, ControlPlaneKeys, Nkey, Xkey } from "@trellis/nats";
 import { parseConnectToken, verifyConnectToken } from "@trellis/protocol";
 import type { Log } from "../log.ts";
@@ -94,7 +100,12 @@ export class Callout {
   }
 
   get counts(): CalloutCounts {
-    return { admitted: this.#admitted, denied: this.#denied, dropped: this.#dropped, queued: this.#queue.length - this.#head };
+    return {
+      admitted: this.#admitted,
+      denied: this.#denied,
+      dropped: this.#dropped,
+      queued: this.#queue.length - this.#head,
+    };
   }
 
   /** Takes no more questions and answers those it has. */
@@ -124,7 +135,9 @@ export class Callout {
       this.#running += 1;
       void this.#answer(question)
         .catch((error: unknown) => {
-          this.#options.log.error("a connection could not be judged", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+          this.#options.log.error("a connection could not be judged", {
+            error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+          });
         })
         .finally(() => {
           this.#running -= 1;
@@ -183,7 +196,11 @@ export class Callout {
     try {
       return await this.#options.resolver.resolve(checked.value);
     } catch (error) {
-      return { admitted: false, reason: "registry_unavailable", detail: error instanceof Error ? error.message : String(error) };
+      return {
+        admitted: false,
+        reason: "registry_unavailable",
+        detail: error instanceof Error ? error.message : String(error),
+      };
     }
   }
 
@@ -223,7 +240,10 @@ export class Callout {
     const now = performance.now();
     if (now - this.#toldAt < DROPS_TOLD_EVERY_MS) return;
     this.#toldAt = now;
-    this.#options.log.warn("callout questions were dropped; their clients will try again", { why, dropped: this.#droppedUntold });
+    this.#options.log.warn("callout questions were dropped; their clients will try again", {
+      why,
+      dropped: this.#droppedUntold,
+    });
     this.#droppedUntold = 0;
   }
 }

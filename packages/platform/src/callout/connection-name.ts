@@ -20,7 +20,15 @@ const PARTS = 7;
 export function encodeConnectionName(name: ConnectionName): string {
   const { type, principalName, principalId, sessionKey, digest, revision, fingerprint } = name;
   // People read the first two; the rest is for programs.
-  return [type, encodeURIComponent(principalName), encodeURIComponent(principalId), sessionKey, digest, String(revision), fingerprint].join("|");
+  return [
+    type,
+    encodeURIComponent(principalName),
+    encodeURIComponent(principalId),
+    sessionKey,
+    digest,
+    String(revision),
+    fingerprint,
+  ].join("|");
 }
 
 /** `undefined` for a connection that is no participant's: the control plane's own, an operator's tool. */
@@ -28,7 +36,15 @@ export function decodeConnectionName(text: string | undefined): ConnectionName |
   const parts = text?.split("|") ?? [];
   const [type, principalName, principalId, sessionKey, digest, revision, fingerprint] = parts;
   if (parts.length !== PARTS || (type !== "service" && type !== "user" && type !== "device")) return undefined;
-  if (!principalName || !principalId || !sessionKey || !digest || !fingerprint || !Number.isSafeInteger(Number(revision))) return undefined;
+  if (
+    !principalName ||
+    !principalId ||
+    !sessionKey ||
+    !digest ||
+    !fingerprint ||
+    !Number.isSafeInteger(Number(revision))
+  )
+    return undefined;
   try {
     return {
       type,

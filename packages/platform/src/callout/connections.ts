@@ -91,7 +91,12 @@ export class Connections implements Liveness {
         if (digests.has(name.digest)) continue;
         digests.add(name.digest);
         const { principalName, principalId, type, digest } = name;
-        yield { sessionKey, name: principalName, contractDigest: digest, ...(type === "service" ? { deployment: principalId } : {}) };
+        yield {
+          sessionKey,
+          name: principalName,
+          contractDigest: digest,
+          ...(type === "service" ? { deployment: principalId } : {}),
+        };
       }
     }
   }

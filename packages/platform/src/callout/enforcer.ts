@@ -49,7 +49,8 @@ const GOES_ON: ReadonlySet<string> = new Set([
 /** What follows for a connection from what it would be given now. */
 export function measureFor(connection: LiveConnection, verdict: Admission | Denial, sets: PermissionSets): Measure {
   if (!verdict.admitted) {
-    if (verdict.reason === "registry_unavailable" || (verdict.waiting !== undefined && GOES_ON.has(verdict.waiting))) return { do: "nothing" };
+    if (verdict.reason === "registry_unavailable" || (verdict.waiting !== undefined && GOES_ON.has(verdict.waiting)))
+      return { do: "nothing" };
     return { do: "kick", reason: verdict.reason };
   }
   const { fingerprint } = connection.name;
@@ -83,16 +84,24 @@ export class Enforcer {
     this.#stops = [
       connections.onChange({
         opened: (connection) => {
-          publishEvent("Auth.Connections.Opened", { connection: describeConnection(connection), at: new Date(connection.openedAt).toISOString() }, {
-            id: sharedEventId(connection.openedAt, `opened ${connection.id}`),
-          });
+          publishEvent(
+            "Auth.Connections.Opened",
+            { connection: describeConnection(connection), at: new Date(connection.openedAt).toISOString() },
+            {
+              id: sharedEventId(connection.openedAt, `opened ${connection.id}`),
+            },
+          );
           this.#look([connection]);
         },
         closed: (connection, reason, at) => {
           this.#forget(connection.id);
-          publishEvent("Auth.Connections.Closed", { connection: describeConnection(connection), at: new Date(at).toISOString(), reason }, {
-            id: sharedEventId(connection.openedAt, `closed ${connection.id}`),
-          });
+          publishEvent(
+            "Auth.Connections.Closed",
+            { connection: describeConnection(connection), at: new Date(at).toISOString(), reason },
+            {
+              id: sharedEventId(connection.openedAt, `closed ${connection.id}`),
+            },
+          );
         },
       }),
       changes.onChange((change) => this.#look(this.#concerned(change))),
@@ -158,7 +167,10 @@ export class Enforcer {
       try {
         await this.#judge(connection);
       } catch (error) {
-        this.#options.log.error("a connection could not be looked at again; the next sweep will", { connection: id, error: messageOf(error) });
+        this.#options.log.error("a connection could not be looked at again; the next sweep will", {
+          connection: id,
+          error: messageOf(error),
+        });
       }
       done += 1;
       if (done % CHUNK === 0) await nextTurn();
@@ -187,7 +199,8 @@ export class Enforcer {
     if (!connections.get(connection.id) || this.#closed) return;
     const { sessionKey, digest } = connection.name;
     const measure = measureFor(connection, await resolver.resolve({ sessionKey, contractDigest: digest }), sets);
-    if (measure.do !== "nothing") await this.#kick(connection, measure.do === "kick" ? measure.reason : "permissions_outdated");
+    if (measure.do !== "nothing")
+      await this.#kick(connection, measure.do === "kick" ? measure.reason : "permissions_outdated");
   }
 
   async #kick(connection: LiveConnection, reason: string): Promise<boolean> {
@@ -195,13 +208,26 @@ export class Enforcer {
     try {
       if (!(await kick(connection))) return false;
     } catch (error) {
-      log.warn("a connection could not be kicked; the next sweep tries again", { connection: connection.id, reason, error: messageOf(error) });
+      log.warn("a connection could not be kicked; the next sweep tries again", {
+        connection: connection.id,
+        reason,
+        error: messageOf(error),
+      });
       return false;
     }
-    log.info("a connection was kicked", { connection: connection.id, sessionKey: connection.name.sessionKey, principal: connection.name.principalName, reason });
-    publishEvent("Auth.Connections.Kicked", { connection: describeConnection(connection), at: new Date().toISOString(), reason }, {
-      id: sharedEventId(connection.openedAt, `kicked ${connection.id}`),
+    log.info("a connection was kicked", {
+      connection: connection.id,
+      sessionKey: connection.name.sessionKey,
+      principal: connection.name.principalName,
+      reason,
     });
+    publishEvent(
+      "Auth.Connections.Kicked",
+      { connection: describeConnection(connection), at: new Date().toISOString(), reason },
+      {
+        id: sharedEventId(connection.openedAt, `kicked ${connection.id}`),
+      },
+    );
     return true;
   }
 

@@ -52,7 +52,13 @@ export class PermissionSets {
     const aliases = Object.keys(uses)
       .sort()
       .map((alias) => `${alias}:${this.#number(uses[alias])}`);
-    return [JSON.stringify(plain), this.#number(manifest), this.#number(bindings), aliases.join(), [...capabilities].sort().join()].join(" ");
+    return [
+      JSON.stringify(plain),
+      this.#number(manifest),
+      this.#number(bindings),
+      aliases.join(),
+      [...capabilities].sort().join(),
+    ].join(" ");
   }
 
   /** A number for an object: the registry and the catalogue replace objects, they never change them. */
@@ -76,7 +82,10 @@ function permissionSet(permissions: Permissions): PermissionSet {
   const publish = texts(permissions.publish);
   const subscribe = texts(permissions.subscribe);
   const rules = new Set([...publish.map((text) => `publish ${text}`), ...subscribe.map((text) => `subscribe ${text}`)]);
-  const fingerprint = createHash("sha256").update([...rules].sort().join("\n")).digest("base64url").slice(0, 16);
+  const fingerprint = createHash("sha256")
+    .update([...rules].sort().join("\n"))
+    .digest("base64url")
+    .slice(0, 16);
   return {
     fingerprint,
     rules,
@@ -85,7 +94,11 @@ function permissionSet(permissions: Permissions): PermissionSet {
 }
 
 function open(subjects: readonly string[], inboxPrefix: string): SubjectPermissions {
-  return { allow: subjects.map((subject) => (subject.startsWith(ANY_INBOX) ? inboxPrefix + subject.slice(ANY_INBOX.length) : subject)) };
+  return {
+    allow: subjects.map((subject) =>
+      subject.startsWith(ANY_INBOX) ? inboxPrefix + subject.slice(ANY_INBOX.length) : subject,
+    ),
+  };
 }
 
 function texts(rules: readonly PermissionRule[]): readonly string[] {

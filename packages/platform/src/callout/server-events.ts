@@ -90,14 +90,17 @@ export class ServerEvents {
       this.#missed.set(serverId, missed);
       if (missed < MISSED_SWEEPS) continue;
       this.#missed.delete(serverId);
-      for (const connection of connections.all()) if (connection.serverId === serverId) connections.remove(connection.id, "its server is gone", Date.now());
+      for (const connection of connections.all())
+        if (connection.serverId === serverId) connections.remove(connection.id, "its server is gone", Date.now());
     }
   }
 
   /** Ends one connection; `false` when it is gone already. */
   async kick(connection: Pick<LiveConnection, "serverId" | "cid">): Promise<boolean> {
     const { serverId, cid } = connection;
-    const answer = await this.#options.nc.request(`$SYS.REQ.SERVER.${serverId}.KICK`, JSON.stringify({ cid }), { timeout: 2_000 });
+    const answer = await this.#options.nc.request(`$SYS.REQ.SERVER.${serverId}.KICK`, JSON.stringify({ cid }), {
+      timeout: 2_000,
+    });
     return parse(answer)["error"] === undefined;
   }
 
@@ -114,7 +117,10 @@ export class ServerEvents {
       try {
         await this.sweep();
       } catch (error) {
-        if (!signal.aborted) this.#options.log.warn("connections could not be listed", { error: error instanceof Error ? error.message : String(error) });
+        if (!signal.aborted)
+          this.#options.log.warn("connections could not be listed", {
+            error: error instanceof Error ? error.message : String(error),
+          });
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, this.#options.sweepMs ?? SWEEP_MS);
@@ -132,7 +138,11 @@ export class ServerEvents {
     const { nc, account } = this.#options;
     const body = JSON.stringify({ auth: true, limit: PAGE, offset });
     const answers: ServerAnswer[] = [];
-    const messages = await nc.requestMany(`$SYS.REQ.ACCOUNT.${account}.CONNZ`, body, { strategy: "stall", stall: 300, maxWait: ANSWER_MS });
+    const messages = await nc.requestMany(`$SYS.REQ.ACCOUNT.${account}.CONNZ`, body, {
+      strategy: "stall",
+      stall: 300,
+      maxWait: ANSWER_MS,
+    });
     for await (const message of messages) {
       const answer = readListing(parse(message));
       if (answer) answers.push(answer);
@@ -152,7 +162,11 @@ export class ServerEvents {
     const client = fields(event["client"]);
     const at = Date.parse(String(client["stop"]));
     if (typeof serverId !== "string" || typeof client["id"] !== "number") return;
-    this.#options.connections.remove(`${serverId}.${client["id"]}`, String(event["reason"] ?? "closed"), Number.isNaN(at) ? Date.now() : at);
+    this.#options.connections.remove(
+      `${serverId}.${client["id"]}`,
+      String(event["reason"] ?? "closed"),
+      Number.isNaN(at) ? Date.now() : at,
+    );
   }
 }
 

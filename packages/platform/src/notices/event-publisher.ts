@@ -20,7 +20,10 @@ export function createEventPublisher(nc: NatsConnection, log: Log): PublishEvent
     try {
       nc.publish(subject, encoder.encode(JSON.stringify(payload)), { headers: head });
     } catch (error) {
-      log.warn("an event could not be sent", { event: name, error: error instanceof Error ? error.message : String(error) });
+      log.warn("an event could not be sent", {
+        event: name,
+        error: error instanceof Error ? error.message : String(error),
+      });
     }
   };
 }

@@ -1,5 +1,12 @@
 import type { NatsConnection } from "@nats-io/nats-core";
-import { AUTH_CHANGES, encodeAuthChange, encodeSessionNotice, inboxPrefix, sessionNoticeSubject, TRELLIS_SUBJECTS } from "@trellis/protocol";
+import {
+  AUTH_CHANGES,
+  encodeAuthChange,
+  encodeSessionNotice,
+  inboxPrefix,
+  sessionNoticeSubject,
+  TRELLIS_SUBJECTS,
+} from "@trellis/protocol";
 import type { SessionNotice } from "@trellis/protocol";
 import type { Log } from "../log.ts";
 import type { SecurityChange, SecurityChanges } from "./security-changes.ts";
@@ -49,15 +56,27 @@ export class NoticePublisher {
     const { changes, origin, staleMs } = this.#options;
     if (staleMs() > MAX_STALE_MS) return;
     const { revision, epoch } = changes;
-    this.#publish(TRELLIS_SUBJECTS.authChanges, encodeAuthChange({ kind: "beat", origin, previous: revision, revision, epoch }));
+    this.#publish(
+      TRELLIS_SUBJECTS.authChanges,
+      encodeAuthChange({ kind: "beat", origin, previous: revision, revision, epoch }),
+    );
   }
 
   #tell(change: SecurityChange): void {
     const { previous, revision, epoch, affected } = change;
-    const named = affected !== "everybody" && affected.sessions.length + affected.principals.length + affected.deployments.length <= MAX_NAMED;
+    const named =
+      affected !== "everybody" &&
+      affected.sessions.length + affected.principals.length + affected.deployments.length <= MAX_NAMED;
     this.#publish(
       TRELLIS_SUBJECTS.authChanges,
-      encodeAuthChange({ kind: "change", origin: this.#options.origin, previous, revision, epoch, ...(named ? affected : {}) }),
+      encodeAuthChange({
+        kind: "change",
+        origin: this.#options.origin,
+        previous,
+        revision,
+        epoch,
+        ...(named ? affected : {}),
+      }),
     );
     for (const sessionKey of change.revoked) this.notify(sessionKey, { type: "revoked", revision });
   }
@@ -67,7 +86,10 @@ export class NoticePublisher {
       this.#options.nc.publish(subject, data);
     } catch (error) {
       // The connection is closed: receivers notice the silence and ask.
-      this.#options.log.warn("a notice could not be sent", { subject, error: error instanceof Error ? error.message : String(error) });
+      this.#options.log.warn("a notice could not be sent", {
+        subject,
+        error: error instanceof Error ? error.message : String(error),
+      });
     }
   }
 }

@@ -136,7 +136,9 @@ export class SecurityChanges {
           everybody = true;
       }
     }
-    return everybody ? "everybody" : { sessions: [...sessions], principals: [...principals], deployments: [...deployments] };
+    return everybody
+      ? "everybody"
+      : { sessions: [...sessions], principals: [...principals], deployments: [...deployments] };
   }
 
   #offerOf(authority: Authority): string {

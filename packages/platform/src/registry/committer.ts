@@ -38,7 +38,8 @@ const BATCH_NOT_STORED = new Set([10176, 10210, 10211]);
  */
 export async function commit(nc: NatsConnection, attempt: Attempt, options: CommitOptions): Promise<Outcome> {
   const { writes } = attempt;
-  if (writes.length > MAX_WRITES) throw new RangeError(`A transaction of ${writes.length} records; the most is ${MAX_WRITES}.`);
+  if (writes.length > MAX_WRITES)
+    throw new RangeError(`A transaction of ${writes.length} records; the most is ${MAX_WRITES}.`);
   const of = writes.length;
   try {
     for (const [index, write] of writes.entries()) {
@@ -54,7 +55,8 @@ export async function commit(nc: NatsConnection, attempt: Attempt, options: Comm
       });
       const headers = headersOf({
         "Nats-Expected-Last-Subject-Sequence": String(write.expected),
-        "Nats-Expected-Last-Sequence": index === 0 && attempt.expectedRevision !== undefined ? String(attempt.expectedRevision) : undefined,
+        "Nats-Expected-Last-Sequence":
+          index === 0 && attempt.expectedRevision !== undefined ? String(attempt.expectedRevision) : undefined,
         "Nats-TTL": ttlHeader(write.kind === "delete" ? options.deletedTtlMs : write.ttlMs),
         ...(of > 1
           ? {

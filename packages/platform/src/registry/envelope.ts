@@ -40,8 +40,17 @@ export function decodeEnvelope(data: Uint8Array): Envelope | undefined {
   try {
     const parsed: unknown = JSON.parse(decoder.decode(data));
     if (typeof parsed !== "object" || parsed === null) return undefined;
-    const { version, tx, part = 1, of = 1, after = [], deleted = false, value }: { readonly [member: string]: unknown } = { ...parsed };
-    if (typeof version !== "number" || typeof tx !== "string" || typeof part !== "number" || typeof of !== "number") return undefined;
+    const {
+      version,
+      tx,
+      part = 1,
+      of = 1,
+      after = [],
+      deleted = false,
+      value,
+    }: { readonly [member: string]: unknown } = { ...parsed };
+    if (typeof version !== "number" || typeof tx !== "string" || typeof part !== "number" || typeof of !== "number")
+      return undefined;
     if (!Array.isArray(after) || typeof deleted !== "boolean") return undefined;
     return { version, tx, part, of, after: after.filter((item) => typeof item === "string"), deleted, value };
   } catch {

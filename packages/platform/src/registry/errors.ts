@@ -3,7 +3,9 @@ export class RegistryBusyError extends Error {
   readonly code = "registry_busy";
 
   constructor(attempts: number) {
-    super(`The records were changed by others ${attempts} times in a row while they were being changed here. Nothing was stored; try again.`);
+    super(
+      `The records were changed by others ${attempts} times in a row while they were being changed here. Nothing was stored; try again.`,
+    );
     this.name = "RegistryBusyError";
   }
 }
@@ -16,7 +18,9 @@ export class RegistryUnavailableError extends Error {
   constructor(outcome: "not stored" | "unknown", detail: string, options?: ErrorOptions) {
     super(
       `The registry does not answer (${detail}). ${
-        outcome === "not stored" ? "Nothing was stored" : "Whether the change was stored is not known: look before repeating it"
+        outcome === "not stored"
+          ? "Nothing was stored"
+          : "Whether the change was stored is not known: look before repeating it"
       }.`,
       options,
     );

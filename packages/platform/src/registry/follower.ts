@@ -103,7 +103,7 @@ export class Follower {
     const from = this.#view.revision;
     if (created !== this.#epoch || lastSeq < from || lastSeq - from > MAX_PULLED) return;
     const records: IncomingRecord[] = [];
-    for (let seq = from + 1; seq <= lastSeq; ) {
+    for (let seq = from + 1; seq <= lastSeq;) {
       const message = await storedMessage(this.#nc, REGISTRY_STREAM, { seq, next_by_subj: REGISTRY_SUBJECTS });
       if (!message || message.seq > lastSeq) break;
       seq = message.seq + 1;
@@ -146,7 +146,8 @@ export class Follower {
     const rebuilt = !first && (state.created !== this.#epoch || state.lastSeq < this.#view.revision);
     const awayMs = performance.now() - this.#currentAt;
     const listing = first || rebuilt || awayMs > this.#options.markerTtlMs / 2;
-    if (!first && listing) this.#options.log.info("the registry view lists everything again", { rebuilt, awayMs: Math.round(awayMs) });
+    if (!first && listing)
+      this.#options.log.info("the registry view lists everything again", { rebuilt, awayMs: Math.round(awayMs) });
 
     const failed = Promise.withResolvers<never>();
     const name = `view-${crypto.randomUUID()}`;
@@ -176,23 +177,30 @@ export class Follower {
     this.#closing.signal.addEventListener("abort", closed, { once: true });
     failed.promise.catch(() => undefined);
     try {
-      const created = await jsApi<{ num_pending: number }>(this.#nc, `CONSUMER.CREATE.${REGISTRY_STREAM}.${name}.${REGISTRY_SUBJECTS}`, {
-        stream_name: REGISTRY_STREAM,
-        action: "create",
-        config: {
-          name,
-          deliver_subject: inbox,
-          ...(listing ? { deliver_policy: "last_per_subject" } : { deliver_policy: "by_start_sequence", opt_start_seq: this.#view.revision + 1 }),
-          filter_subject: REGISTRY_SUBJECTS,
-          ack_policy: "none",
-          max_deliver: 1,
-          idle_heartbeat: HEARTBEAT_MS * 1e6,
-          flow_control: true,
-          num_replicas: 1,
-          mem_storage: true,
-          inactive_threshold: INACTIVE_MS * 1e6,
+      const created = await jsApi<{ num_pending: number }>(
+        this.#nc,
+        `CONSUMER.CREATE.${REGISTRY_STREAM}.${name}.${REGISTRY_SUBJECTS}`,
+        {
+          stream_name: REGISTRY_STREAM,
+          action: "create",
+          config: {
+            name,
+            deliver_subject: inbox,
+            ...(listing
+              ? { deliver_policy: "last_per_subject" }
+              : { deliver_policy: "by_start_sequence", opt_start_seq: this.#view.revision + 1 }),
+            filter_subject: REGISTRY_SUBJECTS,
+            ack_policy: "none",
+            max_deliver: 1,
+            idle_heartbeat: HEARTBEAT_MS * 1e6,
+            flow_control: true,
+            num_replicas: 1,
+            mem_storage: true,
+            inactive_threshold: INACTIVE_MS * 1e6,
+          },
         },
-      }, API_TIMEOUT_MS);
+        API_TIMEOUT_MS,
+      );
       if (created.num_pending === 0) reader.nothingPending();
       await failed.promise;
     } finally {
@@ -201,7 +209,8 @@ export class Follower {
       stopWatching();
       subscription.unsubscribe();
       // Best effort: the server forgets it by itself.
-      if (!this.#nc.isClosed()) void jsApi(this.#nc, `CONSUMER.DELETE.${REGISTRY_STREAM}.${name}`, undefined, 1_000).catch(() => undefined);
+      if (!this.#nc.isClosed())
+        void jsApi(this.#nc, `CONSUMER.DELETE.${REGISTRY_STREAM}.${name}`, undefined, 1_000).catch(() => undefined);
     }
   }
 
@@ -262,7 +271,10 @@ class Reader {
     const key = parseRecordSubject(message.subject);
     const envelope = decodeEnvelope(message.data);
     if (!key || !envelope) {
-      this.#options.log.error("a message in the registry is not a record and is passed over", { subject: message.subject, sequence: delivery.seq });
+      this.#options.log.error("a message in the registry is not a record and is passed over", {
+        subject: message.subject,
+        sequence: delivery.seq,
+      });
       if (delivery.pending === 0) this.nothingPending(delivery.seq);
       return;
     }

@@ -11,7 +11,10 @@ export class JetStreamApiError extends Error {
   readonly code: number;
   readonly errCode: number;
 
-  constructor(subject: string, error: { readonly code: number; readonly err_code?: number; readonly description?: string }) {
+  constructor(
+    subject: string,
+    error: { readonly code: number; readonly err_code?: number; readonly description?: string },
+  ) {
     super(`JetStream refused ${subject}: ${error.description ?? "no description"} (${error.err_code ?? error.code})`);
     this.name = "JetStreamApiError";
     this.code = error.code;
@@ -72,10 +75,19 @@ const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
 
 /** One request to the JetStream API; throws `JetStreamApiError` when the answer is an error. */
-export async function jsApi<T>(nc: NatsConnection, subject: string, body?: unknown, timeoutMs = API_TIMEOUT_MS): Promise<T> {
-  const message = await nc.request(`$JS.API.${subject}`, body === undefined ? EMPTY : encoder.encode(JSON.stringify(body)), {
-    timeout: timeoutMs,
-  });
+export async function jsApi<T>(
+  nc: NatsConnection,
+  subject: string,
+  body?: unknown,
+  timeoutMs = API_TIMEOUT_MS,
+): Promise<T> {
+  const message = await nc.request(
+    `$JS.API.${subject}`,
+    body === undefined ? EMPTY : encoder.encode(JSON.stringify(body)),
+    {
+      timeout: timeoutMs,
+    },
+  );
   const answer = message.json<T & ApiAnswer>();
   if (answer.error) throw new JetStreamApiError(subject, answer.error);
   return answer;
@@ -88,7 +100,13 @@ export async function streamState(nc: NatsConnection, stream: string): Promise<S
     state: { first_seq: number; last_seq: number; messages: number };
   }>(nc, `STREAM.INFO.${stream}`);
   const { state } = info;
-  return { created: info.created, firstSeq: state.first_seq, lastSeq: state.last_seq, messages: state.messages, config: info.config };
+  return {
+    created: info.created,
+    firstSeq: state.first_seq,
+    lastSeq: state.last_seq,
+    messages: state.messages,
+    config: info.config,
+  };
 }
 
 /** Asks the stream's leader, so the answer is never older than an acknowledged write. */
@@ -129,7 +147,11 @@ function readAck(subject: string, message: Msg): PublishAck {
   const answer = message.json<ApiAnswer & { seq?: number; duplicate?: boolean; count?: number }>();
   if (answer.error) throw new JetStreamApiError(subject, answer.error);
   if (answer.seq === undefined) throw new Error(`JetStream acknowledged ${subject} without a sequence.`);
-  return { seq: answer.seq, duplicate: answer.duplicate === true, ...(answer.count === undefined ? {} : { count: answer.count }) };
+  return {
+    seq: answer.seq,
+    duplicate: answer.duplicate === true,
+    ...(answer.count === undefined ? {} : { count: answer.count }),
+  };
 }
 
 /** Headers from plain pairs. */

@@ -3,7 +3,12 @@ import type { Entry, Revision, Table, TableDefinition } from "./registry.ts";
 /** What the view knows of one subject: a record, a record it cannot read, or that there was one. */
 export type Slot<T> =
   | { readonly state: "present"; readonly entry: Entry<T>; readonly after: readonly string[] }
-  | { readonly state: "unreadable"; readonly revision: Revision; readonly why: string; readonly after: readonly string[] }
+  | {
+      readonly state: "unreadable";
+      readonly revision: Revision;
+      readonly why: string;
+      readonly after: readonly string[];
+    }
   | { readonly state: "deleted"; readonly revision: Revision; readonly at: number; readonly after: readonly string[] };
 
 /** One table in memory with its secondary indexes. */
@@ -55,17 +60,27 @@ export class MemoryTable<T> implements Table<T> {
   /** Newest revision of any record or marker. */
   newest(): Revision {
     let newest = 0;
-    for (const slot of this.#slots.values()) newest = Math.max(newest, slot.state === "present" ? slot.entry.revision : slot.revision);
+    for (const slot of this.#slots.values())
+      newest = Math.max(newest, slot.state === "present" ? slot.entry.revision : slot.revision);
     return newest;
   }
 
-  put(id: string, revision: Revision, written: { readonly value: unknown; readonly version: number; readonly after: readonly string[] }): void {
+  put(
+    id: string,
+    revision: Revision,
+    written: { readonly value: unknown; readonly version: number; readonly after: readonly string[] },
+  ): void {
     const { after } = written;
     try {
       const value = this.definition.decode(written.value, written.version);
       this.#replace(id, { state: "present", entry: { id, revision, value }, after });
     } catch (error) {
-      this.#replace(id, { state: "unreadable", revision, why: error instanceof Error ? error.message : String(error), after });
+      this.#replace(id, {
+        state: "unreadable",
+        revision,
+        why: error instanceof Error ? error.message : String(error),
+        after,
+      });
     }
   }
 

@@ -58,7 +58,10 @@ export async function openRegistry(options: RegistryOptions): Promise<OpenRegist
 }
 
 /** The stream of the registry: one message a subject, no direct reads, nobody may purge. */
-export function registryStreamConfig(replicas: number, markerTtlMs: number): { readonly name: string; readonly [option: string]: unknown } {
+export function registryStreamConfig(
+  replicas: number,
+  markerTtlMs: number,
+): { readonly name: string; readonly [option: string]: unknown } {
   return {
     name: REGISTRY_STREAM,
     description: "Durable records of the Trellis control plane",
@@ -101,7 +104,8 @@ class StreamRegistry implements OpenRegistry {
     this.#limits = { ...DEFAULTS, ...limits };
     this.#view = new View({
       onListenerError: (error) => this.#log.error("a listener of the registry failed", { error: messageOf(error) }),
-      onUnreadable: (table, id, why) => this.#log.error("a record cannot be read and counts as absent", { table, id, why }),
+      onUnreadable: (table, id, why) =>
+        this.#log.error("a record cannot be read and counts as absent", { table, id, why }),
     });
   }
 
@@ -179,10 +183,16 @@ class StreamRegistry implements OpenRegistry {
     return mine;
   }
 
-  #attempts<R>(decide: (tx: Transaction) => R, only: 1): Promise<{ readonly result: R; readonly revision: Revision } | undefined>;
+  #attempts<R>(
+    decide: (tx: Transaction) => R,
+    only: 1,
+  ): Promise<{ readonly result: R; readonly revision: Revision } | undefined>;
   #attempts<R>(decide: (tx: Transaction) => R, only: 0): Promise<{ readonly result: R; readonly revision: Revision }>;
   /** Runs the decision until it is stored. `only` 1: gives up quietly after one conflict. */
-  async #attempts<R>(decide: (tx: Transaction) => R, only: 0 | 1): Promise<{ readonly result: R; readonly revision: Revision } | undefined> {
+  async #attempts<R>(
+    decide: (tx: Transaction) => R,
+    only: 0 | 1,
+  ): Promise<{ readonly result: R; readonly revision: Revision } | undefined> {
     const { maxAttempts, unavailableAfterMs } = this.#limits;
     const deadline = performance.now() + unavailableAfterMs;
     /** Attempts that may have been stored without our hearing of it, with what they decided. */
@@ -216,7 +226,11 @@ class StreamRegistry implements OpenRegistry {
           break;
         case "unsent":
           if (performance.now() > deadline) {
-            throw new RegistryUnavailableError(uncertain.length > 0 ? "unknown" : "not stored", messageOf(outcome.error), { cause: outcome.error });
+            throw new RegistryUnavailableError(
+              uncertain.length > 0 ? "unknown" : "not stored",
+              messageOf(outcome.error),
+              { cause: outcome.error },
+            );
           }
           await sleep(100);
           break;
@@ -262,8 +276,13 @@ class StreamRegistry implements OpenRegistry {
       const slot = this.#view.slot(write.table, write.id);
       if (slot?.state === "present" || slot?.state === "unreadable") continue;
       const subject = recordSubject(write.table, write.id);
-      const stored = await this.#untilAnswered(() => storedMessage(this.#nc, REGISTRY_STREAM, { last_by_subj: subject }), deadline, fate);
-      if (stored === undefined || stored.seq <= this.#view.revision) this.#view.correctMarker(write.table, write.id, stored?.seq);
+      const stored = await this.#untilAnswered(
+        () => storedMessage(this.#nc, REGISTRY_STREAM, { last_by_subj: subject }),
+        deadline,
+        fate,
+      );
+      if (stored === undefined || stored.seq <= this.#view.revision)
+        this.#view.correctMarker(write.table, write.id, stored?.seq);
     }
   }
 

@@ -61,7 +61,8 @@ export class StagedTransaction implements Transaction {
       found.delete(write.id);
       if (write.kind === "delete") continue;
       const value = write.value as T;
-      if (indexes?.[index]?.(value).includes(key)) found.set(write.id, { id: write.id, revision: write.expected, value });
+      if (indexes?.[index]?.(value).includes(key))
+        found.set(write.id, { id: write.id, revision: write.expected, value });
     }
     return [...found.values()];
   }
@@ -89,6 +90,8 @@ export class StagedTransaction implements Transaction {
     const { name, version } = table.definition;
     const slot = this.#view.slot(name, id);
     if (slot?.state === "unreadable") throw new RecordUnreadableError(name, id, slot.why);
+    // What cannot be read again must not be stored: nobody could change it any more. Throws where the mistake is.
+    if (write.kind === "put") table.definition.decode(JSON.parse(JSON.stringify(write.value)), version);
     this.#writes.set(keyOf(name, id), {
       table: name,
       id,

@@ -89,11 +89,13 @@ export class View {
       else listed.set(record.table, new Set([record.id]));
     }
     for (const [name, table] of this.#tables) {
-      for (const id of [...table.ids()]) {
+      // A copy: records are forgotten on the way.
+      for (const id of Array.from(table.ids())) {
         const slot = table.slot(id);
         if (slot === undefined || (!rebuilt && listed.get(name)?.has(id))) continue;
         table.forget(id);
-        if (slot.state !== "deleted" && !listed.get(name)?.has(id)) changes.push({ table: name, id, revision, deleted: true });
+        if (slot.state !== "deleted" && !listed.get(name)?.has(id))
+          changes.push({ table: name, id, revision, deleted: true });
       }
     }
     for (const record of listing) {
@@ -188,7 +190,11 @@ export class View {
     const { table: name, id, seq, envelope } = record;
     let table = this.#tables.get(name);
     if (!table) {
-      table = new MemoryTable<unknown>({ name, version: 0, decode: (value, version): Unclaimed => ({ value, version }) });
+      table = new MemoryTable<unknown>({
+        name,
+        version: 0,
+        decode: (value, version): Unclaimed => ({ value, version }),
+      });
       this.#tables.set(name, table);
       this.#unclaimed.add(name);
     }

@@ -25,9 +25,21 @@ export async function revokeSession(
     if (tx.get(tables.revocations, sessionKey)) return;
     const now = context.now();
     // The key of an instance stays registered, so its revocation stays too.
-    const registered = tx.get(tables.instances, sessionKey) !== undefined || tx.get(tables.userKeys, sessionKey) !== undefined;
-    tx.put(tables.revocations, sessionKey, { sessionKey, at: now, by, reason }, registered ? {} : { ttlMs: longestLifeMs });
-    recordAudit(tx, tables.outbox, { now, actor: by, action: "session.revoke", target: sessionKey, detail: { reason } });
+    const registered =
+      tx.get(tables.instances, sessionKey) !== undefined || tx.get(tables.userKeys, sessionKey) !== undefined;
+    tx.put(
+      tables.revocations,
+      sessionKey,
+      { sessionKey, at: now, by, reason },
+      registered ? {} : { ttlMs: longestLifeMs },
+    );
+    recordAudit(tx, tables.outbox, {
+      now,
+      actor: by,
+      action: "session.revoke",
+      target: sessionKey,
+      detail: { reason },
+    });
   });
   // The revocation stands; a session that could not be removed ends by itself.
   await sessions.remove(sessionKey).catch(() => undefined);

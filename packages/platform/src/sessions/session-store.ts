@@ -115,7 +115,10 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
         if (current) await write({ ...current.session, lastSeenAt: now() }, current.sequence);
       })()
         .catch((error: unknown) => {
-          if (!isConflict(error)) log.warn("a session in use could not be extended; it is tried again at its next use", { error: String(error) });
+          if (!isConflict(error))
+            log.warn("a session in use could not be extended; it is tried again at its next use", {
+              error: String(error),
+            });
         })
         .finally(() => touching.delete(sessionKey));
     },
@@ -124,7 +127,9 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
       cache.delete(sessionKey);
       if (!current) return;
       // An empty message that lasts a second: the stream needs no permission to delete.
-      await publishStored(nc, subjectOf(current.session), new Uint8Array(0), { headers: headersOf({ "Nats-TTL": "1s" }) });
+      await publishStored(nc, subjectOf(current.session), new Uint8Array(0), {
+        headers: headersOf({ "Nats-TTL": "1s" }),
+      });
     },
     async list({ userId, cursor, limit }) {
       const filter = `session.*.${userId === undefined ? "*" : encodeToken(userId)}`;
@@ -152,9 +157,17 @@ function parseSession(data: Uint8Array): AgentSession | undefined {
   try {
     const value: unknown = JSON.parse(decoder.decode(data));
     if (typeof value !== "object" || value === null) return undefined;
-    const { sessionKey, userId, userKey, contractDigest, createdAt, lastSeenAt }: { readonly [member: string]: unknown } = { ...value };
+    const {
+      sessionKey,
+      userId,
+      userKey,
+      contractDigest,
+      createdAt,
+      lastSeenAt,
+    }: { readonly [member: string]: unknown } = { ...value };
     if (typeof sessionKey !== "string" || typeof userId !== "string" || typeof userKey !== "string") return undefined;
-    if (typeof contractDigest !== "string" || typeof createdAt !== "number" || typeof lastSeenAt !== "number") return undefined;
+    if (typeof contractDigest !== "string" || typeof createdAt !== "number" || typeof lastSeenAt !== "number")
+      return undefined;
     return { sessionKey, userId, userKey, contractDigest, createdAt, lastSeenAt };
   } catch {
     return undefined;

@@ -17,7 +17,11 @@ export function createVerifier(maxKeys: number = MAX_KEYS): (...input: Parameter
   const keyOf = (sessionKey: string): KeyObject => {
     const known = keys.get(sessionKey);
     if (known) return known;
-    const key = createPublicKey({ key: Buffer.concat([SPKI_ED25519, Buffer.from(sessionKey, "base64url")]), format: "der", type: "spki" });
+    const key = createPublicKey({
+      key: Buffer.concat([SPKI_ED25519, Buffer.from(sessionKey, "base64url")]),
+      format: "der",
+      type: "spki",
+    });
     const oldest = keys.size >= maxKeys ? keys.keys().next().value : undefined;
     if (oldest !== undefined) keys.delete(oldest);
     keys.set(sessionKey, key);

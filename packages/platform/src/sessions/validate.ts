@@ -1,5 +1,14 @@
 import { decodeBase64url } from "@trellis/contracts";
-import { inboxPrefix, isDigest, isSeconds, isSessionKey, isSignature, parseRequestId, proofDigest, replayError } from "@trellis/protocol";
+import {
+  inboxPrefix,
+  isDigest,
+  isSeconds,
+  isSessionKey,
+  isSignature,
+  parseRequestId,
+  proofDigest,
+  replayError,
+} from "@trellis/protocol";
 import type { AuthReason, ReplayWindow } from "@trellis/protocol";
 import type { ControlContext } from "../authority/context.ts";
 import { agentGrants, serviceGrants } from "../authority/grants.ts";
@@ -59,7 +68,9 @@ const REMEMBERED_QUESTIONS = 20_000;
  * request is no replay when the same service asks: it lost the answer, or the answer was too old to be believed. It
  * throws (retry) when it cannot tell, which is not a refusal.
  */
-export function createRequestValidator(options: ValidatorOptions): (input: ValidateInput, asker?: string) => Promise<ValidateOutput> {
+export function createRequestValidator(
+  options: ValidatorOptions,
+): (input: ValidateInput, asker?: string) => Promise<ValidateOutput> {
   const { context, sessions, replay, verify, digestOf, leaseMs, staleMs } = options;
   const askers = new Map<string, string>();
 
@@ -72,8 +83,10 @@ export function createRequestValidator(options: ValidatorOptions): (input: Valid
     const hash = decodeBase64url(input.payloadHash);
     const id = parseRequestId(requestId);
     if (!isSessionKey(sessionKey)) return refuse("missing_session_key");
-    if (!isDigest(input.payloadHash) || !hash || !isSignature(proof) || !isSeconds(iat) || !id) return refuse("invalid_signature");
-    if (!verify(sessionKey, proofDigest({ sessionKey, subject, payload: { hash }, iat, requestId }, sha256), proof)) return refuse("invalid_signature");
+    if (!isDigest(input.payloadHash) || !hash || !isSignature(proof) || !isSeconds(iat) || !id)
+      return refuse("invalid_signature");
+    if (!verify(sessionKey, proofDigest({ sessionKey, subject, payload: { hash }, iat, requestId }, sha256), proof))
+      return refuse("invalid_signature");
 
     const question = `${sessionKey} ${requestId}`;
     const verdict = replay.accept({ sessionKey, id, iat }, context.now());
@@ -90,7 +103,8 @@ export function createRequestValidator(options: ValidatorOptions): (input: Valid
 
     const grants = await grantsOf(sessionKey);
     if (typeof grants === "string") return refuse(grants);
-    for (const capability of input.capabilities ?? []) if (!grants.capabilities.has(capability)) return refuse("insufficient_permissions");
+    for (const capability of input.capabilities ?? [])
+      if (!grants.capabilities.has(capability)) return refuse("insufficient_permissions");
     const { principal, contractId, deployment } = grants;
     return {
       allowed: true,
@@ -106,7 +120,8 @@ export function createRequestValidator(options: ValidatorOptions): (input: Valid
   async function grantsOf(sessionKey: string): Promise<Grants | AuthReason> {
     const instance = context.tables.instances.get(sessionKey)?.value;
     if (instance) {
-      const digest = digestOf(sessionKey) ?? context.tables.authorities.get(instance.deployment)?.value.materialized?.digest;
+      const digest =
+        digestOf(sessionKey) ?? context.tables.authorities.get(instance.deployment)?.value.materialized?.digest;
       if (digest === undefined) return "approval_required";
       const grants = serviceGrants(context, sessionKey, digest);
       return grants.ok ? grants.value : authReason(grants.error);

@@ -1,6 +1,6 @@
 import { contractDigest, type Manifest } from "@trellis/contracts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { acceptPlan } from "../src/authority/proposals.ts";
+import { acceptPlan } from "../src/authority/decisions.ts";
 import { createReconciler } from "../src/authority/reconciler.ts";
 import { type Bootstrap, createBootstrap } from "../src/bootstrap/bootstrap.ts";
 import { createDeployment, updateDeployment } from "../src/deployments/deployment-commands.ts";

@@ -2,9 +2,7 @@ import {
   type Bindings,
   compareManifests,
   contractDigest,
-  contractName,
   derivePermissions,
-  findSubjectCollisions,
   listSurfaces,
   type Manifest,
   type PermissionRule,
@@ -12,25 +10,12 @@ import {
   type Surface,
 } from "@trellis/contracts";
 import { surfaceActions, type UsableKind } from "../catalog/surface-actions.ts";
-import {
-  type ContractWorld,
-  grantedUses,
-  missingSurfaces,
-  requirements,
-  aliases,
-  servingDeployments,
-} from "../catalog/world.ts";
+import { type ContractWorld, grantedUses, missingSurfaces, aliases, servingDeployments } from "../catalog/world.ts";
 import { bindingsOf, planResources, type Resource } from "../resources/resource-plan.ts";
 import { serviceCapabilities } from "./needed-capabilities.ts";
-import type {
-  Blocker,
-  Break,
-  PermissionChange,
-  PlanView,
-  Requirement,
-  ResourceChange,
-  SurfaceChange,
-} from "./plan-view.ts";
+import { blockers, requirementLines } from "./plan-requirements.ts";
+import { resourceChanges } from "./plan-resources.ts";
+import type { Break, PermissionChange, PlanView, SurfaceChange } from "./plan-view.ts";
 
 /** A participant that is connected now, for saying who would break. */
 export interface LiveUse {
@@ -189,88 +174,6 @@ function below(path: string, surface: Surface): boolean {
   return path === own || path.startsWith(`${own}/`);
 }
 
-function resourceChanges(before: readonly Resource[], after: readonly Resource[]): readonly ResourceChange[] {
-  const old = new Map(before.map((resource) => [resourceKey(resource), resource]));
-  const lines: ResourceChange[] = [];
-  for (const resource of after) {
-    const previous = old.get(resourceKey(resource));
-    old.delete(resourceKey(resource));
-    const detail = describeResource(resource);
-    if (!previous) lines.push(resourceLine("add", resource, detail));
-    else if (JSON.stringify(previous) !== JSON.stringify(resource)) {
-      lines.push(resourceLine("change", resource, `${describeResource(previous)} → ${detail}`));
-    }
-  }
-  for (const resource of old.values()) {
-    lines.push(resourceLine("release", resource, "no longer used; its data stays until somebody purges it"));
-  }
-  return lines;
-}
-
-function resourceKey(resource: Resource): string {
-  return `${resource.kind} ${physical(resource)}`;
-}
-
-function physical(resource: Resource): string {
-  return "bucket" in resource ? resource.bucket : resource.consumer;
-}
-
-function resourceLine(action: ResourceChange["action"], resource: Resource, detail: string): ResourceChange {
-  const limits = Object.fromEntries(
-    Object.entries(resource).filter((entry): entry is [string, number] => typeof entry[1] === "number"),
-  );
-  return { action, kind: resource.kind, alias: resource.owner.alias, physical: physical(resource), detail, limits };
-}
-
-function describeResource(resource: Resource): string {
-  if (resource.kind === "kv") {
-    return [
-      resource.history > 1 ? `history of ${resource.history}` : undefined,
-      resource.ttlMs > 0 ? duration(resource.ttlMs) : "kept for ever",
-      resource.maxValueBytes === undefined ? undefined : `values up to ${bytes(resource.maxValueBytes)}`,
-    ]
-      .filter((part) => part !== undefined)
-      .join(", ");
-  }
-  if (resource.kind === "store") {
-    return [
-      resource.maxTotalBytes === undefined ? "no size limit" : bytes(resource.maxTotalBytes),
-      resource.ttlMs ? duration(resource.ttlMs) : "kept for ever",
-      resource.maxObjectBytes === undefined ? undefined : `objects up to ${bytes(resource.maxObjectBytes)}`,
-    ]
-      .filter((part) => part !== undefined)
-      .join(", ");
-  }
-  return `${resource.kind === "jobs" ? "" : `${resource.filters.join(", ")}, from ${resource.replay === "all" ? "the first kept event" : "now on"}, `}${resource.maxDeliver} deliveries, acknowledged within ${duration(resource.ackWaitMs)}`;
-}
-
-function requirementLines(candidate: Manifest, world: ContractWorld): readonly Requirement[] {
-  return requirements(candidate, world).map((status) => ({
-    alias: status.alias,
-    contractId: status.contractId,
-    required: status.required,
-    state: status.state,
-    detail: requirementDetail(status.contractId, status.state, status.required, status.missing),
-  }));
-}
-
-function requirementDetail(
-  contractId: string,
-  state: Requirement["state"],
-  required: boolean,
-  missing: readonly string[],
-): string {
-  if (state === "active") return "active";
-  if (!required)
-    return state === "incompatible"
-      ? `lacks ${missing.join(", ")}; grants nothing`
-      : "not here; grants nothing until it is";
-  if (state === "inactive")
-    return "known, not active yet: no deployment of it is accepted; this one waits for it before it connects";
-  if (state === "unknown") return `nobody has presented ${contractId} here yet`;
-  return `no known version has ${missing.join(", ")}`;
-}
-
 function permissionChanges(before: Permissions | undefined, after: Permissions): readonly PermissionChange[] {
   const changes: PermissionChange[] = [];
   for (const direction of ["publish", "subscribe"] as const) {
@@ -325,81 +228,6 @@ function selects(manifest: Manifest, contractId: string, surface: Surface): bool
   });
 }
 
-/** Contract ids the platform keeps for itself. */
-const RESERVED = "trellis.";
-
-function blockers({ candidate, lineage, world, deployment }: PlanningInput): readonly Blocker[] {
-  const found: Blocker[] = [];
-  if (candidate.id.startsWith(RESERVED)) {
-    found.push({
-      code: "invalid",
-      message: `${candidate.id} is the platform's own name. Choose a contract id that does not start with ${RESERVED}`,
-    });
-  }
-  if (candidate.kind !== "service") {
-    found.push({
-      code: "invalid",
-      message: `${candidate.id} is the contract of ${candidate.kind === "app" || candidate.kind === "agent" ? "an" : "a"} ${candidate.kind}; a deployment runs a service contract`,
-    });
-  }
-  if (lineage !== undefined && lineage !== contractName(candidate.id)) {
-    found.push({
-      code: "lineage_mismatch",
-      message: `Deployment ${deployment} belongs to ${lineage} and so does its data; ${candidate.id} is something else. Give it a deployment of its own: trellis svc create ${contractName(candidate.id).replaceAll(".", "-")}`,
-    });
-  }
-  for (const status of requirements(candidate, world)) {
-    if (!status.required || status.state === "active" || status.state === "inactive") continue;
-    found.push(
-      status.state === "unknown"
-        ? {
-            code: "dependency_unknown",
-            contractId: status.contractId,
-            message: `${candidate.id} requires ${status.contractId}, which nobody has presented here. Start or plan a service that implements it; this plan can be accepted then`,
-          }
-        : {
-            code: "dependency_incompatible",
-            contractId: status.contractId,
-            message: `${candidate.id} requires ${status.missing.join(", ")} of ${status.contractId}, which no known version has. Deploy a version that does, or take it out of \`uses\``,
-          },
-    );
-  }
-  for (const { surfaces } of findSubjectCollisions([candidate, ...world.neighbours(candidate)])) {
-    const mine = surfaces.find((surface) => surface.contract === candidate.id);
-    const other = surfaces.find((surface) => surface !== mine);
-    if (!mine || !other) continue;
-    found.push({
-      code: "subject_collision",
-      contractId: other.contract,
-      message: `${mine.name} of ${candidate.id} would own ${mine.subject}, which ${other.name} of ${other.contract} owns here already. Rename one of the surfaces`,
-    });
-  }
-  return found;
-}
-
 function minus(a: ReadonlySet<string>, b: ReadonlySet<string>): readonly string[] {
   return [...a].filter((one) => !b.has(one)).sort();
-}
-
-function duration(ms: number): string {
-  for (const [unit, size] of [
-    ["day", 86_400_000],
-    ["hour", 3_600_000],
-    ["minute", 60_000],
-    ["second", 1000],
-  ] as const) {
-    if (ms >= size && ms % size === 0) return `${ms / size} ${unit}${ms === size ? "" : "s"}`;
-  }
-  return `${ms} ms`;
-}
-
-function bytes(count: number): string {
-  for (const [unit, size] of [
-    ["GiB", 2 ** 30],
-    ["MiB", 2 ** 20],
-    ["KiB", 2 ** 10],
-  ] as const) {
-    if (count >= size) return `${Number((count / size).toFixed(1))} ${unit}`;
-  }
-  return `${count} bytes`;
 }

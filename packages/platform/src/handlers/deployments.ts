@@ -1,7 +1,7 @@
 import { err, ok } from "@trellis/result";
 import { NotFound, type auth } from "@trellis/sdk";
 import type { ControlContext } from "../authority/context.ts";
-import { currentState } from "../authority/proposals.ts";
+import { currentState } from "../authority/plan-records.ts";
 import { requestReconcile } from "../authority/reconciler.ts";
 import { closureGaps } from "../catalog/world.ts";
 import { createDeployment, removeDeployment, updateDeployment } from "../deployments/deployment-commands.ts";

@@ -124,6 +124,7 @@ describe("a service", () => {
     });
     const again = await bootstrap.service(bootstrapRequest(key, orders, { send: false }));
     const plan = waiting.status === "waiting" ? waiting.planId : undefined;
+    expect(waiting).toMatchObject({ retryAfterMs: 1_000 });
     expect(again).toMatchObject({ planId: plan });
     await acceptPlan(control.context, { plan: plan ?? "", by: ANN });
     expect(await bootstrap.service(bootstrapRequest(key, orders, { send: false }))).toMatchObject({

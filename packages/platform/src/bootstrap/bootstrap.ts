@@ -15,6 +15,7 @@ import type { ControlContext } from "../authority/context.ts";
 import { agentGrants, type AgentIdentity, type Grants, type GrantsDenied, serviceGrants } from "../authority/grants.ts";
 import { propose, rememberContract, type Proposal } from "../authority/proposals.ts";
 import type { AgentSessions } from "../identity/agent-sessions.ts";
+import type { Plan } from "../tables.ts";
 import { type ReadRequest, readBootstrapRequest } from "./bootstrap-request.ts";
 
 /** What a participant is told about the way to NATS, and what it takes to answer. */
@@ -39,6 +40,9 @@ export interface Bootstrap {
 /** Short enough that a service starts soon after somebody accepts its plan, long enough to cost nothing. */
 const RETRY_AFTER_MS = 1_000;
 
+/** Whoever waits for a person asks less often as time passes, but never so rarely that an acceptance seems lost. */
+const RETRY_AFTER_MAX_MS = 5_000;
+
 /** Makes the bootstrap service of one replica. */
 export function createBootstrap(options: BootstrapOptions): Bootstrap {
   const { context, sessions, verify, nats, permissionsTtlMs, platform, retryAfterMs = RETRY_AFTER_MS } = options;
@@ -53,7 +57,7 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
   const wait = (
     reason: WaitingReason,
     message: string,
-    more: { readonly planId?: string; readonly blockedBy?: readonly string[] } = {},
+    more: { readonly planId?: string; readonly blockedBy?: readonly string[]; readonly retryAfterMs?: number } = {},
   ): BootstrapAnswer => ({
     status: "waiting",
     serverNow: context.now(),
@@ -155,6 +159,9 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
     return second.ok ? ready(second.value) : deny(second.error);
   };
 
+  const patience = (plan: Plan): number =>
+    Math.max(retryAfterMs, Math.min(RETRY_AFTER_MAX_MS, Math.round((context.now() - plan.createdAt) / 20)));
+
   /** What an open plan is waiting for; nothing when the contract is accepted. */
   const pending = (deployment: string, proposal: Proposal): BootstrapAnswer | undefined => {
     if (proposal.outcome === "identical" || proposal.outcome === "accepted") return undefined;
@@ -164,7 +171,7 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
       return wait(
         reason,
         `${plan.decision?.by.name ?? "Somebody"} rejected this contract for ${deployment}. Propose it again when that changed: trellis svc ${deployment} plan`,
-        { planId: plan.id },
+        { planId: plan.id, retryAfterMs: patience(plan) },
       );
     }
     const { view } = proposal;
@@ -180,7 +187,11 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
       const reason = dependencies.some(({ code }) => code === "dependency_unknown")
         ? "dependency_unknown"
         : "dependency_incompatible";
-      return wait(reason, dependencies.map(({ message }) => `${message}.`).join(" "), { planId: plan.id, blockedBy });
+      return wait(reason, dependencies.map(({ message }) => `${message}.`).join(" "), {
+        planId: plan.id,
+        blockedBy,
+        retryAfterMs: patience(plan),
+      });
     }
     const accept = `trellis svc accept ${plan.id}`;
     const why = other
@@ -195,7 +206,7 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
             "  ",
             " ",
           ),
-          { planId: plan.id },
+          { planId: plan.id, retryAfterMs: patience(plan) },
         )
       : wait(
           "authority_update_required",
@@ -203,7 +214,7 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
             "  ",
             " ",
           ),
-          { planId: plan.id },
+          { planId: plan.id, retryAfterMs: patience(plan) },
         );
   };
 

@@ -1,4 +1,4 @@
-import { contractDigest, type Json } from "@trellis/contracts";
+import { contractDigest } from "@trellis/contracts";
 import { NotFound, Refused } from "@trellis/sdk";
 import { auth, core } from "@trellis/sdk";
 import { compileSchema } from "@trellis/contracts";
@@ -100,7 +100,7 @@ async function serveOrders(): Promise<string> {
   });
   await call(auth, planHandlers(context), "Auth.Authority.Plan", {
     deployment: "orders",
-    manifest: orders as unknown as Json,
+    manifest: orders,
   });
   await reconcile();
   return key;
@@ -117,7 +117,7 @@ describe("deployments, instances and plans", () => {
     await call(auth, deployments, "Auth.Deployments.Update", { deployment: "orders", mode: "strict" });
     const { plan } = await call<object, { plan: { id: string } }>(auth, plans, "Auth.Authority.Plan", {
       deployment: "orders",
-      manifest: orders as unknown as Json,
+      manifest: orders,
     });
     expect(plan).toMatchObject({
       classification: "update",
@@ -144,9 +144,9 @@ describe("deployments, instances and plans", () => {
       version: 1,
       pendingPlans: [],
     });
-    expect(
-      await call(auth, plans, "Auth.Authority.Plan", { deployment: "orders", manifest: orders as unknown as Json }),
-    ).toEqual({ identical: true });
+    expect(await call(auth, plans, "Auth.Authority.Plan", { deployment: "orders", manifest: orders })).toEqual({
+      identical: true,
+    });
     await expect(call(auth, plans, "Auth.Authority.Accept", { plan: plan.id })).rejects.toBeInstanceOf(Refused);
     await expect(call(auth, plans, "Auth.Authority.Get", { plan: "01NONE" })).rejects.toBeInstanceOf(NotFound);
     await call(auth, deployments, "Auth.Authority.Reconcile", { deployment: "orders" });

@@ -10,7 +10,7 @@ import { PermissionViolationError, AuthorizationError, UserAuthenticationExpired
 import { reconnectDelayMs } from "./reconnect-delay.ts";
 import type { InboxClass, ReplyInbox } from "./reply-multiplexer.ts";
 
-/** Opens a connection: `connect` of `@nats-io/transport-node`, or `wsconnect` in a browser. */
+/** Opens a connection: `nodeConnect`, or `wsconnect` of `@nats-io/nats-core` in a browser. */
 export type ConnectFunction = (options: ConnectionOptions) => Promise<NatsConnection>;
 
 /** Everything one connection needs to know; asked for anew before each renewal. */

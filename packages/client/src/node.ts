@@ -6,6 +6,7 @@ import { createClient } from "./client.ts";
 import type { TrellisClient as Client } from "./client.ts";
 import { findPlatform } from "./node/find-platform.ts";
 import type { AccessOptions } from "./node/find-platform.ts";
+import { keepSocketErrorsHarmless } from "./node/socket-errors.ts";
 import type { ConnectFunction } from "./nats-wire.ts";
 import { connectSession } from "./session.ts";
 
@@ -15,7 +16,10 @@ export { findPlatform, NoPlatform } from "./node/find-platform.ts";
 export type { AccessOptions, PlatformAccess } from "./node/find-platform.ts";
 
 /** Connects to NATS over TCP and TLS. */
-export const nodeConnect: ConnectFunction = connect;
+export const nodeConnect: ConnectFunction = (options) => {
+  keepSocketErrorsHarmless();
+  return connect(options);
+};
 
 export interface NodeConnectOptions<C extends AnyContract> extends AccessOptions {
   readonly contract: C;

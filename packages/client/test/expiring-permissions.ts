@@ -1,5 +1,5 @@
 import { jwtAuthenticator } from "@nats-io/nats-core";
-import { connect } from "@nats-io/transport-node";
+import { nodeConnect as connect } from "../src/node.ts";
 import { createAccount, createOperator, createUser, encodeAccount, encodeOperator, encodeUser } from "@nats-io/jwt";
 import { expect } from "vitest";
 import { connectLink } from "../src/nats-link.ts";

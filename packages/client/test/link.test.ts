@@ -1,4 +1,4 @@
-import { connect } from "@nats-io/transport-node";
+import { nodeConnect as connect } from "../src/node.ts";
 import { headers } from "@nats-io/nats-core";
 import { TransportError } from "@trellis/protocol";
 import { afterEach, describe, expect, test } from "vitest";

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync, chmodSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect } from "@nats-io/transport-node";
+import { nodeConnect as connect } from "../src/node.ts";
 import { headers as natsHeaders } from "@nats-io/nats-core";
 import { createNodeSessionKey, nodeCrypto, verifySignatureSync, writeSeedFile } from "@trellis/auth/node";
 import { newSeed } from "@trellis/auth";

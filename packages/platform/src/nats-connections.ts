@@ -1,5 +1,5 @@
 import type { NatsConnection } from "@nats-io/nats-core";
-import { connect } from "@nats-io/transport-node";
+import { nodeConnect } from "@trellis/client/node";
 import { type AccountName, type ControlPlaneKeys, createDirectUser, directAuthenticator } from "@trellis/nats";
 import type { Log } from "./log.ts";
 
@@ -46,7 +46,7 @@ export function accountAuthenticator(keys: ControlPlaneKeys, account: AccountNam
 
 async function connectAccount(options: ConnectionsOptions, account: AccountName): Promise<NatsConnection> {
   const { servers, keys, ca, origin, log } = options;
-  const connection = await connect({
+  const connection = await nodeConnect({
     servers: [...servers],
     name: `trellis ${origin} ${account}`,
     authenticator: accountAuthenticator(keys, account, origin),

@@ -282,7 +282,7 @@ describe("what changes reaches live connections", () => {
         tx.put(tables.instances, key.text, { ...present(tx.get(tables.instances, key.text)), enabled: false });
     });
     const connections = await Promise.all(connecting);
-    await Promise.all(connections.map((nc) => nc?.closed()));
+    await Promise.all(connections.map(async (nc) => nc?.closed()));
     await until(() => keys.every((key) => live(key) === 0), "nobody is left");
   });
 });

@@ -74,7 +74,11 @@ export function startAccess(options: AccessOptions): Access {
   const staleMs = (): number => registry.staleMs;
   const sets = new PermissionSets();
   const resolver = createAdmissionResolver({ context, sessions, sets, staleMs });
-  const changes = new SecurityChanges(registry);
+  const changes = new SecurityChanges(registry, (error) =>
+    log.error("a listener of security changes failed", {
+      error: error instanceof Error ? error.message : String(error),
+    }),
+  );
   const notices = new NoticePublisher({ nc: nats.trellis, changes, staleMs, origin: options.origin, log });
   const events = new ServerEvents({
     nc: nats.sys,

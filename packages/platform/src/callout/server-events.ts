@@ -164,7 +164,7 @@ export class ServerEvents {
     if (typeof serverId !== "string" || typeof client["id"] !== "number") return;
     this.#options.connections.remove(
       `${serverId}.${client["id"]}`,
-      String(event["reason"] ?? "closed"),
+      typeof event["reason"] === "string" ? event["reason"] : "closed",
       Number.isNaN(at) ? Date.now() : at,
     );
   }
@@ -188,6 +188,7 @@ function readConnection(server: Fields, client: Fields): LiveConnection | undefi
   const name = decodeConnectionName(typeof user === "string" ? user : undefined);
   if (!name || typeof server["id"] !== "string" || typeof cid !== "number") return undefined;
   const openedAt = Date.parse(String(start));
+  const address = ip ?? host;
   const program = [label, lang, version ?? ver].filter((part) => typeof part === "string" && part !== "").join(" ");
   return {
     id: `${server["id"]}.${cid}`,
@@ -195,7 +196,7 @@ function readConnection(server: Fields, client: Fields): LiveConnection | undefi
     serverName: typeof server["name"] === "string" ? server["name"] : server["id"],
     cid,
     name,
-    client: `${program} from ${String(ip ?? host ?? "an unknown host")}`.trim().slice(0, 200),
+    client: `${program} from ${typeof address === "string" ? address : "an unknown host"}`.trim().slice(0, 200),
     openedAt: Number.isNaN(openedAt) ? Date.now() : openedAt,
   };
 }

@@ -33,6 +33,7 @@ export interface Affected {
  */
 export class SecurityChanges {
   readonly #registry: OpenRegistry;
+  readonly #onListenerError: (error: unknown) => void;
   readonly #listeners = new Set<(change: SecurityChange) => void>();
   readonly #stop: () => void;
   /** What a deployment offered when last seen: only a change of it concerns callers of other deployments. */
@@ -41,8 +42,9 @@ export class SecurityChanges {
   #revision: Revision;
   #epoch: string;
 
-  constructor(registry: OpenRegistry) {
+  constructor(registry: OpenRegistry, onListenerError: (error: unknown) => void = () => undefined) {
     this.#registry = registry;
+    this.#onListenerError = onListenerError;
     this.#revision = registry.newestIn(SECURITY_TABLES);
     this.#epoch = registry.epoch;
     for (const { id, value } of registry.table(AUTHORITIES).all()) this.#offers.set(id, this.#offerOf(value));
@@ -86,7 +88,14 @@ export class SecurityChanges {
       affected: rebuilt ? "everybody" : affected,
       revoked: relevant.filter(({ table, deleted }) => table === REVOCATIONS.name && !deleted).map(({ id }) => id),
     };
-    for (const listener of this.#listeners) listener(change);
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        // One that fails must not keep the others from hearing of a revocation.
+        this.#onListenerError(error);
+      }
+    }
   }
 
   /** A registry that was rebuilt counts anew, also when nothing in it concerned us. */

@@ -12,22 +12,7 @@ export const sha256: Sha256 = (bytes) => createHash("sha256").update(bytes).dige
 
 /** Checks signatures of session keys with `node:crypto`; answers at once. */
 export function createVerifier(maxKeys: number = MAX_KEYS): (...input: Parameters<VerifySignature>) => boolean {
-  const keys = new Map<string, KeyObject>();
-
-  const keyOf = (sessionKey: string): KeyObject => {
-    const known = keys.get(sessionKey);
-    if (known) return known;
-    const key = createPublicKey({
-      key: Buffer.concat([SPKI_ED25519, Buffer.from(sessionKey, "base64url")]),
-      format: "der",
-      type: "spki",
-    });
-    const oldest = keys.size >= maxKeys ? keys.keys().next().value : undefined;
-    if (oldest !== undefined) keys.delete(oldest);
-    keys.set(sessionKey, key);
-    return key;
-  };
-
+  const keyOf = keyObjects(maxKeys);
   return (sessionKey, digest, signature) => {
     try {
       return verify(null, digest, keyOf(sessionKey), Buffer.from(signature, "base64url"));
@@ -35,5 +20,19 @@ export function createVerifier(maxKeys: number = MAX_KEYS): (...input: Parameter
       // Text that is not a key at all.
       return false;
     }
+  };
+}
+
+function keyObjects(maxKeys: number): (sessionKey: string) => KeyObject {
+  const keys = new Map<string, KeyObject>();
+  return (sessionKey) => {
+    const known = keys.get(sessionKey);
+    if (known) return known;
+    const der = Buffer.concat([SPKI_ED25519, Buffer.from(sessionKey, "base64url")]);
+    const key = createPublicKey({ key: der, format: "der", type: "spki" });
+    const oldest = keys.size >= maxKeys ? keys.keys().next().value : undefined;
+    if (oldest !== undefined) keys.delete(oldest);
+    keys.set(sessionKey, key);
+    return key;
   };
 }

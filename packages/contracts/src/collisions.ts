@@ -27,7 +27,10 @@ export function findSubjectCollisions(manifests: readonly Manifest[]): readonly 
   for (const manifest of manifests) {
     for (const surface of surfacesOf(manifest)) {
       for (const other of index.overlapping(surface.subject)) {
-        collisions.push({ surfaces: [other, surface], message: `${surface.subject} of ${surface.name} (${surface.contract}) collides with ${other.subject} of ${other.name} (${other.contract})` });
+        collisions.push({
+          surfaces: [other, surface],
+          message: `${surface.subject} of ${surface.name} (${surface.contract}) collides with ${other.subject} of ${other.name} (${other.contract})`,
+        });
       }
       index.add(surface);
     }

@@ -41,7 +41,12 @@ export class ChangeList {
     this.changes.push({ path, kind, effect: "compatible", breaks: [], message });
   }
 
-  each<T>(path: string, older: { readonly [name: string]: T } | undefined, newer: { readonly [name: string]: T } | undefined, visit: EachName<T>): void {
+  each<T>(
+    path: string,
+    older: { readonly [name: string]: T } | undefined,
+    newer: { readonly [name: string]: T } | undefined,
+    visit: EachName<T>,
+  ): void {
     const before = new Map(Object.entries(older ?? {}));
     const after = new Map(Object.entries(newer ?? {}));
     for (const name of [...new Set([...before.keys(), ...after.keys()])].sort()) {
@@ -55,13 +60,35 @@ export class ChangeList {
   }
 
   /** Values written by the older contract must be accepted by the newer one: inputs, stored data. */
-  accepts(pair: Pair, path: string, what: string, before: SchemaRef | undefined, after: SchemaRef | undefined, breaks: readonly Broken[]): void {
-    this.#schemas(pair, path, what, before, after, (older, newer) => ({ misfit: schemaMisfit(older, newer), breaks, words: "what fitted before may be refused" }));
+  accepts(
+    pair: Pair,
+    path: string,
+    what: string,
+    before: SchemaRef | undefined,
+    after: SchemaRef | undefined,
+    breaks: readonly Broken[],
+  ): void {
+    this.#schemas(pair, path, what, before, after, (older, newer) => ({
+      misfit: schemaMisfit(older, newer),
+      breaks,
+      words: "what fitted before may be refused",
+    }));
   }
 
   /** Values written by the newer contract must be accepted by the older one: outputs, events. */
-  emits(pair: Pair, path: string, what: string, before: SchemaRef | undefined, after: SchemaRef | undefined, breaks: readonly Broken[]): void {
-    this.#schemas(pair, path, what, before, after, (older, newer) => ({ misfit: schemaMisfit(newer, older), breaks, words: "what comes may not be what was promised" }));
+  emits(
+    pair: Pair,
+    path: string,
+    what: string,
+    before: SchemaRef | undefined,
+    after: SchemaRef | undefined,
+    breaks: readonly Broken[],
+  ): void {
+    this.#schemas(pair, path, what, before, after, (older, newer) => ({
+      misfit: schemaMisfit(newer, older),
+      breaks,
+      words: "what comes may not be what was promised",
+    }));
   }
 
   #schemas(
@@ -70,7 +97,10 @@ export class ChangeList {
     what: string,
     before: SchemaRef | undefined,
     after: SchemaRef | undefined,
-    judge: (older: JsonSchema, newer: JsonSchema) => { misfit: ReturnType<typeof schemaMisfit>; breaks: readonly Broken[]; words: string },
+    judge: (
+      older: JsonSchema,
+      newer: JsonSchema,
+    ) => { misfit: ReturnType<typeof schemaMisfit>; breaks: readonly Broken[]; words: string },
   ): void {
     const was = resolve(older, before);
     const is = resolve(newer, after);

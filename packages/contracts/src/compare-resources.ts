@@ -14,13 +14,20 @@ export function compareResources(older: Manifest, newer: Manifest, list: ChangeL
 function compareJobs(pair: Pair, list: ChangeList): void {
   list.each("/jobs", pair.older.jobs, pair.newer.jobs, {
     added: (name, at) => list.compatible(at, "added", `the job queue ${name} is new`),
-    removed: (name, at) => list.breaking(at, "removed", ["stored data"], `the job queue ${name} is gone; jobs that wait in it are never run`),
+    removed: (name, at) =>
+      list.breaking(
+        at,
+        "removed",
+        ["stored data"],
+        `the job queue ${name} is gone; jobs that wait in it are never run`,
+      ),
     both(name, at, before, after) {
       list.accepts(pair, `${at}/payload`, `the payload of ${name}`, before.payload, after.payload, ["stored data"]);
       list.emits(pair, `${at}/result`, `the result of ${name}`, before.result, after.result, ["observers"]);
       const { payload: _p, result: _r, ...settings } = before;
       const { payload: _q, result: _s, ...changed } = after;
-      if (jsonKey(settings) !== jsonKey(changed)) list.compatible(at, "changed", `the queue ${name} is run with other settings`);
+      if (jsonKey(settings) !== jsonKey(changed))
+        list.compatible(at, "changed", `the queue ${name} is run with other settings`);
     },
   });
 }
@@ -28,17 +35,41 @@ function compareJobs(pair: Pair, list: ChangeList): void {
 function compareState(pair: Pair, list: ChangeList): void {
   list.each<StateManifest>("/state", pair.older.state, pair.newer.state, {
     added: (name, at) => list.compatible(at, "added", `the state ${name} is new`),
-    removed: (name, at) => list.breaking(at, "removed", ["stored data"], `the state ${name} is gone; what is stored in it cannot be reached`),
+    removed: (name, at) =>
+      list.breaking(
+        at,
+        "removed",
+        ["stored data"],
+        `the state ${name} is gone; what is stored in it cannot be reached`,
+      ),
     both(name, at, before, after) {
-      if (before.kind !== after.kind) list.breaking(`${at}/kind`, "changed", ["stored data"], `the state ${name} changes from ${before.kind} to ${after.kind}`);
+      if (before.kind !== after.kind)
+        list.breaking(
+          `${at}/kind`,
+          "changed",
+          ["stored data"],
+          `the state ${name} changes from ${before.kind} to ${after.kind}`,
+        );
       const written = before.stateVersion ?? "v1";
       const reads = written === (after.stateVersion ?? "v1") ? after.schema : own(after.acceptedVersions, written);
-      if (reads === undefined) list.breaking(`${at}/stateVersion`, "changed", ["stored data"], `the state ${name} no longer reads what was written as ${written}`);
+      if (reads === undefined)
+        list.breaking(
+          `${at}/stateVersion`,
+          "changed",
+          ["stored data"],
+          `the state ${name} no longer reads what was written as ${written}`,
+        );
       else list.accepts(pair, `${at}/schema`, `the state ${name}`, before.schema, reads, ["stored data"]);
       for (const [version, ref] of Object.entries(before.acceptedVersions ?? {})) {
         const still = version === (after.stateVersion ?? "v1") ? after.schema : own(after.acceptedVersions, version);
         const path = `${at}/acceptedVersions/${version}`;
-        if (still === undefined) list.breaking(path, "removed", ["stored data"], `the state ${name} no longer reads what was written as ${version}`);
+        if (still === undefined)
+          list.breaking(
+            path,
+            "removed",
+            ["stored data"],
+            `the state ${name} no longer reads what was written as ${version}`,
+          );
         else list.accepts(pair, path, `version ${version} of the state ${name}`, ref, still, ["stored data"]);
       }
     },
@@ -48,13 +79,40 @@ function compareState(pair: Pair, list: ChangeList): void {
 function compareKv(pair: Pair, list: ChangeList): void {
   list.each<KvManifest>("/resources/kv", pair.older.resources?.kv, pair.newer.resources?.kv, {
     added: (name, at) => list.compatible(at, "added", `the KV resource ${name} is new`),
-    removed: (name, at) => list.breaking(at, "removed", ["stored data"], `the KV resource ${name} is gone; its data stays until it is purged, but cannot be reached`),
+    removed: (name, at) =>
+      list.breaking(
+        at,
+        "removed",
+        ["stored data"],
+        `the KV resource ${name} is gone; its data stays until it is purged, but cannot be reached`,
+      ),
     both(name, at, before, after) {
       const what = `the KV resource ${name}`;
       list.accepts(pair, `${at}/schema`, what, before.schema, after.schema, ["stored data"]);
-      shrinks(`${at}/history`, `${what} keeps fewer old values of a key`, `${what} keeps more old values of a key`, before.history ?? 1, after.history ?? 1, list);
-      shrinks(`${at}/ttlMs`, `${what} forgets sooner`, `${what} remembers longer`, endless(before.ttlMs), endless(after.ttlMs), list);
-      shrinks(`${at}/maxValueBytes`, `${what} holds smaller values only`, `${what} holds larger values`, before.maxValueBytes ?? Infinity, after.maxValueBytes ?? Infinity, list);
+      shrinks(
+        `${at}/history`,
+        `${what} keeps fewer old values of a key`,
+        `${what} keeps more old values of a key`,
+        before.history ?? 1,
+        after.history ?? 1,
+        list,
+      );
+      shrinks(
+        `${at}/ttlMs`,
+        `${what} forgets sooner`,
+        `${what} remembers longer`,
+        endless(before.ttlMs),
+        endless(after.ttlMs),
+        list,
+      );
+      shrinks(
+        `${at}/maxValueBytes`,
+        `${what} holds smaller values only`,
+        `${what} holds larger values`,
+        before.maxValueBytes ?? Infinity,
+        after.maxValueBytes ?? Infinity,
+        list,
+      );
       words(what, at, before, after, list);
     },
   });
@@ -63,12 +121,39 @@ function compareKv(pair: Pair, list: ChangeList): void {
 function compareStores(pair: Pair, list: ChangeList): void {
   list.each<StoreManifest>("/resources/store", pair.older.resources?.store, pair.newer.resources?.store, {
     added: (name, at) => list.compatible(at, "added", `the object store ${name} is new`),
-    removed: (name, at) => list.breaking(at, "removed", ["stored data"], `the object store ${name} is gone; its data stays until it is purged, but cannot be reached`),
+    removed: (name, at) =>
+      list.breaking(
+        at,
+        "removed",
+        ["stored data"],
+        `the object store ${name} is gone; its data stays until it is purged, but cannot be reached`,
+      ),
     both(name, at, before, after) {
       const what = `the object store ${name}`;
-      shrinks(`${at}/ttlMs`, `${what} forgets sooner`, `${what} remembers longer`, endless(before.ttlMs), endless(after.ttlMs), list);
-      shrinks(`${at}/maxTotalBytes`, `${what} becomes smaller`, `${what} becomes larger`, before.maxTotalBytes ?? Infinity, after.maxTotalBytes ?? Infinity, list);
-      shrinks(`${at}/maxObjectBytes`, `${what} holds smaller objects only`, `${what} holds larger objects`, before.maxObjectBytes ?? Infinity, after.maxObjectBytes ?? Infinity, list);
+      shrinks(
+        `${at}/ttlMs`,
+        `${what} forgets sooner`,
+        `${what} remembers longer`,
+        endless(before.ttlMs),
+        endless(after.ttlMs),
+        list,
+      );
+      shrinks(
+        `${at}/maxTotalBytes`,
+        `${what} becomes smaller`,
+        `${what} becomes larger`,
+        before.maxTotalBytes ?? Infinity,
+        after.maxTotalBytes ?? Infinity,
+        list,
+      );
+      shrinks(
+        `${at}/maxObjectBytes`,
+        `${what} holds smaller objects only`,
+        `${what} holds larger objects`,
+        before.maxObjectBytes ?? Infinity,
+        after.maxObjectBytes ?? Infinity,
+        list,
+      );
       words(what, at, before, after, list);
     },
   });
@@ -79,9 +164,16 @@ function shrinks(path: string, less: string, more: string, before: number, after
   else if (after > before) list.compatible(path, "changed", more);
 }
 
-function words(what: string, at: string, before: { purpose: string; required?: boolean }, after: { purpose: string; required?: boolean }, list: ChangeList): void {
+function words(
+  what: string,
+  at: string,
+  before: { purpose: string; required?: boolean },
+  after: { purpose: string; required?: boolean },
+  list: ChangeList,
+): void {
   if (before.purpose !== after.purpose) list.compatible(`${at}/purpose`, "changed", `${what} is described differently`);
-  if ((before.required ?? true) !== (after.required ?? true)) list.compatible(`${at}/required`, "changed", `${what} is ${after.required === false ? "no longer " : ""}required`);
+  if ((before.required ?? true) !== (after.required ?? true))
+    list.compatible(`${at}/required`, "changed", `${what} is ${after.required === false ? "no longer " : ""}required`);
 }
 
 function endless(ttlMs: number | undefined): number {

@@ -20,13 +20,30 @@ function compareRpc(pair: Pair, list: ChangeList): void {
       subject(`the RPC ${name}`, at, before, after, ["callers"], list);
       list.accepts(pair, `${at}/input`, `the input of ${name}`, before.input, after.input, ["callers"]);
       list.emits(pair, `${at}/output`, `the output of ${name}`, before.output, after.output, ["callers"]);
-      requirement(`calling ${name}`, `${at}/capabilities/call`, before.capabilities?.call, after.capabilities?.call, ["callers"], list);
+      requirement(
+        `calling ${name}`,
+        `${at}/capabilities/call`,
+        before.capabilities?.call,
+        after.capabilities?.call,
+        ["callers"],
+        list,
+      );
       transfer(`the RPC ${name}`, at, before.transfer, after.transfer, list);
       if (jsonKey(before.errors) !== jsonKey(after.errors)) {
-        list.compatible(`${at}/errors`, "changed", `${name} may answer with other errors; callers see an unknown type as a RemoteError`);
+        list.compatible(
+          `${at}/errors`,
+          "changed",
+          `${name} may answer with other errors; callers see an unknown type as a RemoteError`,
+        );
       }
       if (before.once !== after.once) {
-        list.compatible(`${at}/once`, "changed", after.once === true ? `a request of ${name} is accepted once across replicas` : `a request of ${name} is accepted once per replica only`);
+        list.compatible(
+          `${at}/once`,
+          "changed",
+          after.once === true
+            ? `a request of ${name} is accepted once across replicas`
+            : `a request of ${name} is accepted once per replica only`,
+        );
       }
     },
   });
@@ -45,26 +62,48 @@ function compareOperations(pair: Pair, list: ChangeList): void {
       transfer(`the operation ${name}`, at, before.transfer, after.transfer, list);
       list.each(`${at}/signals`, before.signals, after.signals, {
         added: (signal, signalAt) => list.compatible(signalAt, "added", `${name} takes the signal ${signal}`),
-        removed: (signal, signalAt) => list.breaking(signalAt, "removed", ["callers"], `${name} no longer takes the signal ${signal}`),
-        both: (signal, signalAt, was, is) => list.accepts(pair, `${signalAt}/input`, `the input of the signal ${signal} of ${name}`, was.input, is.input, ["callers"]),
+        removed: (signal, signalAt) =>
+          list.breaking(signalAt, "removed", ["callers"], `${name} no longer takes the signal ${signal}`),
+        both: (signal, signalAt, was, is) =>
+          list.accepts(pair, `${signalAt}/input`, `the input of the signal ${signal} of ${name}`, was.input, is.input, [
+            "callers",
+          ]),
       });
     },
   });
 }
 
-function operationCapabilities(name: string, at: string, before: OperationManifest, after: OperationManifest, list: ChangeList): void {
+function operationCapabilities(
+  name: string,
+  at: string,
+  before: OperationManifest,
+  after: OperationManifest,
+  list: ChangeList,
+): void {
   const was = before.capabilities;
   const is = after.capabilities;
   const path = `${at}/capabilities`;
   requirement(`starting ${name}`, `${path}/call`, was?.call, is?.call, ["callers"], list);
-  requirement(`observing ${name}`, `${path}/observe`, was?.observe ?? was?.call, is?.observe ?? is?.call, ["observers"], list);
+  requirement(
+    `observing ${name}`,
+    `${path}/observe`,
+    was?.observe ?? was?.call,
+    is?.observe ?? is?.call,
+    ["observers"],
+    list,
+  );
   requirement(`signalling ${name}`, `${path}/control`, was?.control, is?.control, ["callers"], list);
   const could = was?.cancel !== undefined && before.cancel !== false;
   const can = is?.cancel !== undefined && after.cancel !== false;
   if (could && !can) list.breaking(`${path}/cancel`, "removed", ["callers"], `callers can no longer cancel ${name}`);
   else if (!could && can) list.compatible(`${path}/cancel`, "added", `callers can cancel ${name}`);
   else if (could && can) requirement(`cancelling ${name}`, `${path}/cancel`, was.cancel, is.cancel, ["callers"], list);
-  else if (before.cancel !== after.cancel) list.compatible(`${at}/cancel`, "changed", `${name} says differently whether it can be cancelled; callers cannot either way`);
+  else if (before.cancel !== after.cancel)
+    list.compatible(
+      `${at}/cancel`,
+      "changed",
+      `${name} says differently whether it can be cancelled; callers cannot either way`,
+    );
 }
 
 function compareEvents(pair: Pair, list: ChangeList): void {
@@ -75,9 +114,24 @@ function compareEvents(pair: Pair, list: ChangeList): void {
       subject(`the event ${name}`, at, before, after, ["publishers", "subscribers"], list);
       list.emits(pair, `${at}/event`, `the event ${name}`, before.event, after.event, ["subscribers"]);
       // Only an event that says who may publish it is published by others than its owner.
-      if (before.capabilities?.publish !== undefined) list.accepts(pair, `${at}/event`, `the event ${name}`, before.event, after.event, ["publishers"]);
-      requirement(`publishing ${name}`, `${at}/capabilities/publish`, before.capabilities?.publish, after.capabilities?.publish, ["publishers"], list);
-      requirement(`subscribing to ${name}`, `${at}/capabilities/subscribe`, before.capabilities?.subscribe, after.capabilities?.subscribe, ["subscribers"], list);
+      if (before.capabilities?.publish !== undefined)
+        list.accepts(pair, `${at}/event`, `the event ${name}`, before.event, after.event, ["publishers"]);
+      requirement(
+        `publishing ${name}`,
+        `${at}/capabilities/publish`,
+        before.capabilities?.publish,
+        after.capabilities?.publish,
+        ["publishers"],
+        list,
+      );
+      requirement(
+        `subscribing to ${name}`,
+        `${at}/capabilities/subscribe`,
+        before.capabilities?.subscribe,
+        after.capabilities?.subscribe,
+        ["subscribers"],
+        list,
+      );
     },
   });
 }
@@ -90,28 +144,57 @@ function compareFeeds(pair: Pair, list: ChangeList): void {
       subject(`the feed ${name}`, at, before, after, ["subscribers"], list);
       list.accepts(pair, `${at}/input`, `the input of ${name}`, before.input, after.input, ["subscribers"]);
       list.emits(pair, `${at}/event`, `the frames of ${name}`, before.event, after.event, ["subscribers"]);
-      requirement(`reading ${name}`, `${at}/capabilities/subscribe`, before.capabilities?.subscribe, after.capabilities?.subscribe, ["subscribers"], list);
+      requirement(
+        `reading ${name}`,
+        `${at}/capabilities/subscribe`,
+        before.capabilities?.subscribe,
+        after.capabilities?.subscribe,
+        ["subscribers"],
+        list,
+      );
     },
   });
 }
 
 function compareErrors(pair: Pair, list: ChangeList): void {
   list.each("/errors", pair.older.errors, pair.newer.errors, {
-    added: (name, at) => list.compatible(at, "added", `the error ${name} is new; callers that do not know it see a RemoteError`),
+    added: (name, at) =>
+      list.compatible(at, "added", `the error ${name} is new; callers that do not know it see a RemoteError`),
     removed: (name, at) => list.compatible(at, "removed", `the error ${name} is gone`),
     both(name, at, before, after) {
-      if (before.type !== after.type) list.breaking(`${at}/type`, "changed", ["callers"], `the error ${name} changes its type from ${before.type} to ${after.type}`);
+      if (before.type !== after.type)
+        list.breaking(
+          `${at}/type`,
+          "changed",
+          ["callers"],
+          `the error ${name} changes its type from ${before.type} to ${after.type}`,
+        );
       list.emits(pair, `${at}/schema`, `the fields of the error ${name}`, before.schema, after.schema, ["callers"]);
     },
   });
 }
 
-function subject(what: string, at: string, before: { readonly subject: string }, after: { readonly subject: string }, breaks: readonly Broken[], list: ChangeList): void {
-  if (before.subject !== after.subject) list.breaking(`${at}/subject`, "changed", breaks, `${what} moves from ${before.subject} to ${after.subject}`);
+function subject(
+  what: string,
+  at: string,
+  before: { readonly subject: string },
+  after: { readonly subject: string },
+  breaks: readonly Broken[],
+  list: ChangeList,
+): void {
+  if (before.subject !== after.subject)
+    list.breaking(`${at}/subject`, "changed", breaks, `${what} moves from ${before.subject} to ${after.subject}`);
 }
 
 /** Asking for more shuts somebody out; asking for less lets somebody in, which a reviewer should see. */
-function requirement(what: string, path: string, before: readonly string[] | undefined, after: readonly string[] | undefined, breaks: readonly Broken[], list: ChangeList): void {
+function requirement(
+  what: string,
+  path: string,
+  before: readonly string[] | undefined,
+  after: readonly string[] | undefined,
+  breaks: readonly Broken[],
+  list: ChangeList,
+): void {
   const had = new Set(before ?? []);
   const has = new Set(after ?? []);
   const more = [...has].filter((key) => !had.has(key));

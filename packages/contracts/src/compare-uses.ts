@@ -10,23 +10,37 @@ export function compareUses(older: Manifest, newer: Manifest, list: ChangeList):
   for (const level of ["required", "optional"] as const) {
     list.each<UseSelection>(`/uses/${level}`, older.uses?.[level], newer.uses?.[level], {
       added: (alias, at, { contract }) => list.compatible(at, "added", `it uses ${contract} as ${alias} (${level})`),
-      removed: (alias, at, { contract }) => list.compatible(at, "removed", `it no longer uses ${contract} as ${alias} (${level})`),
+      removed: (alias, at, { contract }) =>
+        list.compatible(at, "removed", `it no longer uses ${contract} as ${alias} (${level})`),
       both(alias, at, before, after) {
-        if (before.contract !== after.contract) list.compatible(`${at}/contract`, "changed", `its alias ${alias} is now ${after.contract} instead of ${before.contract}`);
-        for (const [path, what, was, is] of selectors(before, after)) selections(`${at}/${path}`, `${what} of ${after.contract}`, was, is, list);
+        if (before.contract !== after.contract)
+          list.compatible(
+            `${at}/contract`,
+            "changed",
+            `its alias ${alias} is now ${after.contract} instead of ${before.contract}`,
+          );
+        for (const [path, what, was, is] of selectors(before, after))
+          selections(`${at}/${path}`, `${what} of ${after.contract}`, was, is, list);
       },
     });
   }
   list.each("/eventConsumers", older.eventConsumers, newer.eventConsumers, {
     added: (group, at) => list.compatible(at, "added", `the event consumer ${group} is new`),
-    removed: (group, at) => list.compatible(at, "removed", `the event consumer ${group} is gone, and its place in the stream with it`),
+    removed: (group, at) =>
+      list.compatible(at, "removed", `the event consumer ${group} is gone, and its place in the stream with it`),
     both(group, at, before, after) {
-      if (jsonKey(before) !== jsonKey(after)) list.compatible(at, "changed", `the event consumer ${group} takes other events or takes them differently`);
+      if (jsonKey(before) !== jsonKey(after))
+        list.compatible(at, "changed", `the event consumer ${group} takes other events or takes them differently`);
     },
   });
 }
 
-type Selector = readonly [path: string, what: string, before: readonly string[] | undefined, after: readonly string[] | undefined];
+type Selector = readonly [
+  path: string,
+  what: string,
+  before: readonly string[] | undefined,
+  after: readonly string[] | undefined,
+];
 
 function selectors(before: UseSelection, after: UseSelection): readonly Selector[] {
   return [
@@ -38,7 +52,13 @@ function selectors(before: UseSelection, after: UseSelection): readonly Selector
   ];
 }
 
-function selections(path: string, what: string, before: readonly string[] = [], after: readonly string[] = [], list: ChangeList): void {
+function selections(
+  path: string,
+  what: string,
+  before: readonly string[] = [],
+  after: readonly string[] = [],
+  list: ChangeList,
+): void {
   const [verb = "", ...rest] = what.split(" of ");
   const of = rest.join(" of ");
   const more = after.filter((name) => !before.includes(name));

@@ -34,17 +34,30 @@ export function compareManifests(older: Manifest, newer: Manifest): Compatibilit
 }
 
 function compareIdentity(older: Manifest, newer: Manifest, list: ChangeList): void {
-  if (older.id !== newer.id) list.breaking("/id", "changed", ["callers", "publishers", "subscribers", "the service"], `${newer.id} is another contract than ${older.id}`);
-  if (older.kind !== newer.kind) list.breaking("/kind", "changed", ["the service"], `the kind changes from ${older.kind} to ${newer.kind}`);
+  if (older.id !== newer.id)
+    list.breaking(
+      "/id",
+      "changed",
+      ["callers", "publishers", "subscribers", "the service"],
+      `${newer.id} is another contract than ${older.id}`,
+    );
+  if (older.kind !== newer.kind)
+    list.breaking("/kind", "changed", ["the service"], `the kind changes from ${older.kind} to ${newer.kind}`);
 }
 
 function compareCapabilities(older: Manifest, newer: Manifest, list: ChangeList): void {
   list.each("/capabilities", older.capabilities, newer.capabilities, {
     added: (key, at) => list.compatible(at, "added", `the capability ${key} is new`),
     // Surfaces that required it are compared on their own; the capability itself then allows nothing.
-    removed: (key, at) => list.compatible(at, "removed", `the capability ${key} is gone; grants of it no longer allow anything`),
+    removed: (key, at) =>
+      list.compatible(at, "removed", `the capability ${key} is gone; grants of it no longer allow anything`),
     both: (key, at, before, after) => {
-      if (jsonKey(before) !== jsonKey(after)) list.compatible(at, "changed", `the capability ${key} is described differently; whoever granted it may want to read it again`);
+      if (jsonKey(before) !== jsonKey(after))
+        list.compatible(
+          at,
+          "changed",
+          `the capability ${key} is described differently; whoever granted it may want to read it again`,
+        );
     },
   });
 }

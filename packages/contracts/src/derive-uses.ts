@@ -1,7 +1,13 @@
 import type { Manifest, UseSelection } from "./manifest.ts";
 import type { PermissionList } from "./permission-list.ts";
 import type { DeriveInput } from "./permissions.ts";
-import { eventWildcard, operationControlSubject, streamControlSubject, transferControlSubject, transferSubject } from "./subjects.ts";
+import {
+  eventWildcard,
+  operationControlSubject,
+  streamControlSubject,
+  transferControlSubject,
+  transferSubject,
+} from "./subjects.ts";
 
 /** What a connection may do with the contracts it uses: what it selected, exists there, and its capabilities allow. */
 export function deriveUses(input: DeriveInput, list: PermissionList): void {
@@ -26,7 +32,10 @@ class Use {
     this.#used = used;
     this.#list = list;
     this.#who = `${input.manifest.id} uses ${used.id} as ${alias}`;
-    this.#services = input.serviceNames !== undefined && Object.hasOwn(input.serviceNames, alias) ? (input.serviceNames[alias] ?? []) : [];
+    this.#services =
+      input.serviceNames !== undefined && Object.hasOwn(input.serviceNames, alias)
+        ? (input.serviceNames[alias] ?? [])
+        : [];
   }
 
   derive({ rpc, operations, events, feeds }: UseSelection): void {
@@ -64,18 +73,30 @@ class Use {
     }
     if (observes) {
       for (const action of ["get", "wait", "watch"] as const) {
-        this.#list.publish(operationControlSubject(subject, action), `${this.#who} and may observe its operation ${name} (${action})`);
+        this.#list.publish(
+          operationControlSubject(subject, action),
+          `${this.#who} and may observe its operation ${name} (${action})`,
+        );
       }
-      this.#list.publish(streamControlSubject(subject, "*", "*"), `${this.#who} and may observe its operation ${name}: it sends credits to the replica it watches`);
+      this.#list.publish(
+        streamControlSubject(subject, "*", "*"),
+        `${this.#who} and may observe its operation ${name}: it sends credits to the replica it watches`,
+      );
     }
     // Omitted means that callers cannot cancel at all; an empty list means that any of them may.
     if (capabilities.cancel !== undefined && cancel !== false && this.#holds(capabilities.cancel)) {
-      this.#list.publish(operationControlSubject(subject, "cancel"), `${this.#who} and may cancel its operation ${name}`);
+      this.#list.publish(
+        operationControlSubject(subject, "cancel"),
+        `${this.#who} and may cancel its operation ${name}`,
+      );
     }
     // Without `control`, being the owner is enough, and whoever may neither start nor observe owns nothing.
     const controls = capabilities.control === undefined ? calls || observes : this.#holds(capabilities.control);
     if (signals !== undefined && controls) {
-      this.#list.publish(operationControlSubject(subject, "signal"), `${this.#who} and may signal its operation ${name}`);
+      this.#list.publish(
+        operationControlSubject(subject, "signal"),
+        `${this.#who} and may signal its operation ${name}`,
+      );
     }
   }
 
@@ -83,7 +104,10 @@ class Use {
     const feed = member(this.#used.feeds, name);
     if (feed === undefined || !this.#holds(feed.capabilities?.subscribe)) return;
     this.#list.publish(feed.subject, `${this.#who} and may open its feed ${name}`);
-    this.#list.publish(streamControlSubject(feed.subject, "*", "*"), `${this.#who} and may read its feed ${name}: it sends credits to the replica that serves it`);
+    this.#list.publish(
+      streamControlSubject(feed.subject, "*", "*"),
+      `${this.#who} and may read its feed ${name}: it sends credits to the replica that serves it`,
+    );
   }
 
   #transfers(direction: "upload" | "download", surface: string): void {

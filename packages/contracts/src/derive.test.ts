@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { derivePermissions, NO_BINDINGS, parseManifest } from "./index.ts";
 import type { Bindings, DeriveInput, Manifest, Permissions } from "./index.ts";
@@ -12,12 +12,33 @@ const orders: Manifest = parsed({
   displayName: "Orders",
   description: "Orders",
   kind: "service",
-  capabilities: { "orders::read": { displayName: "Read", description: "Read" }, "orders::write": { displayName: "Write", description: "Write" } },
+  capabilities: {
+    "orders::read": { displayName: "Read", description: "Read" },
+    "orders::write": { displayName: "Write", description: "Write" },
+  },
   schemas: { Any: true, Order: { type: "object", properties: { status: { type: "string" } } } },
   rpc: {
-    "Orders.Get": { version: "v1", subject: "rpc.v1.Orders.Get", input: { schema: "Any" }, output: { schema: "Order" }, capabilities: { call: ["orders::read"] } },
-    "Orders.Ping": { version: "v1", subject: "rpc.v1.Orders.Ping", input: { schema: "Any" }, output: { schema: "Any" }, capabilities: { call: [] } },
-    "Orders.Export": { version: "v1", subject: "rpc.v1.Orders.Export", input: { schema: "Any" }, output: { schema: "Any" }, transfer: { direction: "receive" } },
+    "Orders.Get": {
+      version: "v1",
+      subject: "rpc.v1.Orders.Get",
+      input: { schema: "Any" },
+      output: { schema: "Order" },
+      capabilities: { call: ["orders::read"] },
+    },
+    "Orders.Ping": {
+      version: "v1",
+      subject: "rpc.v1.Orders.Ping",
+      input: { schema: "Any" },
+      output: { schema: "Any" },
+      capabilities: { call: [] },
+    },
+    "Orders.Export": {
+      version: "v1",
+      subject: "rpc.v1.Orders.Export",
+      input: { schema: "Any" },
+      output: { schema: "Any" },
+      transfer: { direction: "receive" },
+    },
   },
   operations: {
     "Orders.Refund": {
@@ -29,8 +50,23 @@ const orders: Manifest = parsed({
       signals: { hurry: { input: { schema: "Any" } } },
     },
   },
-  events: { "Orders.Placed": { version: "v1", subject: "events.v1.Orders.Placed.{/status}", params: ["/status"], event: { schema: "Order" }, capabilities: { subscribe: ["orders::read"], publish: ["service"] } } },
-  feeds: { "Orders.Live": { version: "v1", subject: "feeds.v1.Orders.Live", input: { schema: "Any" }, event: { schema: "Order" } } },
+  events: {
+    "Orders.Placed": {
+      version: "v1",
+      subject: "events.v1.Orders.Placed.{/status}",
+      params: ["/status"],
+      event: { schema: "Order" },
+      capabilities: { subscribe: ["orders::read"], publish: ["service"] },
+    },
+  },
+  feeds: {
+    "Orders.Live": {
+      version: "v1",
+      subject: "feeds.v1.Orders.Live",
+      input: { schema: "Any" },
+      event: { schema: "Order" },
+    },
+  },
   jobs: { mail: { payload: { schema: "Any" } } },
   eventConsumers: { own: { self: ["Orders.Placed"] } },
   resources: { kv: { cache: { purpose: "cache", schema: { schema: "Any" } } }, store: { files: { purpose: "files" } } },
@@ -70,10 +106,19 @@ function parsed(input: unknown): Manifest {
 }
 
 function derive(input: Partial<DeriveInput>): { publish: string[]; subscribe: string[]; permissions: Permissions } {
-  const permissions = derivePermissions({ manifest: shop, uses: { orders }, capabilities: new Set(), inboxPrefix, bindings: NO_BINDINGS, ...input });
+  const permissions = derivePermissions({
+    manifest: shop,
+    uses: { orders },
+    capabilities: new Set(),
+    inboxPrefix,
+    bindings: NO_BINDINGS,
+    ...input,
+  });
   return {
     publish: permissions.publish.map(({ subject }) => subject).sort(),
-    subscribe: permissions.subscribe.map(({ subject, queue }) => (queue === undefined ? subject : `${subject} ${queue}`)).sort(),
+    subscribe: permissions.subscribe
+      .map(({ subject, queue }) => (queue === undefined ? subject : `${subject} ${queue}`))
+      .sort(),
     permissions,
   };
 }
@@ -81,7 +126,12 @@ function derive(input: Partial<DeriveInput>): { publish: string[]; subscribe: st
 describe("derivePermissions for a caller", () => {
   test("without capabilities: what asks for none", () => {
     expect(derive({})).toMatchObject({
-      publish: ["feeds.v1.Orders.Live", "feeds.v1.Orders.Live.control.stream.*.*", "rpc.v1.Orders.Export", "rpc.v1.Orders.Ping"],
+      publish: [
+        "feeds.v1.Orders.Live",
+        "feeds.v1.Orders.Live.control.stream.*.*",
+        "rpc.v1.Orders.Export",
+        "rpc.v1.Orders.Ping",
+      ],
       subscribe: [`${inboxPrefix}.>`],
     });
   });
@@ -117,7 +167,10 @@ describe("derivePermissions for a caller", () => {
 
   test("transfers are granted towards named deployments only", () => {
     const { publish } = derive({ serviceNames: { orders: ["orders-eu"] } });
-    expect(publish.filter((subject) => subject.startsWith("transfer"))).toEqual(["transfer.v1.control.orders-eu.*.*", "transfer.v1.download.orders-eu.*"]);
+    expect(publish.filter((subject) => subject.startsWith("transfer"))).toEqual([
+      "transfer.v1.control.orders-eu.*.*",
+      "transfer.v1.download.orders-eu.*",
+    ]);
   });
 });
 
@@ -218,8 +271,28 @@ describe("derivePermissions for a service", () => {
     ["a deployment", { bindings: { ...bindings, service: "a.b" } }],
     ["a used deployment", { serviceNames: { orders: ["*"] } }],
     ["an inbox", { inboxPrefix: "_INBOX.*" }],
-    ["a subject", { manifest: { ...orders, rpc: { "Orders.Get": { version: "v1", subject: ">", input: { schema: "Any" }, output: { schema: "Any" } } } } }],
-    ["a used subject", { uses: { orders: { ...orders, feeds: { ">": { version: "v1", subject: "feeds.v1.>", input: { schema: "Any" }, event: { schema: "Any" } } } } } }],
+    [
+      "a subject",
+      {
+        manifest: {
+          ...orders,
+          rpc: { "Orders.Get": { version: "v1", subject: ">", input: { schema: "Any" }, output: { schema: "Any" } } },
+        },
+      },
+    ],
+    [
+      "a used subject",
+      {
+        uses: {
+          orders: {
+            ...orders,
+            feeds: {
+              ">": { version: "v1", subject: "feeds.v1.>", input: { schema: "Any" }, event: { schema: "Any" } },
+            },
+          },
+        },
+      },
+    ],
   ])("%s that would widen a subject is refused", (_, input) => {
     expect(() => derive({ manifest: orders, bindings, ...input })).toThrow(RangeError);
   });
@@ -228,13 +301,22 @@ describe("derivePermissions for a service", () => {
 describe("for random contracts", () => {
   const keys = ["a.b::read", "a.b::write", "shop::read", "shop::write", "service", "admin"];
   const scenario = fc
-    .tuple(manifestOf("a.b@v1"), fc.constantFrom("service" as const, "app" as const, "agent" as const, "device" as const))
+    .tuple(
+      manifestOf("a.b@v1"),
+      fc.constantFrom("service" as const, "app" as const, "agent" as const, "device" as const),
+    )
     .chain(([other, kind]) =>
-      fc.record({ other: fc.constant(other), manifest: manifestOf("shop@v1", [other], fc.constant(kind)), capabilities: fc.uniqueArray(fc.constantFrom(...keys)), granted: fc.boolean() }),
+      fc.record({
+        other: fc.constant(other),
+        manifest: manifestOf("shop@v1", [other], fc.constant(kind)),
+        capabilities: fc.uniqueArray(fc.constantFrom(...keys)),
+        granted: fc.boolean(),
+      }),
     );
 
   function bindingsFor(manifest: Manifest): Bindings {
-    const named = <T>(map: object | undefined, make: (name: string) => T) => Object.fromEntries(Object.keys(map ?? {}).map((name) => [name, make(name)]));
+    const named = <T>(map: object | undefined, make: (name: string) => T) =>
+      Object.fromEntries(Object.keys(map ?? {}).map((name) => [name, make(name)]));
     return {
       service: "shop-1",
       kv: named(manifest.resources?.kv, (alias) => ({ bucket: `shop-1_${alias}`, history: 1, ttlMs: 0 })),
@@ -247,19 +329,35 @@ describe("for random contracts", () => {
   test("nothing outside the contract, ever", () => {
     fc.assert(
       fc.property(scenario, ({ other, manifest, capabilities, granted }) => {
-        const permissions = derivePermissions({ manifest, uses: granted ? { "a-b": other } : {}, capabilities: new Set(capabilities), inboxPrefix, bindings: bindingsFor(manifest) });
+        const permissions = derivePermissions({
+          manifest,
+          uses: granted ? { "a-b": other } : {},
+          capabilities: new Set(capabilities),
+          inboxPrefix,
+          bindings: bindingsFor(manifest),
+        });
         const allowed = expectation(manifest, granted ? other : undefined, new Set(capabilities));
         for (const { subject, queue, reason } of permissions.publish) {
           expect(queue).toBeUndefined();
-          expect(allowed.publish.some((shape) => shape.test(subject)), `publish ${subject}`).toBe(true);
+          expect(
+            allowed.publish.some((shape) => shape.test(subject)),
+            `publish ${subject}`,
+          ).toBe(true);
           expect(reason).toContain(manifest.id);
         }
         for (const { subject, queue, reason } of permissions.subscribe) {
-          expect(allowed.subscribe.some((shape) => shape.test(queue === undefined ? subject : `${subject} ${queue}`)), `subscribe ${subject} ${queue}`).toBe(true);
+          expect(
+            allowed.subscribe.some((shape) => shape.test(queue === undefined ? subject : `${subject} ${queue}`)),
+            `subscribe ${subject} ${queue}`,
+          ).toBe(true);
           expect(reason.length).toBeGreaterThan(20);
         }
         // And everything in it: the shapes that must be there are.
-        for (const subject of allowed.must) expect(permissions.publish.map((rule) => rule.subject), `must publish ${subject}`).toContain(subject);
+        for (const subject of allowed.must)
+          expect(
+            permissions.publish.map((rule) => rule.subject),
+            `must publish ${subject}`,
+          ).toContain(subject);
       }),
       { numRuns: 300 },
     );
@@ -270,7 +368,9 @@ describe("for random contracts", () => {
       fc.property(scenario, ({ other, manifest, capabilities }) => {
         const base = { manifest, uses: { "a-b": other }, inboxPrefix, bindings: bindingsFor(manifest) };
         const few = derivePermissions({ ...base, capabilities: new Set(capabilities) });
-        const all = new Set(derivePermissions({ ...base, capabilities: new Set(keys) }).publish.map(({ subject }) => subject));
+        const all = new Set(
+          derivePermissions({ ...base, capabilities: new Set(keys) }).publish.map(({ subject }) => subject),
+        );
         for (const { subject } of few.publish) expect(all.has(subject)).toBe(true);
       }),
       { numRuns: 100 },
@@ -278,10 +378,16 @@ describe("for random contracts", () => {
   });
 
   /** Written from the protocol, without any function of the package. */
-  function expectation(manifest: Manifest, other: Manifest | undefined, held: ReadonlySet<string>): { publish: RegExp[]; subscribe: RegExp[]; must: string[] } {
+  function expectation(
+    manifest: Manifest,
+    other: Manifest | undefined,
+    held: ReadonlySet<string>,
+  ): { publish: RegExp[]; subscribe: RegExp[]; must: string[] } {
     const literal = (subject: string) => new RegExp(`^${subject.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`);
-    const wild = (version: string, name: string, params: readonly string[] = []) => `events.${version}.${name}${".*".repeat(params.length)}`;
-    const holds = (needed: readonly string[] | undefined) => needed === undefined || needed.every((key) => held.has(key));
+    const wild = (version: string, name: string, params: readonly string[] = []) =>
+      `events.${version}.${name}${".*".repeat(params.length)}`;
+    const holds = (needed: readonly string[] | undefined) =>
+      needed === undefined || needed.every((key) => held.has(key));
     const publish: string[] = [];
     const must: string[] = [];
     const subscribe = [`${inboxPrefix}.>`];
@@ -296,13 +402,19 @@ describe("for random contracts", () => {
       const subject = `operations.${operation.version}.${name}`;
       const needs = operation.capabilities;
       if (holds(needs?.call)) must.push(subject);
-      if (holds(needs?.observe ?? needs?.call)) must.push(...["get", "wait", "watch"].map((action) => `${subject}.control.${action}`), `${subject}.control.stream.*.*`);
-      if (needs?.cancel !== undefined && operation.cancel !== false && holds(needs.cancel)) must.push(`${subject}.control.cancel`);
+      if (holds(needs?.observe ?? needs?.call))
+        must.push(
+          ...["get", "wait", "watch"].map((action) => `${subject}.control.${action}`),
+          `${subject}.control.stream.*.*`,
+        );
+      if (needs?.cancel !== undefined && operation.cancel !== false && holds(needs.cancel))
+        must.push(`${subject}.control.cancel`);
       if (operation.signals !== undefined && holds(needs?.control)) publish.push(`${subject}.control.signal`);
     }
     for (const name of other === undefined ? [] : (use?.feeds?.subscribe ?? [])) {
       const feed = other?.feeds?.[name];
-      if (feed !== undefined && holds(feed.capabilities?.subscribe)) must.push(`feeds.${feed.version}.${name}`, `feeds.${feed.version}.${name}.control.stream.*.*`);
+      if (feed !== undefined && holds(feed.capabilities?.subscribe))
+        must.push(`feeds.${feed.version}.${name}`, `feeds.${feed.version}.${name}.control.stream.*.*`);
     }
     for (const name of other === undefined ? [] : (use?.events?.publish ?? [])) {
       const event = other?.events?.[name];
@@ -310,39 +422,64 @@ describe("for random contracts", () => {
     }
     for (const name of other === undefined ? [] : (use?.events?.subscribe ?? [])) {
       const event = other?.events?.[name];
-      if (event !== undefined && holds(event.capabilities?.subscribe)) subscribe.push(wild(event.version, name, event.params));
+      if (event !== undefined && holds(event.capabilities?.subscribe))
+        subscribe.push(wild(event.version, name, event.params));
     }
-    for (const [name, event] of Object.entries(manifest.events ?? {})) must.push(wild(event.version, name, event.params));
+    for (const [name, event] of Object.entries(manifest.events ?? {}))
+      must.push(wild(event.version, name, event.params));
     for (const alias of Object.keys(manifest.resources?.kv ?? {})) {
       const bucket = `shop-1_${alias}`;
-      must.push(`$KV.${bucket}.>`, `$JS.API.DIRECT.GET.KV_${bucket}`, `$JS.API.DIRECT.GET.KV_${bucket}.$KV.${bucket}.>`, `$JS.API.STREAM.MSG.GET.KV_${bucket}`);
+      must.push(
+        `$KV.${bucket}.>`,
+        `$JS.API.DIRECT.GET.KV_${bucket}`,
+        `$JS.API.DIRECT.GET.KV_${bucket}.$KV.${bucket}.>`,
+        `$JS.API.STREAM.MSG.GET.KV_${bucket}`,
+      );
       subscribe.push(`kvr.${bucket}.>`);
     }
     for (const alias of Object.keys(manifest.resources?.store ?? {})) {
       const bucket = `shop-1_${alias}`;
-      must.push(`$O.${bucket}.C.>`, `$O.${bucket}.M.>`, `$JS.API.DIRECT.GET.OBJ_${bucket}`, `$JS.API.DIRECT.GET.OBJ_${bucket}.$O.${bucket}.>`, `$JS.API.STREAM.MSG.GET.OBJ_${bucket}`);
+      must.push(
+        `$O.${bucket}.C.>`,
+        `$O.${bucket}.M.>`,
+        `$JS.API.DIRECT.GET.OBJ_${bucket}`,
+        `$JS.API.DIRECT.GET.OBJ_${bucket}.$O.${bucket}.>`,
+        `$JS.API.STREAM.MSG.GET.OBJ_${bucket}`,
+      );
     }
     if (manifest.kind === "service") {
       must.push("_INBOX.*.r.*.*", "_INBOX.*.s.>");
       subscribe.push("trellis.auth.v1.changes");
-      for (const verb of ["PING", "INFO", "STATS"]) subscribe.push(`$SRV.${verb}`, `$SRV.${verb}.shop-1`, `$SRV.${verb}.shop-1.*`);
-      for (const [name, { version }] of Object.entries(manifest.rpc ?? {})) subscribe.push(`rpc.${version}.${name} shop@v1`);
-      for (const [name, { version }] of Object.entries(manifest.feeds ?? {})) subscribe.push(`feeds.${version}.${name} shop@v1`, `feeds.${version}.${name}.control.stream.*.*`);
+      for (const verb of ["PING", "INFO", "STATS"])
+        subscribe.push(`$SRV.${verb}`, `$SRV.${verb}.shop-1`, `$SRV.${verb}.shop-1.*`);
+      for (const [name, { version }] of Object.entries(manifest.rpc ?? {}))
+        subscribe.push(`rpc.${version}.${name} shop@v1`);
+      for (const [name, { version }] of Object.entries(manifest.feeds ?? {}))
+        subscribe.push(`feeds.${version}.${name} shop@v1`, `feeds.${version}.${name}.control.stream.*.*`);
       for (const [name, { version }] of Object.entries(manifest.operations ?? {})) {
         const subject = `operations.${version}.${name}`;
-        subscribe.push(`${subject} shop@v1`, `${subject}.control.stream.*.*`, ...["get", "wait", "watch", "cancel", "signal"].map((action) => `${subject}.control.${action} shop@v1`));
+        subscribe.push(
+          `${subject} shop@v1`,
+          `${subject}.control.stream.*.*`,
+          ...["get", "wait", "watch", "cancel", "signal"].map((action) => `${subject}.control.${action} shop@v1`),
+        );
       }
       for (const queue of Object.keys(manifest.jobs ?? {})) {
         const events = `trellis.jobs.shop-1.${queue}.*.*`;
         subscribe.push(events);
         must.push(events, `$JS.API.DIRECT.GET.JOBS.${events}`, ...consumer("JOBS_WORK", `shop-1_${queue}`));
       }
-      for (const group of Object.keys(manifest.eventConsumers ?? {})) publish.push(...consumer("EVENTS", `shop-1_${group}`));
+      for (const group of Object.keys(manifest.eventConsumers ?? {}))
+        publish.push(...consumer("EVENTS", `shop-1_${group}`));
     }
     return { publish: [...publish, ...must].map(literal), subscribe: subscribe.map(literal), must };
   }
 
   function consumer(stream: string, name: string): string[] {
-    return [`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, `$JS.ACK.${stream}.${name}.>`, `$JS.ACK.*.*.${stream}.${name}.>`];
+    return [
+      `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`,
+      `$JS.ACK.${stream}.${name}.>`,
+      `$JS.ACK.*.*.${stream}.${name}.>`,
+    ];
   }
 });

@@ -35,11 +35,16 @@ export const AUTH_CHANGES_SUBJECT = "trellis.auth.v1.changes";
 export function derivePermissions(input: DeriveInput): Permissions {
   requireName("inbox prefix", input.inboxPrefix, /^_INBOX\.[A-Za-z0-9_-]{16}$/.test(input.inboxPrefix));
   const { manifest, bindings } = input;
-  if (bindings.service !== undefined) requireName("deployment", bindings.service, isName("deployment", bindings.service));
-  for (const name of Object.values(input.serviceNames ?? {}).flat()) requireName("deployment", name, isName("deployment", name));
+  if (bindings.service !== undefined)
+    requireName("deployment", bindings.service, isName("deployment", bindings.service));
+  for (const name of Object.values(input.serviceNames ?? {}).flat())
+    requireName("deployment", name, isName("deployment", name));
   for (const each of [manifest, ...Object.values(input.uses)]) requireDerivedSubjects(each);
   const list = new PermissionList();
-  list.subscribe(`${input.inboxPrefix}.>`, `every participant receives its answers, streams and notices below its own inbox`);
+  list.subscribe(
+    `${input.inboxPrefix}.>`,
+    `every participant receives its answers, streams and notices below its own inbox`,
+  );
   if (manifest.kind === "service") serve(manifest, bindings, list);
   deriveOwnEvents(manifest, list);
   deriveUses(input, list);
@@ -53,9 +58,18 @@ export function derivePermissions(input: DeriveInput): Permissions {
 
 function serve(manifest: Manifest, bindings: Bindings, list: PermissionList): void {
   const { id } = manifest;
-  list.publish("_INBOX.*.r.*.*", `${id} is a service and answers requests; the random parts of an inbox are known only to the caller and to whom it asked`);
-  list.publish("_INBOX.*.s.>", `${id} is a service and sends the frames of streams to the inboxes callers opened for them`);
-  list.subscribe(AUTH_CHANGES_SUBJECT, `${id} is a service and drops what it remembers about a session when its authority changes`);
+  list.publish(
+    "_INBOX.*.r.*.*",
+    `${id} is a service and answers requests; the random parts of an inbox are known only to the caller and to whom it asked`,
+  );
+  list.publish(
+    "_INBOX.*.s.>",
+    `${id} is a service and sends the frames of streams to the inboxes callers opened for them`,
+  );
+  list.subscribe(
+    AUTH_CHANGES_SUBJECT,
+    `${id} is a service and drops what it remembers about a session when its authority changes`,
+  );
   if (bindings.service !== undefined) {
     for (const verb of ["PING", "INFO", "STATS"]) {
       const reason = `${id} is a service and answers ${verb} of the NATS micro protocol`;
@@ -71,7 +85,10 @@ function serve(manifest: Manifest, bindings: Bindings, list: PermissionList): vo
   serveOperations(manifest, bindings, list);
   for (const [name, { subject }] of entries(manifest.feeds)) {
     list.subscribe(subject, `${id} owns the feed ${name} and opens it for its readers`, id);
-    list.subscribe(streamControlSubject(subject, "*", "*"), `${id} owns the feed ${name} and hears the credits of its readers`);
+    list.subscribe(
+      streamControlSubject(subject, "*", "*"),
+      `${id} owns the feed ${name} and hears the credits of its readers`,
+    );
   }
 }
 
@@ -81,25 +98,45 @@ function serveOperations(manifest: Manifest, bindings: Bindings, list: Permissio
     if (kind !== "operation") continue;
     list.subscribe(subject, `${id} owns the operation ${name} and accepts it`, id);
     const answer = (action: Parameters<typeof operationControlSubject>[1]): void =>
-      list.subscribe(operationControlSubject(subject, action), `${id} owns the operation ${name} and answers its control action ${action}`, id);
+      list.subscribe(
+        operationControlSubject(subject, action),
+        `${id} owns the operation ${name} and answers its control action ${action}`,
+        id,
+      );
     answer("get");
     answer("wait");
     answer("watch");
     if (actions.includes("cancel")) answer("cancel");
     if (actions.includes("control")) answer("signal");
-    list.subscribe(streamControlSubject(subject, "*", "*"), `${id} owns the operation ${name} and hears the credits of those who watch it`);
-    if (manifest.operations?.[name]?.transfer !== undefined) serveTransfers(`the operation ${name} of ${id}`, "upload", bindings, list);
+    list.subscribe(
+      streamControlSubject(subject, "*", "*"),
+      `${id} owns the operation ${name} and hears the credits of those who watch it`,
+    );
+    if (manifest.operations?.[name]?.transfer !== undefined)
+      serveTransfers(`the operation ${name} of ${id}`, "upload", bindings, list);
   }
 }
 
-function serveTransfers(surface: string, direction: "upload" | "download", bindings: Bindings, list: PermissionList): void {
+function serveTransfers(
+  surface: string,
+  direction: "upload" | "download",
+  bindings: Bindings,
+  list: PermissionList,
+): void {
   if (bindings.service === undefined) return;
-  list.subscribe(transferSubject(direction, bindings.service, "*"), `${surface} transfers bytes, which the deployment ${bindings.service} serves`);
-  list.subscribe(transferControlSubject(bindings.service, "*", "*"), `${surface} transfers bytes, and the other side sends its credits to the replica that serves them`);
+  list.subscribe(
+    transferSubject(direction, bindings.service, "*"),
+    `${surface} transfers bytes, which the deployment ${bindings.service} serves`,
+  );
+  list.subscribe(
+    transferControlSubject(bindings.service, "*", "*"),
+    `${surface} transfers bytes, and the other side sends its credits to the replica that serves them`,
+  );
 }
 
 function deriveOwnEvents(manifest: Manifest, list: PermissionList): void {
-  for (const [name, { subject }] of entries(manifest.events)) list.publish(eventWildcard(subject), `${manifest.id} owns the event ${name} and publishes it`);
+  for (const [name, { subject }] of entries(manifest.events))
+    list.publish(eventWildcard(subject), `${manifest.id} owns the event ${name} and publishes it`);
 }
 
 function deriveResources(manifest: Manifest, bindings: Bindings, list: PermissionList): void {
@@ -154,7 +191,8 @@ function deriveEventConsumers({ manifest, uses, capabilities, bindings }: Derive
         return needed.every((key) => capabilities.has(key));
       }),
     );
-    if (allowed) deriveConsumer(binding, `${manifest.id} declares the event consumer ${group}: it takes its events`, list);
+    if (allowed)
+      deriveConsumer(binding, `${manifest.id} declares the event consumer ${group}: it takes its events`, list);
   }
 }
 
@@ -164,17 +202,27 @@ function deriveConsumer({ stream, consumer }: ConsumerBinding, reason: string, l
   list.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, reason);
   list.publish(`$JS.ACK.${stream}.${consumer}.>`, `${reason} and acknowledges them`);
   // Servers may name the domain and the account in front; both forms are acknowledgements of this consumer only.
-  list.publish(`$JS.ACK.*.*.${stream}.${consumer}.>`, `${reason} and acknowledges them (the form with domain and account)`);
+  list.publish(
+    `$JS.ACK.*.*.${stream}.${consumer}.>`,
+    `${reason} and acknowledges them (the form with domain and account)`,
+  );
 }
 
 /** Parsing has checked this; a manifest that came another way must not be able to smuggle in a wider subject. */
 function requireDerivedSubjects(manifest: Manifest): void {
   const check = (name: string, version: string, subject: string, derived: string): void =>
-    requireName("surface", `${name} ${version} ${subject}`, isName("surface", name) && isName("version", version) && subject === derived);
+    requireName(
+      "surface",
+      `${name} ${version} ${subject}`,
+      isName("surface", name) && isName("version", version) && subject === derived,
+    );
   requireName("contract", manifest.id, isName("contractId", manifest.id));
-  for (const [name, { version, subject }] of entries(manifest.rpc)) check(name, version, subject, rpcSubject(name, version));
-  for (const [name, { version, subject }] of entries(manifest.operations)) check(name, version, subject, operationSubject(name, version));
-  for (const [name, { version, subject }] of entries(manifest.feeds)) check(name, version, subject, feedSubject(name, version));
+  for (const [name, { version, subject }] of entries(manifest.rpc))
+    check(name, version, subject, rpcSubject(name, version));
+  for (const [name, { version, subject }] of entries(manifest.operations))
+    check(name, version, subject, operationSubject(name, version));
+  for (const [name, { version, subject }] of entries(manifest.feeds))
+    check(name, version, subject, feedSubject(name, version));
   for (const [name, { version, subject, params = [] }] of entries(manifest.events)) {
     for (const param of params) requireName("event parameter", param, isName("eventParam", param));
     check(name, version, subject, eventSubjectTemplate(name, version, params));
@@ -183,7 +231,10 @@ function requireDerivedSubjects(manifest: Manifest): void {
 }
 
 function requireName(what: string, name: string, valid: boolean): void {
-  if (!valid) throw new RangeError(`${JSON.stringify(name)} cannot be the name of a ${what}: it would not stand for one thing in a subject`);
+  if (!valid)
+    throw new RangeError(
+      `${JSON.stringify(name)} cannot be the name of a ${what}: it would not stand for one thing in a subject`,
+    );
 }
 
 function entries<T>(map: { readonly [name: string]: T } | undefined): readonly (readonly [string, T])[] {

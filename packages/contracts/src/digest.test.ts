@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { canonicalJson, contractDigest, digestProjection, normalizeManifest, parseManifest } from "./index.ts";
 import type { Json, Manifest } from "./index.ts";
@@ -44,7 +44,13 @@ describe("contractDigest", () => {
   test("words for people, order and repeats do not change it", () => {
     fc.assert(
       fc.property(anyManifest, fc.integer(), (manifest, seed) => {
-        const other = { ...manifest, displayName: "Other", description: "Other", docs: { markdown: "# Other" }, exports: { schemas: [] } };
+        const other = {
+          ...manifest,
+          displayName: "Other",
+          description: "Other",
+          docs: { markdown: "# Other" },
+          exports: { schemas: [] },
+        };
         expect(contractDigest(shuffled(other, seed))).toBe(contractDigest(manifest));
       }),
       { numRuns: 60 },
@@ -60,7 +66,10 @@ describe("contractDigest", () => {
       { ...worked, rpc: { "Conformance.Read": { ...rpc, capabilities: { call: [] } } } },
       { ...worked, rpc: { "Conformance.Read": { ...rpc, capabilities: undefined } } },
       { ...worked, rpc: { "Conformance.Read": { ...rpc, once: true } } },
-      { ...worked, capabilities: { "conformance.capabilities::read": { displayName: "Read!", description: "Read records." } } },
+      {
+        ...worked,
+        capabilities: { "conformance.capabilities::read": { displayName: "Read!", description: "Read records." } },
+      },
       { ...worked, schemas: { ...worked.schemas, Input: { type: "object" } } },
     ]) {
       expect(contractDigest(parsed(changed))).not.toBe(base);
@@ -70,14 +79,34 @@ describe("contractDigest", () => {
   test("the projection keeps exactly what it should", () => {
     const manifest = parsed({
       ...worked,
-      errors: { Used: { type: "Used", schema: { schema: "Unused" } }, Spare: { type: "Spare", schema: { schema: "OnlySpare" } } },
+      errors: {
+        Used: { type: "Used", schema: { schema: "Unused" } },
+        Spare: { type: "Spare", schema: { schema: "OnlySpare" } },
+      },
       schemas: { ...worked.schemas, OnlySpare: { type: "string" } },
-      rpc: { "Conformance.Read": { ...worked.rpc["Conformance.Read"], errors: [{ type: "Used" }, { type: "Used" }], docs: { markdown: "x" } } },
+      rpc: {
+        "Conformance.Read": {
+          ...worked.rpc["Conformance.Read"],
+          errors: [{ type: "Used" }, { type: "Used" }],
+          docs: { markdown: "x" },
+        },
+      },
       docs: { markdown: "y" },
     });
     const projection = digestProjection(manifest);
-    expect(Object.keys(projection as object).sort()).toEqual(["capabilities", "errors", "format", "id", "kind", "rpc", "schemas"]);
-    expect(projection).toMatchObject({ errors: { Used: { type: "Used" } }, rpc: { "Conformance.Read": { errors: [{ type: "Used" }] } } });
+    expect(Object.keys(projection as object).sort()).toEqual([
+      "capabilities",
+      "errors",
+      "format",
+      "id",
+      "kind",
+      "rpc",
+      "schemas",
+    ]);
+    expect(projection).toMatchObject({
+      errors: { Used: { type: "Used" } },
+      rpc: { "Conformance.Read": { errors: [{ type: "Used" }] } },
+    });
     expect(Object.keys((projection as { schemas: object }).schemas).sort()).toEqual(["Input", "Output", "Unused"]);
     expect(JSON.stringify(projection)).not.toContain("docs");
   });
@@ -104,8 +133,12 @@ describe("normalizeManifest", () => {
       },
       eventConsumers: { all: { uses: { other: ["Other.B", "Other.A"] } } },
     });
-    expect(manifest.eventConsumers).toEqual({ all: { uses: { other: ["Other.A", "Other.B"] }, replay: "new", ordering: "strict", concurrency: 1 } });
-    expect(manifest.uses).toEqual({ required: { other: { contract: "other@v1", events: { subscribe: ["Other.A", "Other.B"] } } } });
+    expect(manifest.eventConsumers).toEqual({
+      all: { uses: { other: ["Other.A", "Other.B"] }, replay: "new", ordering: "strict", concurrency: 1 },
+    });
+    expect(manifest.uses).toEqual({
+      required: { other: { contract: "other@v1", events: { subscribe: ["Other.A", "Other.B"] } } },
+    });
   });
 
   test("an explicit empty capability list stays, other empty members go", () => {

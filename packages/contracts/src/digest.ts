@@ -16,9 +16,21 @@ export function contractDigest(manifest: Manifest): string {
 
 /** The part of a manifest the digest is of: no names and prose for people, no unused schemas and errors, no exports. */
 export function digestProjection(manifest: Manifest): Json {
-  const { displayName: _displayName, description: _description, docs: _docs, exports: _exports, errors, schemas, ...kept } = normalizeManifest(manifest);
+  const {
+    displayName: _displayName,
+    description: _description,
+    docs: _docs,
+    exports: _exports,
+    errors,
+    schemas,
+    ...kept
+  } = normalizeManifest(manifest);
   const usedErrors = declaredErrors({ errors, rpc: kept.rpc });
-  const reachable = new Set(schemaRefs({ ...kept, displayName: "", description: "", ...(usedErrors && { errors: usedErrors }) }).map(({ ref }) => ref.schema));
+  const reachable = new Set(
+    schemaRefs({ ...kept, displayName: "", description: "", ...(usedErrors && { errors: usedErrors }) }).map(
+      ({ ref }) => ref.schema,
+    ),
+  );
   const usedSchemas = Object.entries(schemas ?? {}).filter(([name]) => reachable.has(name));
   return asJson({
     ...kept,
@@ -38,7 +50,9 @@ function declaredErrors({ errors, rpc }: { errors: Manifest["errors"]; rpc: Mani
   return used.length === 0 ? undefined : Object.fromEntries(used);
 }
 
-function withoutDocs<T extends { readonly docs?: unknown }>(surfaces: { readonly [name: string]: T }): { readonly [name: string]: Omit<T, "docs"> } {
+function withoutDocs<T extends { readonly docs?: unknown }>(surfaces: {
+  readonly [name: string]: T;
+}): { readonly [name: string]: Omit<T, "docs"> } {
   return Object.fromEntries(Object.entries(surfaces).map(([name, { docs: _docs, ...surface }]) => [name, surface]));
 }
 

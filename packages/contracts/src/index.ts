@@ -44,11 +44,32 @@ export { baselineUses } from "./baseline.ts";
 export type { BaselineUse } from "./baseline.ts";
 export { ContractError } from "./contract-error.ts";
 export { contractFromManifest } from "./contract.ts";
-export type { AnyContract, AnySelection, AnyUse, Contract, ContractUse, SelectionOf, UsedContract } from "./contract.ts";
-export { defineAgentContract, defineAppContract, defineContract, defineDeviceContract, defineServiceContract } from "./define-contract.ts";
+export type {
+  AnyContract,
+  AnySelection,
+  AnyUse,
+  Contract,
+  ContractUse,
+  SelectionOf,
+  UsedContract,
+} from "./contract.ts";
+export {
+  defineAgentContract,
+  defineAppContract,
+  defineContract,
+  defineDeviceContract,
+  defineServiceContract,
+} from "./define-contract.ts";
 export type { DefineAnyContract, DefineContract, Refs } from "./define-contract.ts";
 export { defineError } from "./define-error.ts";
-export type { AnyErrorClass, DeclaredError, ErrorClass, ErrorData, ErrorDefinition, ErrorFields } from "./define-error.ts";
+export type {
+  AnyErrorClass,
+  DeclaredError,
+  ErrorClass,
+  ErrorData,
+  ErrorDefinition,
+  ErrorFields,
+} from "./define-error.ts";
 export type { Definition, NamedError, NamedSchema } from "./definition.ts";
 export type { DefinedShape } from "./defined-shape.ts";
 export type {

@@ -3,7 +3,8 @@ import { pointer } from "./schema-problems.ts";
 import type { Problem } from "./schema-problems.ts";
 
 /** Input read as JSON, or the reasons it is refused before anything looks inside. */
-export type BoundedJson = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problems: readonly Problem[] };
+export type BoundedJson =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /**
  * Reads untrusted JSON (as text or as a value) and refuses what is too large, too deep or not exactly JSON. Nothing
@@ -16,7 +17,11 @@ export function boundedJson(input: unknown): BoundedJson {
     const value: unknown = JSON.parse(input);
     return bounded(value);
   } catch (cause) {
-    return refuse("", `the text is not JSON: ${cause instanceof Error ? cause.message : "it cannot be read"}`, "check for missing commas, quotes and brackets");
+    return refuse(
+      "",
+      `the text is not JSON: ${cause instanceof Error ? cause.message : "it cannot be read"}`,
+      "check for missing commas, quotes and brackets",
+    );
   }
 }
 
@@ -35,10 +40,18 @@ function bounded(root: unknown): BoundedJson {
     values += 1;
     bytes += 2 + (typeof value === "string" ? utf8Length(value) : typeof value === "object" ? 0 : 2);
     if (values > LIMITS.manifestValues.value) {
-      return refuse("", `the manifest holds more than ${LIMITS.manifestValues.value} values`, LIMITS.manifestValues.reason);
+      return refuse(
+        "",
+        `the manifest holds more than ${LIMITS.manifestValues.value} values`,
+        LIMITS.manifestValues.reason,
+      );
     }
     if (depth > LIMITS.manifestDepth.value) {
-      return refuse(shorten(path), `the manifest is nested deeper than ${LIMITS.manifestDepth.value} levels`, LIMITS.manifestDepth.reason);
+      return refuse(
+        shorten(path),
+        `the manifest is nested deeper than ${LIMITS.manifestDepth.value} levels`,
+        LIMITS.manifestDepth.reason,
+      );
     }
     if (bytes > LIMITS.manifestBytes.value) return refuse("", tooLarge(), LIMITS.manifestBytes.reason);
     const wrong = notJson(value);
@@ -52,7 +65,8 @@ function bounded(root: unknown): BoundedJson {
       for (const [key, member] of Object.entries(value)) {
         if (pending.length > LIMITS.manifestValues.value) break;
         bytes += utf8Length(key) + 3;
-        if (key === "__proto__") return refuse(shorten(path), "a member cannot be called __proto__", "choose another name");
+        if (key === "__proto__")
+          return refuse(shorten(path), "a member cannot be called __proto__", "choose another name");
         if (!key.isWellFormed()) return refuse(shorten(path), "a name holds half of a surrogate pair");
         if (member !== undefined) pending.push({ value: member, path: pointer(path, key), depth: depth + 1 });
       }

@@ -14,7 +14,8 @@ export function jsonEqual(a: unknown, b: unknown): boolean {
 
 /** A text that two JSON values share exactly when they are equal; cheaper than comparing every pair. */
 export function jsonKey(value: unknown): string {
-  if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "0" : (JSON.stringify(value) ?? "null");
+  if (typeof value !== "object" || value === null)
+    return Object.is(value, -0) ? "0" : (JSON.stringify(value) ?? "null");
   if (Array.isArray(value)) return `[${value.map(jsonKey).join(",")}]`;
   const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${jsonKey(member)}`).join(",")}}`;

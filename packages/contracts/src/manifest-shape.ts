@@ -13,7 +13,12 @@ export type Shape =
   /** Order means nothing: sorted and de-duplicated, objects by this member. */
   | { readonly kind: "set"; readonly of: Shape; readonly by?: string }
   | { readonly kind: "list"; readonly of: Shape }
-  | { readonly kind: "value"; readonly words: string; readonly fits: (value: unknown) => boolean; readonly fix?: string }
+  | {
+      readonly kind: "value";
+      readonly words: string;
+      readonly fits: (value: unknown) => boolean;
+      readonly fix?: string;
+    }
   | { readonly kind: "schema" };
 
 /** One member of an object. */
@@ -26,23 +31,47 @@ export interface Member {
   readonly filled?: string | number;
 }
 
-const text: Shape = { kind: "value", words: `text of at most ${LIMITS.textLength.value} characters`, fits: (value) => typeof value === "string" && value.length <= LIMITS.textLength.value };
-const markdown: Shape = { kind: "value", words: `text of at most ${LIMITS.markdownLength.value} characters`, fits: (value) => typeof value === "string" && value.length <= LIMITS.markdownLength.value };
+const text: Shape = {
+  kind: "value",
+  words: `text of at most ${LIMITS.textLength.value} characters`,
+  fits: (value) => typeof value === "string" && value.length <= LIMITS.textLength.value,
+};
+const markdown: Shape = {
+  kind: "value",
+  words: `text of at most ${LIMITS.markdownLength.value} characters`,
+  fits: (value) => typeof value === "string" && value.length <= LIMITS.markdownLength.value,
+};
 const flag: Shape = { kind: "value", words: "true or false", fits: (value) => typeof value === "boolean" };
-const count: Shape = { kind: "value", words: "a whole number above zero", fits: (value) => isWhole(value) && value > 0 };
+const count: Shape = {
+  kind: "value",
+  words: "a whole number above zero",
+  fits: (value) => isWhole(value) && value > 0,
+};
 const amount: Shape = { kind: "value", words: "a whole number, zero or more", fits: (value) => isWhole(value) };
-const history: Shape = { kind: "value", words: "a whole number from 1 to 64", fits: (value) => isWhole(value) && value >= 1 && value <= 64 };
+const history: Shape = {
+  kind: "value",
+  words: "a whole number from 1 to 64",
+  fits: (value) => isWhole(value) && value >= 1 && value <= 64,
+};
 
 function isWhole(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function oneOf(...allowed: readonly unknown[]): Shape {
-  return { kind: "value", words: allowed.map((value) => JSON.stringify(value)).join(" or "), fits: (value) => allowed.includes(value) };
+  return {
+    kind: "value",
+    words: allowed.map((value) => JSON.stringify(value)).join(" or "),
+    fits: (value) => allowed.includes(value),
+  };
 }
 
 function named(kind: NameKind): Shape {
-  return { kind: "value", words: NAME_RULES[kind].rule, fits: (value) => typeof value === "string" && isName(kind, value) };
+  return {
+    kind: "value",
+    words: NAME_RULES[kind].rule,
+    fits: (value) => typeof value === "string" && isName(kind, value),
+  };
 }
 
 function object(members: { readonly [name: string]: Member }): Shape {
@@ -89,7 +118,9 @@ const operation = object({
   input: required(schemaRef),
   progress: { shape: schemaRef },
   output: required(schemaRef),
-  capabilities: { shape: object({ call: capabilityList, observe: capabilityList, cancel: capabilityList, control: capabilityList }) },
+  capabilities: {
+    shape: object({ call: capabilityList, observe: capabilityList, cancel: capabilityList, control: capabilityList }),
+  },
   signals: { shape: map("local", object({ input: required(schemaRef) })) },
   cancel: { shape: flag },
   transfer: {
@@ -155,10 +186,29 @@ const state = object({
 
 const resources = object({
   kv: {
-    shape: map("local", object({ purpose: required(text), schema: required(schemaRef), required: { shape: flag }, history: { shape: history }, ttlMs: { shape: amount }, maxValueBytes: { shape: count } })),
+    shape: map(
+      "local",
+      object({
+        purpose: required(text),
+        schema: required(schemaRef),
+        required: { shape: flag },
+        history: { shape: history },
+        ttlMs: { shape: amount },
+        maxValueBytes: { shape: count },
+      }),
+    ),
   },
   store: {
-    shape: map("local", object({ purpose: required(text), required: { shape: flag }, ttlMs: { shape: amount }, maxTotalBytes: { shape: count }, maxObjectBytes: { shape: count } })),
+    shape: map(
+      "local",
+      object({
+        purpose: required(text),
+        required: { shape: flag },
+        ttlMs: { shape: amount },
+        maxTotalBytes: { shape: count },
+        maxObjectBytes: { shape: count },
+      }),
+    ),
   },
 });
 
@@ -170,10 +220,17 @@ export const MANIFEST_SHAPE: Extract<Shape, { kind: "object" }> = {
     id: required(named("contractId")),
     displayName: required(text),
     description: required(text),
-    kind: required({ ...valueShape(oneOf("service", "app", "agent", "device")), fix: "cli is written when authoring only; in a manifest it is agent" }),
+    kind: required({
+      ...valueShape(oneOf("service", "app", "agent", "device")),
+      fix: "cli is written when authoring only; in a manifest it is agent",
+    }),
     docs: { shape: docs },
     capabilities: {
-      shape: map("capability", object({ displayName: required(text), description: required(text), consequence: { shape: text } }), LIMITS.capabilities.value),
+      shape: map(
+        "capability",
+        object({ displayName: required(text), description: required(text), consequence: { shape: text } }),
+        LIMITS.capabilities.value,
+      ),
     },
     schemas: { shape: map("schema", { kind: "schema" }, LIMITS.schemas.value) },
     exports: { shape: object({ schemas: { shape: { kind: "set", of: named("schema") } } }) },

@@ -10,7 +10,9 @@ export interface SurfacePath {
 }
 
 /** `Trellis.Surface.Status` → `trellis` in the type system. */
-export type SurfaceGroup<N extends string> = N extends `${infer First}.${string}` ? Uncapitalize<First> : Uncapitalize<N>;
+export type SurfaceGroup<N extends string> = N extends `${infer First}.${string}`
+  ? Uncapitalize<First>
+  : Uncapitalize<N>;
 
 /** `Trellis.Surface.Status` → `surfaceStatus` in the type system. */
 export type SurfaceLeaf<N extends string> = N extends `${string}.${infer Rest}`
@@ -65,15 +67,33 @@ const DEPLOYMENT = /^[a-z][a-z0-9-]{0,47}$/;
 
 /** Every kind of name the manifest and the bindings use, with its rule in words for messages. */
 export const NAME_RULES = {
-  contractId: { rule: "lower-case words with dots, then @v and a number: orders@v1", test: (name: string) => name.length <= 120 && CONTRACT_ID.test(name) },
+  contractId: {
+    rule: "lower-case words with dots, then @v and a number: orders@v1",
+    test: (name: string) => name.length <= 120 && CONTRACT_ID.test(name),
+  },
   version: { rule: "v and a number: v1", test: (name: string) => VERSION.test(name) },
-  surface: { rule: "words that start with a capital, joined by dots: Orders.Get", test: (name: string) => name.length <= 120 && SURFACE_NAME.test(name) },
-  local: { rule: "a letter, then letters, digits, - or _", test: (name: string) => name.length <= 64 && LOCAL_NAME.test(name) },
-  schema: { rule: "a letter, then letters, digits, ., - or _", test: (name: string) => name.length <= 120 && SCHEMA_NAME.test(name) },
-  eventParam: { rule: "a JSON pointer of letters, digits, _, $ or -: /customer/id", test: (name: string) => name.length <= 200 && EVENT_PARAM.test(name) },
+  surface: {
+    rule: "words that start with a capital, joined by dots: Orders.Get",
+    test: (name: string) => name.length <= 120 && SURFACE_NAME.test(name),
+  },
+  local: {
+    rule: "a letter, then letters, digits, - or _",
+    test: (name: string) => name.length <= 64 && LOCAL_NAME.test(name),
+  },
+  schema: {
+    rule: "a letter, then letters, digits, ., - or _",
+    test: (name: string) => name.length <= 120 && SCHEMA_NAME.test(name),
+  },
+  eventParam: {
+    rule: "a JSON pointer of letters, digits, _, $ or -: /customer/id",
+    test: (name: string) => name.length <= 200 && EVENT_PARAM.test(name),
+  },
   capability: { rule: "the contract's name, ::, a local name: orders::read", test: isCapabilityKey },
   bucket: { rule: "letters, digits, - or _", test: (name: string) => name.length <= 120 && BUCKET.test(name) },
-  deployment: { rule: "a lower-case letter, then at most 47 lower-case letters, digits or -", test: (name: string) => DEPLOYMENT.test(name) },
+  deployment: {
+    rule: "a lower-case letter, then at most 47 lower-case letters, digits or -",
+    test: (name: string) => DEPLOYMENT.test(name),
+  },
 } as const;
 
 /** The kinds of names there are rules for. */
@@ -88,7 +108,9 @@ function isCapabilityKey(key: string): boolean {
   if (RESERVED_CAPABILITIES.includes(key)) return true;
   const at = key.indexOf(CAPABILITY_SEPARATOR);
   if (at < 1 || key.length > 200) return false;
-  return CONTRACT_ID.test(`${key.slice(0, at)}@v1`) && CAPABILITY_LOCAL.test(key.slice(at + CAPABILITY_SEPARATOR.length));
+  return (
+    CONTRACT_ID.test(`${key.slice(0, at)}@v1`) && CAPABILITY_LOCAL.test(key.slice(at + CAPABILITY_SEPARATOR.length))
+  );
 }
 
 function capitalize(word: string): string {

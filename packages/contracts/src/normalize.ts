@@ -65,6 +65,8 @@ function isEmpty(value: unknown): boolean {
 
 function sortedSet(list: readonly unknown[], by: string | undefined): unknown[] {
   const keyOf = (item: unknown): string => String(by !== undefined && isRecord(item) ? item[by] : item);
-  const unique = new Map(list.map((item) => [keyOf(item), by !== undefined && isRecord(item) ? { [by]: item[by] } : item]));
+  const unique = new Map(
+    list.map((item) => [keyOf(item), by !== undefined && isRecord(item) ? { [by]: item[by] } : item]),
+  );
   return [...unique].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, item]) => item);
 }

@@ -49,5 +49,9 @@ function invalid(problems: readonly Problem[]): ManifestInvalid {
   const [first] = problems;
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
   const where = first === undefined || first.path === "" ? "" : `${first.path}: `;
-  return { code: "manifest_invalid", message: `the manifest is not valid: ${where}${first?.message ?? "unknown problem"}${more}`, problems };
+  return {
+    code: "manifest_invalid",
+    message: `the manifest is not valid: ${where}${first?.message ?? "unknown problem"}${more}`,
+    problems,
+  };
 }

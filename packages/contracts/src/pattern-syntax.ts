@@ -30,7 +30,7 @@ export function parsePattern(source: string): PatternNode {
   }
   try {
     // The engine of the platform decides what is well formed; the reader below may then trust the syntax.
-    new RegExp(source, "u");
+    RegExp(source, "u");
   } catch (cause) {
     throw new PatternError(cause instanceof Error ? cause.message : "the pattern is not a regular expression");
   }
@@ -38,7 +38,8 @@ export function parsePattern(source: string): PatternNode {
 }
 
 const QUANTIFIER = /(?:([*+?])|\{(\d+)(?:(,)(\d*))?\})\??/y;
-const ESCAPE = /\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|u[dD][89abAB][\dA-Fa-f]{2}\\u[dD][c-fC-F][\dA-Fa-f]{2}|u[\dA-Fa-f]{4}|x[\dA-Fa-f]{2}|c[A-Za-z]|[^])/uy;
+const ESCAPE =
+  /\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|u[dD][89abAB][\dA-Fa-f]{2}\\u[dD][c-fC-F][\dA-Fa-f]{2}|u[\dA-Fa-f]{4}|x[\dA-Fa-f]{2}|c[A-Za-z]|[^])/uy;
 const CLASS = /\[(?:\\[^]|[^\]\\])*\]/uy;
 
 class Reader {
@@ -80,7 +81,9 @@ class Reader {
   #group(): PatternNode {
     if (!this.#take("(?:")) {
       if (/^\(\?(?:[=!]|<[=!])/.test(this.#source.slice(this.#at))) {
-        throw new PatternError("look-around cannot be matched in bounded time; write several patterns under allOf instead");
+        throw new PatternError(
+          "look-around cannot be matched in bounded time; write several patterns under allOf instead",
+        );
       }
       if (/^\(\?[a-z-]/.test(this.#source.slice(this.#at))) throw new PatternError("inline flags are not supported");
       this.#match(/\((?:\?<[^>]*>)?/y);

@@ -9,6 +9,8 @@ import type { Assertion, PatternNode } from "./pattern-syntax.ts";
  * alternatives as a state, so that ordinary texts cost one map look-up a character.
  */
 export interface Pattern {
+  /** How large the machine is. */
+  readonly steps: number;
   test(text: string): boolean;
 }
 
@@ -42,7 +44,9 @@ function assemble(tree: PatternNode): Program {
 
   const add = (step: Step): number => {
     if (steps.length >= PATTERN_STEPS_LIMIT) {
-      throw new PatternError(`the pattern's repetitions add up to more than ${PATTERN_STEPS_LIMIT} steps; use maxLength to bound a length`);
+      throw new PatternError(
+        `the pattern's repetitions add up to more than ${PATTERN_STEPS_LIMIT} steps; use maxLength to bound a length`,
+      );
     }
     return steps.push(step) - 1;
   };
@@ -102,12 +106,14 @@ interface State {
 }
 
 class Machine implements Pattern {
+  readonly steps: number;
   readonly #program: Program;
   #states = new Map<string, State>();
   #remembered = 0;
 
   constructor(program: Program) {
     this.#program = program;
+    this.steps = program.steps.length;
   }
 
   test(text: string): boolean {
@@ -131,7 +137,10 @@ class Machine implements Pattern {
       // The search is not anchored: a match may begin at every character.
       const at = new Set([this.#program.entry]);
       for (const step of reached) if (step.test(codePoint)) at.add(step.next);
-      next = this.#state([...at].sort((a, b) => a - b), side);
+      next = this.#state(
+        [...at].sort((a, b) => a - b),
+        side,
+      );
     }
     if (this.#remembered >= MEMORY_LIMIT) {
       this.#states = new Map();

@@ -11,7 +11,8 @@ export class PermissionList {
 
   subscribe(subject: string, reason: string, queue?: string): void {
     const key = `${subject} ${queue ?? ""}`;
-    if (!this.#subscribe.has(key)) this.#subscribe.set(key, queue === undefined ? { subject, reason } : { subject, queue, reason });
+    if (!this.#subscribe.has(key))
+      this.#subscribe.set(key, queue === undefined ? { subject, reason } : { subject, queue, reason });
   }
 
   permissions(): Permissions {

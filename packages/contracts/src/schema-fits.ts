@@ -29,7 +29,15 @@ type Keywords = { readonly [keyword: string]: unknown };
 
 const STEP_LIMIT = 20_000;
 /** These say the same wherever they stand, so the same keyword on both sides proves itself. */
-const GROUPS: readonly (readonly string[])[] = [["not"], ["if", "then", "else"], ["dependentRequired"], ["dependentSchemas"], ["dependencies"], ["contains", "minContains", "maxContains"], ["propertyNames"]];
+const GROUPS: readonly (readonly string[])[] = [
+  ["not"],
+  ["if", "then", "else"],
+  ["dependentRequired"],
+  ["dependentSchemas"],
+  ["dependencies"],
+  ["contains", "minContains", "maxContains"],
+  ["propertyNames"],
+];
 const ALL_TYPES: readonly string[] = ["null", "boolean", "object", "array", "number", "string"];
 
 class Comparison {
@@ -40,7 +48,8 @@ class Comparison {
   compare(source: unknown, target: unknown, path: string): Misfit | undefined {
     this.#steps += 1;
     if (this.#steps > STEP_LIMIT) return { path, message: "the schemas are too complex to compare" };
-    if (source === false || target === true || source === target || this.#key(source) === this.#key(target)) return undefined;
+    if (source === false || target === true || source === target || this.#key(source) === this.#key(target))
+      return undefined;
     if (target === false) return { path, message: "nothing is accepted here any more" };
     if (!isRecord(target) || !constrains(target)) return undefined;
     const from: Keywords = isRecord(source) ? source : {};
@@ -107,13 +116,19 @@ class Comparison {
     return undefined;
   }
 
-  #someOption(source: Keywords, options: readonly unknown[], keyword: "anyOf" | "oneOf", path: string): Misfit | undefined {
+  #someOption(
+    source: Keywords,
+    options: readonly unknown[],
+    keyword: "anyOf" | "oneOf",
+    path: string,
+  ): Misfit | undefined {
     let only: Misfit | undefined;
     let ambiguous = false;
     for (const [index, option] of options.entries()) {
       const misfit = this.compare(source, option, path);
       if (misfit !== undefined) only = misfit;
-      else if (keyword === "anyOf" || options.every((other, at) => at === index || disjoint(source, other))) return undefined;
+      else if (keyword === "anyOf" || options.every((other, at) => at === index || disjoint(source, other)))
+        return undefined;
       else ambiguous = true;
     }
     if (ambiguous) return { path, message: "may fit several alternatives where exactly one is accepted" };
@@ -151,7 +166,8 @@ class Comparison {
   #array(source: Keywords, target: Keywords, path: string): Misfit | undefined {
     const sizes = sizeMisfit(source, target, "Items", "items", path);
     if (sizes !== undefined) return sizes;
-    if (target.uniqueItems === true && source.uniqueItems !== true) return { path, message: "items must be different from each other" };
+    if (target.uniqueItems === true && source.uniqueItems !== true)
+      return { path, message: "items must be different from each other" };
     if (target.unevaluatedItems !== undefined) return unproven(path, "unevaluatedItems");
     const count = Math.max(listOf(source.items).length, listOf(target.items).length);
     for (let index = 0; index < count; index += 1) {
@@ -169,7 +185,8 @@ class Comparison {
     const missing = listOf(target.required).find((name) => !always.has(name));
     if (typeof missing === "string") return { path: pointer(path, missing), message: "is required, but may be absent" };
     if (target.unevaluatedProperties !== undefined) return unproven(path, "unevaluatedProperties");
-    if (jsonKey(source.patternProperties) !== jsonKey(target.patternProperties)) return unproven(path, "patternProperties");
+    if (jsonKey(source.patternProperties) !== jsonKey(target.patternProperties))
+      return unproven(path, "patternProperties");
     const from = isRecord(source.properties) ? source.properties : {};
     const to = isRecord(target.properties) ? target.properties : {};
     for (const name of new Set([...Object.keys(from), ...Object.keys(to)])) {
@@ -183,7 +200,9 @@ class Comparison {
 
   #property(name: string, source: Keywords, target: Keywords, path: string): Misfit | undefined {
     const from = member(source.properties, name) ?? otherMembers(source);
-    const to = member(target.properties, name) ?? (target.additionalProperties === undefined ? true : target.additionalProperties);
+    const to =
+      member(target.properties, name) ??
+      (target.additionalProperties === undefined ? true : target.additionalProperties);
     const misfit = this.compare(from, to, pointer(path, name));
     if (misfit !== undefined && to === false) return { path: pointer(path, name), message: "is not accepted" };
     return misfit;
@@ -214,8 +233,12 @@ function typesOf(schema: Keywords): readonly string[] {
 function typeMisfit(types: readonly string[], target: Keywords, path: string): Misfit | undefined {
   if (target.type === undefined) return undefined;
   const accepted = typesOf(target);
-  const refused = types.find((type) => !accepted.includes(type) && !(type === "integer" && accepted.includes("number")));
-  return refused === undefined ? undefined : { path, message: `may be ${refused}, but only ${accepted.join(" or ")} is accepted` };
+  const refused = types.find(
+    (type) => !accepted.includes(type) && !(type === "integer" && accepted.includes("number")),
+  );
+  return refused === undefined
+    ? undefined
+    : { path, message: `may be ${refused}, but only ${accepted.join(" or ")} is accepted` };
 }
 
 function valuesMisfit(target: Keywords, path: string): Misfit | undefined {
@@ -226,7 +249,8 @@ function valuesMisfit(target: Keywords, path: string): Misfit | undefined {
 function sameGroups(source: Keywords, target: Keywords, path: string): Misfit | undefined {
   for (const group of GROUPS) {
     const present = group.some((keyword) => target[keyword] !== undefined);
-    if (present && group.some((keyword) => jsonKey(source[keyword]) !== jsonKey(target[keyword]))) return unproven(path, group[0] ?? "");
+    if (present && group.some((keyword) => jsonKey(source[keyword]) !== jsonKey(target[keyword])))
+      return unproven(path, group[0] ?? "");
   }
   return undefined;
 }
@@ -236,12 +260,16 @@ function numberMisfit(source: Keywords, target: Keywords, path: string): Misfit 
   const high = upper(source);
   const needLow = lower(target);
   const needHigh = upper(target);
-  if (low.value < needLow.value || (low.value === needLow.value && needLow.open && !low.open)) return { path, message: `may be below ${needLow.value}` };
-  if (high.value > needHigh.value || (high.value === needHigh.value && needHigh.open && !high.open)) return { path, message: `may be above ${needHigh.value}` };
+  if (low.value < needLow.value || (low.value === needLow.value && needLow.open && !low.open))
+    return { path, message: `may be below ${needLow.value}` };
+  if (high.value > needHigh.value || (high.value === needHigh.value && needHigh.open && !high.open))
+    return { path, message: `may be above ${needHigh.value}` };
   const { multipleOf } = target;
   if (typeof multipleOf !== "number") return undefined;
-  const step = typeof source.multipleOf === "number" ? source.multipleOf : typesOf(source).includes("number") ? undefined : 1;
-  if (step !== undefined && Number.isInteger(step) && Number.isInteger(multipleOf) && step % multipleOf === 0) return undefined;
+  const step =
+    typeof source.multipleOf === "number" ? source.multipleOf : typesOf(source).includes("number") ? undefined : 1;
+  if (step !== undefined && Number.isInteger(step) && Number.isInteger(multipleOf) && step % multipleOf === 0)
+    return undefined;
   return step === multipleOf ? undefined : { path, message: `may not be a multiple of ${multipleOf}` };
 }
 
@@ -260,8 +288,10 @@ function upper({ maximum, exclusiveMaximum }: Keywords): { value: number; open: 
 function stringMisfit(source: Keywords, target: Keywords, path: string): Misfit | undefined {
   const sizes = sizeMisfit(source, target, "Length", "characters", path);
   if (sizes !== undefined) return sizes;
-  if (target.pattern !== undefined && target.pattern !== source.pattern) return { path, message: `may not match ${String(target.pattern)}` };
-  if (target.format !== undefined && target.format !== source.format) return { path, message: `may not be a valid ${String(target.format)}` };
+  if (target.pattern !== undefined && target.pattern !== source.pattern)
+    return { path, message: `may not match ${String(target.pattern)}` };
+  if (target.format !== undefined && target.format !== source.format)
+    return { path, message: `may not be a valid ${String(target.format)}` };
   return undefined;
 }
 
@@ -286,7 +316,9 @@ function unionOf(schema: Keywords): readonly unknown[] | undefined {
   const options = [...listOf(schema.anyOf ?? schema.oneOf)];
   if (options.length > 0) return options;
   // Several types are a union too, each with the other keywords.
-  return Array.isArray(schema.type) && schema.type.length > 1 ? schema.type.map((type: unknown) => ({ ...schema, type })) : undefined;
+  return Array.isArray(schema.type) && schema.type.length > 1
+    ? schema.type.map((type: unknown) => ({ ...schema, type }))
+    : undefined;
 }
 
 /** Whether no value can fit both, as far as types and fixed members show. */
@@ -299,13 +331,16 @@ function disjoint(a: unknown, b: unknown): boolean {
     const keys = new Set(others.map(jsonKey));
     return !listed.some((value) => keys.has(jsonKey(value)));
   }
-  const broad = (types: readonly string[]): readonly string[] => types.map((type) => (type === "integer" ? "number" : type));
+  const broad = (types: readonly string[]): readonly string[] =>
+    types.map((type) => (type === "integer" ? "number" : type));
   const left = broad(typesOf(a));
   const right = broad(typesOf(b));
   if (a.type !== undefined && b.type !== undefined && !left.some((type) => right.includes(type))) return true;
   if (!left.every((type) => type === "object")) return false;
   const shared = listOf(a.required).filter((name) => listOf(b.required).includes(name));
-  return shared.some((name) => typeof name === "string" && disjoint(member(a.properties, name), member(b.properties, name)));
+  return shared.some(
+    (name) => typeof name === "string" && disjoint(member(a.properties, name), member(b.properties, name)),
+  );
 }
 
 function constrains(schema: Keywords): boolean {

@@ -65,7 +65,10 @@ export const REFUSED_KEYWORDS: ReadonlyMap<string, string> = new Map([
   ["$ref", "write the referenced schema in its place: schemas are self-contained"],
   ["$recursiveRef", "write the schema out to the depth you need: schemas are self-contained"],
   ["$dynamicRef", "write the schema out to the depth you need: schemas are self-contained"],
-  ["prefixItems", "this keyword is from draft 2020-12; write the list of schemas under items, and additionalItems for the rest"],
+  [
+    "prefixItems",
+    "this keyword is from draft 2020-12; write the list of schemas under items, and additionalItems for the rest",
+  ],
 ]);
 
 /** The names a JSON Schema type may have. */

@@ -1,5 +1,5 @@
 import { LIMITS } from "./limits.ts";
-import { compilePattern } from "./pattern.ts";
+import { compilePattern, PATTERN_STEPS_LIMIT } from "./pattern.ts";
 import { PatternError } from "./pattern-syntax.ts";
 import { REFUSED_KEYWORDS, TYPE_NAMES, UNSAFE_KEYS, VALIDATION_KEYWORDS } from "./schema-keywords.ts";
 import type { KeywordShape } from "./schema-keywords.ts";
@@ -22,25 +22,30 @@ export function isRecord(value: unknown): value is { readonly [key: string]: unk
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** How large one schema has become while it is walked. */
-interface Budget {
-  nodes: number;
-  exhausted: boolean;
+/** What the patterns of several schemas may cost together. */
+export interface PatternBudget {
+  steps: number;
 }
 
 /**
  * Everything that is wrong with one schema: shapes of keywords, references, patterns that cannot be run in bounded
  * time, and size. A schema without problems can be compiled, compared and checked against in bounded time.
  */
-export function schemaProblems(schema: unknown, path = ""): readonly Problem[] {
-  const walk = new SchemaWalk();
+export function schemaProblems(schema: unknown, path = "", patterns: PatternBudget = { steps: 0 }): readonly Problem[] {
+  const walk = new SchemaWalk(patterns);
   walk.schema(schema, path, 0, 1);
   return walk.problems;
 }
 
 class SchemaWalk {
   readonly problems: Problem[] = [];
-  readonly #budget: Budget = { nodes: 0, exhausted: false };
+  readonly #patterns: PatternBudget;
+  #nodes = 0;
+  #exhausted = false;
+
+  constructor(patterns: PatternBudget) {
+    this.#patterns = patterns;
+  }
 
   schema(schema: unknown, path: string, depth: number, branches: number): void {
     if (!this.#affordable(path, depth, branches)) return;
@@ -75,13 +80,23 @@ class SchemaWalk {
           else this.schema(member, memberAt, depth + 1, branches);
         });
       case "textListMap":
-        return this.#members(value, at, (member, memberAt) => this.#check(isTextList(member), memberAt, "must be a list of property names"));
+        return this.#members(value, at, (member, memberAt) =>
+          this.#check(isTextList(member), memberAt, "must be a list of property names"),
+        );
       case "number":
         return this.#check(typeof value === "number" && Number.isFinite(value), at, "must be a number");
       case "positive":
-        return this.#check(typeof value === "number" && Number.isFinite(value) && value > 0, at, "must be a number above zero");
+        return this.#check(
+          typeof value === "number" && Number.isFinite(value) && value > 0,
+          at,
+          "must be a number above zero",
+        );
       case "count":
-        return this.#check(typeof value === "number" && Number.isSafeInteger(value) && value >= 0, at, "must be a whole number, zero or more");
+        return this.#check(
+          typeof value === "number" && Number.isSafeInteger(value) && value >= 0,
+          at,
+          "must be a whole number, zero or more",
+        );
       case "boolean":
         return this.#check(typeof value === "boolean", at, "must be true or false");
       case "text":
@@ -139,29 +154,47 @@ class SchemaWalk {
       this.#report(at, "must be a regular expression as text");
       return;
     }
+    if (this.#patterns.steps > LIMITS.patternSteps.value) {
+      this.#exhausted = true;
+      this.#report(
+        at,
+        `the patterns add up to more than ${LIMITS.patternSteps.value} steps`,
+        LIMITS.patternSteps.reason,
+      );
+      return;
+    }
     try {
-      compilePattern(value);
+      this.#patterns.steps += compilePattern(value).steps + value.length;
     } catch (cause) {
       if (!(cause instanceof PatternError)) throw cause;
+      this.#patterns.steps += PATTERN_STEPS_LIMIT;
       this.#report(at, cause.message, "write a pattern without back-references or look-around");
     }
   }
 
   #affordable(path: string, depth: number, branches: number): boolean {
-    if (this.#budget.exhausted) return false;
-    this.#budget.nodes += 1;
-    if (this.#budget.nodes > LIMITS.schemaNodes.value) {
-      this.#budget.exhausted = true;
+    if (this.#exhausted) return false;
+    this.#nodes += 1;
+    if (this.#nodes > LIMITS.schemaNodes.value) {
+      this.#exhausted = true;
       this.#report(path, `the schema has more than ${LIMITS.schemaNodes.value} parts`, LIMITS.schemaNodes.reason);
       return false;
     }
     if (depth > LIMITS.schemaDepth.value) {
-      this.#report(path, `the schema is nested deeper than ${LIMITS.schemaDepth.value} levels`, LIMITS.schemaDepth.reason);
+      this.#report(
+        path,
+        `the schema is nested deeper than ${LIMITS.schemaDepth.value} levels`,
+        LIMITS.schemaDepth.reason,
+      );
       return false;
     }
     if (branches > LIMITS.schemaBranches.value) {
-      this.#budget.exhausted = true;
-      this.#report(path, `alternatives inside alternatives multiply to more than ${LIMITS.schemaBranches.value}`, LIMITS.schemaBranches.reason);
+      this.#exhausted = true;
+      this.#report(
+        path,
+        `alternatives inside alternatives multiply to more than ${LIMITS.schemaBranches.value}`,
+        LIMITS.schemaBranches.reason,
+      );
       return false;
     }
     return true;

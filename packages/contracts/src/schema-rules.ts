@@ -19,7 +19,12 @@ export interface Evaluated {
 }
 
 /** Checks one value; with `issues` it goes on after the first failure and says what is wrong. */
-export type Rule = (value: unknown, path: string, issues: SchemaIssue[] | undefined, seen: Evaluated | undefined) => boolean;
+export type Rule = (
+  value: unknown,
+  path: string,
+  issues: SchemaIssue[] | undefined,
+  seen: Evaluated | undefined,
+) => boolean;
 
 const ISSUE_LIMIT = 20;
 
@@ -74,14 +79,20 @@ function* assertions(schema: { readonly [keyword: string]: unknown }): Generator
   if ("const" in schema) yield simple((value) => jsonEqual(value, schema.const), `must be ${brief(schema.const)}`);
   if (Array.isArray(schema.enum)) {
     const allowed: readonly unknown[] = schema.enum;
-    yield simple((value) => allowed.some((each) => jsonEqual(value, each)), `must be one of ${allowed.map(brief).join(", ")}`);
+    yield simple(
+      (value) => allowed.some((each) => jsonEqual(value, each)),
+      `must be one of ${allowed.map(brief).join(", ")}`,
+    );
   }
   yield* numeric(schema, "minimum", (value, limit) => value >= limit, "at least");
   yield* numeric(schema, "maximum", (value, limit) => value <= limit, "at most");
   yield* numeric(schema, "exclusiveMinimum", (value, limit) => value > limit, "more than");
   yield* numeric(schema, "exclusiveMaximum", (value, limit) => value < limit, "less than");
   if (typeof multipleOf === "number") {
-    yield simple((value) => typeof value !== "number" || isMultiple(value, multipleOf), `must be a multiple of ${multipleOf}`);
+    yield simple(
+      (value) => typeof value !== "number" || isMultiple(value, multipleOf),
+      `must be a multiple of ${multipleOf}`,
+    );
   }
   yield* sized(schema, "Length", (value) => (typeof value === "string" ? codePoints(value) : undefined), "characters");
   yield* sized(schema, "Items", (value) => (Array.isArray(value) ? value.length : undefined), "items");
@@ -90,9 +101,13 @@ function* assertions(schema: { readonly [keyword: string]: unknown }): Generator
     const compiled = compilePattern(pattern);
     yield simple((value) => typeof value !== "string" || compiled.test(value), `must match ${pattern}`);
   }
-  if (typeof format === "string") yield simple((value) => typeof value !== "string" || Format.Test(format, value), `must be a valid ${format}`);
+  if (typeof format === "string")
+    yield simple((value) => typeof value !== "string" || Format.Test(format, value), `must be a valid ${format}`);
   if (schema.uniqueItems === true) {
-    yield simple((value) => !Array.isArray(value) || new Set(value.map(jsonKey)).size === value.length, "must not hold the same item twice");
+    yield simple(
+      (value) => !Array.isArray(value) || new Set(value.map(jsonKey)).size === value.length,
+      "must not hold the same item twice",
+    );
   }
 }
 
@@ -100,23 +115,40 @@ function simple(fits: (value: unknown) => boolean, message: string): Rule {
   return (value, path, issues) => fits(value) || report(issues, path, message);
 }
 
-function* numeric(schema: { readonly [keyword: string]: unknown }, keyword: string, fits: (value: number, limit: number) => boolean, words: string): Generator<Rule> {
+function* numeric(
+  schema: { readonly [keyword: string]: unknown },
+  keyword: string,
+  fits: (value: number, limit: number) => boolean,
+  words: string,
+): Generator<Rule> {
   const limit = schema[keyword];
-  if (typeof limit === "number") yield simple((value) => typeof value !== "number" || fits(value, limit), `must be ${words} ${limit}`);
+  if (typeof limit === "number")
+    yield simple((value) => typeof value !== "number" || fits(value, limit), `must be ${words} ${limit}`);
 }
 
-function* sized(schema: { readonly [keyword: string]: unknown }, noun: string, size: (value: unknown) => number | undefined, words: string): Generator<Rule> {
+function* sized(
+  schema: { readonly [keyword: string]: unknown },
+  noun: string,
+  size: (value: unknown) => number | undefined,
+  words: string,
+): Generator<Rule> {
   const least = schema[`min${noun}`];
   const most = schema[`max${noun}`];
-  if (typeof least === "number") yield simple((value) => (size(value) ?? least) >= least, `must have at least ${least} ${words}`);
-  if (typeof most === "number") yield simple((value) => (size(value) ?? most) <= most, `must have at most ${most} ${words}`);
+  if (typeof least === "number")
+    yield simple((value) => (size(value) ?? least) >= least, `must have at least ${least} ${words}`);
+  if (typeof most === "number")
+    yield simple((value) => (size(value) ?? most) <= most, `must have at most ${most} ${words}`);
 }
 
 function* arrayRules(schema: { readonly [keyword: string]: unknown }): Generator<Rule> {
   const { items, additionalItems, contains, minContains, maxContains } = schema;
   if (items !== undefined) {
     const listed = Array.isArray(items) ? items.map(schemaRule) : [];
-    const rest = Array.isArray(items) ? (additionalItems === undefined ? undefined : schemaRule(additionalItems)) : schemaRule(items);
+    const rest = Array.isArray(items)
+      ? additionalItems === undefined
+        ? undefined
+        : schemaRule(additionalItems)
+      : schemaRule(items);
     yield (value, path, issues, seen) => {
       if (!Array.isArray(value)) return true;
       if (seen !== undefined) seen.items = Math.max(seen.items, rest === undefined ? listed.length : Infinity);
@@ -142,16 +174,26 @@ function* arrayRules(schema: { readonly [keyword: string]: unknown }): Generator
 function* objectRules(schema: { readonly [keyword: string]: unknown }): Generator<Rule> {
   const { required, properties, patternProperties, additionalProperties, propertyNames } = schema;
   if (Array.isArray(required)) yield requires(() => true, required);
-  for (const [name, needed] of members(schema.dependentRequired)) yield requires((value) => Object.hasOwn(value, name), needed);
+  for (const [name, needed] of members(schema.dependentRequired))
+    yield requires((value) => Object.hasOwn(value, name), needed);
   if (propertyNames !== undefined) {
     const rule = schemaRule(propertyNames);
     yield (value, path, issues) =>
       !isRecord(value) ||
-      every(Object.keys(value), issues, (name) => rule(name, path, undefined, undefined) || report(issues, pointer(path, name), "has a name that is not allowed"));
+      every(
+        Object.keys(value),
+        issues,
+        (name) =>
+          rule(name, path, undefined, undefined) ||
+          report(issues, pointer(path, name), "has a name that is not allowed"),
+      );
   }
   if (properties === undefined && patternProperties === undefined && additionalProperties === undefined) return;
   const named = new Map(members(properties).map(([name, each]) => [name, schemaRule(each)]));
-  const matched = members(patternProperties).map(([source, each]) => ({ pattern: compilePattern(source), rule: schemaRule(each) }));
+  const matched = members(patternProperties).map(([source, each]) => ({
+    pattern: compilePattern(source),
+    rule: schemaRule(each),
+  }));
   const others = additionalProperties === undefined ? undefined : schemaRule(additionalProperties);
   const listing = matched.length > 0 || others !== undefined;
   yield (value, path, issues, seen) => {
@@ -190,7 +232,12 @@ function requires(applies: (value: object) => boolean, needed: unknown): Rule {
   return (value, path, issues) =>
     !isRecord(value) ||
     !applies(value) ||
-    every(names, issues, (name) => typeof name !== "string" || Object.hasOwn(value, name) || report(issues, pointer(path, name), "is missing"));
+    every(
+      names,
+      issues,
+      (name) =>
+        typeof name !== "string" || Object.hasOwn(value, name) || report(issues, pointer(path, name), "is missing"),
+    );
 }
 
 /** Keywords that apply further schemas to the same value. */
@@ -200,11 +247,19 @@ function* applicators(schema: { readonly [keyword: string]: unknown }): Generato
     const rules = allOf.map(schemaRule);
     yield (value, path, issues, seen) => every(rules, issues, (rule) => rule(value, path, issues, seen));
   }
-  if (Array.isArray(anyOf)) yield alternatives(anyOf.map(schemaRule), (fitting) => fitting > 0, "fits none of the alternatives", true);
-  if (Array.isArray(oneOf)) yield alternatives(oneOf.map(schemaRule), (fitting) => fitting === 1, "must fit exactly one of the alternatives", false);
+  if (Array.isArray(anyOf))
+    yield alternatives(anyOf.map(schemaRule), (fitting) => fitting > 0, "fits none of the alternatives", true);
+  if (Array.isArray(oneOf))
+    yield alternatives(
+      oneOf.map(schemaRule),
+      (fitting) => fitting === 1,
+      "must fit exactly one of the alternatives",
+      false,
+    );
   if (not !== undefined) {
     const rule = schemaRule(not);
-    yield (value, path, issues) => !rule(value, path, undefined, undefined) || report(issues, path, "has a form that is not allowed");
+    yield (value, path, issues) =>
+      !rule(value, path, undefined, undefined) || report(issues, path, "has a form that is not allowed");
   }
   if (schema.if !== undefined) {
     const condition = schemaRule(schema.if);
@@ -223,11 +278,17 @@ function* applicators(schema: { readonly [keyword: string]: unknown }): Generato
       continue;
     }
     const rule = schemaRule(each);
-    yield (value, path, issues, seen) => !isRecord(value) || !Object.hasOwn(value, name) || rule(value, path, issues, seen);
+    yield (value, path, issues, seen) =>
+      !isRecord(value) || !Object.hasOwn(value, name) || rule(value, path, issues, seen);
   }
 }
 
-function alternatives(rules: readonly Rule[], enough: (fitting: number) => boolean, message: string, stopEarly: boolean): Rule {
+function alternatives(
+  rules: readonly Rule[],
+  enough: (fitting: number) => boolean,
+  message: string,
+  stopEarly: boolean,
+): Rule {
   return (value, path, issues, seen) => {
     let fitting = 0;
     for (const rule of rules) {
@@ -253,16 +314,28 @@ function unevaluated(schema: { readonly [keyword: string]: unknown }): Rule | un
       const first = seen.items;
       if (item === undefined) return true;
       seen.items = Infinity;
-      return every(value, issues, (each, index) => index < first || item(each, pointer(path, index), issues, undefined));
+      return every(
+        value,
+        issues,
+        (each, index) => index < first || item(each, pointer(path, index), issues, undefined),
+      );
     }
     if (!isRecord(value) || member === undefined || seen.allNames) return true;
     seen.allNames = true;
-    return every(Object.keys(value), issues, (name) => seen.names.has(name) || member(value[name], pointer(path, name), issues, undefined));
+    return every(
+      Object.keys(value),
+      issues,
+      (name) => seen.names.has(name) || member(value[name], pointer(path, name), issues, undefined),
+    );
   };
 }
 
 /** Like `Array.every`, but with issues to collect it does not stop at the first failure. */
-function every<T>(list: readonly T[], issues: SchemaIssue[] | undefined, fits: (item: T, index: number) => boolean): boolean {
+function every<T>(
+  list: readonly T[],
+  issues: SchemaIssue[] | undefined,
+  fits: (item: T, index: number) => boolean,
+): boolean {
   let valid = true;
   for (let index = 0; index < list.length; index += 1) {
     const item = list[index];

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { Ajv2019 } from "ajv/dist/2019.js";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { System } from "typebox/system";
 import { afterEach, describe, expect, test } from "vitest";
 import { compileSchema, SchemaError } from "./index.ts";
@@ -63,13 +63,16 @@ const schema = fc.letrec<{ schema: JsonSchema }>((tie) => {
     oneOf: subs,
     not: sub,
     if: sub,
+    // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
     then: sub,
     else: sub,
   };
-  const some = fc.uniqueArray(fc.constantFrom(...Object.keys(keywords)), { minLength: 0, maxLength: 3 }).chain((keys) =>
-    fc.record(Object.fromEntries(keys.map((key) => [key, keywords[key] ?? fc.constant(true)]))),
-  );
-  return { schema: fc.oneof({ depthSize: "small", withCrossShrink: true }, fc.boolean(), some) as fc.Arbitrary<JsonSchema> };
+  const some = fc
+    .uniqueArray(fc.constantFrom(...Object.keys(keywords)), { minLength: 0, maxLength: 3 })
+    .chain((keys) => fc.record(Object.fromEntries(keys.map((key) => [key, keywords[key] ?? fc.constant(true)]))));
+  return {
+    schema: fc.oneof({ depthSize: "small", withCrossShrink: true }, fc.boolean(), some) as fc.Arbitrary<JsonSchema>,
+  };
 }).schema;
 
 function plain<T>(input: T): T {
@@ -93,16 +96,24 @@ function askAjv(validate: (value: unknown) => unknown, value: unknown): boolean 
 
 function agreesWithAjv(runs: number): void {
   fc.assert(
-    fc.property(schema.map(plain).filter(ajvKnows), fc.array(value.map(plain), { minLength: 1, maxLength: 8 }), (tried, values) => {
-      const ours = compileSchema(tried);
-      const theirs = ajv.compile(tried);
-      for (const each of values) {
-        const expected = askAjv(theirs, each);
-        if (expected === undefined) continue;
-        expect({ schema: tried, value: each, valid: ours.check(each) }).toEqual({ schema: tried, value: each, valid: expected });
-        expect(ours.errors(each).length > 0).toBe(!expected);
-      }
-    }),
+    fc.property(
+      schema.map(plain).filter(ajvKnows),
+      fc.array(value.map(plain), { minLength: 1, maxLength: 8 }),
+      (tried, values) => {
+        const ours = compileSchema(tried);
+        const theirs = ajv.compile(tried);
+        for (const each of values) {
+          const expected = askAjv(theirs, each);
+          if (expected === undefined) continue;
+          expect({ schema: tried, value: each, valid: ours.check(each) }).toEqual({
+            schema: tried,
+            value: each,
+            valid: expected,
+          });
+          expect(ours.errors(each).length > 0).toBe(!expected);
+        }
+      },
+    ),
     { numRuns: runs },
   );
 }
@@ -124,7 +135,11 @@ describe("compileSchema", () => {
       let forbidden = false;
       try { new Function("return 1"); } catch { forbidden = true; }
       console.log(JSON.stringify([forbidden, check({ id: "o_1" }), check({ id: "1" }), check({ id: "o_1", x: 1 }), check({ id: "o_1" })]));`;
-    const output = execFileSync(process.execPath, ["--disallow-code-generation-from-strings", "--input-type=module", "-e", program], { encoding: "utf8" });
+    const output = execFileSync(
+      process.execPath,
+      ["--disallow-code-generation-from-strings", "--input-type=module", "-e", program],
+      { encoding: "utf8" },
+    );
     expect(JSON.parse(output)).toEqual([true, true, false, false, true]);
   });
 
@@ -136,9 +151,13 @@ describe("compileSchema", () => {
   test("names where and why a value does not fit", () => {
     const order = compileSchema({
       type: "object",
-      properties: { lines: { type: "array", items: { type: "object", properties: { sku: { type: "string" } }, required: ["sku"] } } },
+      properties: {
+        lines: { type: "array", items: { type: "object", properties: { sku: { type: "string" } }, required: ["sku"] } },
+      },
     });
-    expect(order.errors({ lines: [{ sku: "a" }, { sku: 3 }] })).toEqual([{ path: "/lines/1/sku", message: "must be string" }]);
+    expect(order.errors({ lines: [{ sku: "a" }, { sku: 3 }] })).toEqual([
+      { path: "/lines/1/sku", message: "must be string" },
+    ]);
     expect(order.errors({ lines: [] })).toEqual([]);
   });
 
@@ -195,7 +214,12 @@ describe("compileSchema", () => {
 
   test("code cannot be smuggled into generated checks", () => {
     const evil = `"];globalThis.pwned=1;//`;
-    const document: JsonSchema = { properties: { [evil]: { const: evil } }, required: [evil], enum: [{ [evil]: evil }], dependentRequired: { [evil]: [evil] } };
+    const document: JsonSchema = {
+      properties: { [evil]: { const: evil } },
+      required: [evil],
+      enum: [{ [evil]: evil }],
+      dependentRequired: { [evil]: [evil] },
+    };
     expect(compileSchema(document).check({ [evil]: evil })).toBe(true);
     expect("pwned" in globalThis).toBe(false);
   });

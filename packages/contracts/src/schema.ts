@@ -32,7 +32,10 @@ export class SchemaError extends Error {
 
 const compiled = new WeakMap<object, CompiledSchema>();
 const ANYTHING: CompiledSchema = { check: () => true, errors: () => [] };
-const NOTHING: CompiledSchema = { check: () => false, errors: () => [{ path: "", message: "no value is allowed here" }] };
+const NOTHING: CompiledSchema = {
+  check: () => false,
+  errors: () => [{ path: "", message: "no value is allowed here" }],
+};
 
 /**
  * Makes a JSON Schema 2019-09 document checkable. Code is generated where the runtime permits it; elsewhere (a
@@ -84,7 +87,12 @@ function generated(schema: JsonSchema): ((value: unknown) => boolean) | undefine
  * typebox shares what the `unevaluated…` keywords have seen between neighbours, matches the names of
  * `patternProperties` with an engine that can be made to hang, and compares unique items by a hash that can collide.
  */
-const NOT_GENERATED: ReadonlySet<string> = new Set(["unevaluatedItems", "unevaluatedProperties", "patternProperties", "uniqueItems"]);
+const NOT_GENERATED: ReadonlySet<string> = new Set([
+  "unevaluatedItems",
+  "unevaluatedProperties",
+  "patternProperties",
+  "uniqueItems",
+]);
 
 /**
  * A copy that holds the validation keywords of 2019-09 and nothing else: typebox knows keywords of other drafts and

@@ -19,7 +19,8 @@ export interface Surface {
 /** Everything a manifest owns, in a stable order. */
 export function listSurfaces(manifest: Manifest): readonly Surface[] {
   const surfaces: Surface[] = [];
-  for (const [name, { version, subject }] of sorted(manifest.rpc)) surfaces.push({ kind: "rpc", name, version, subject, actions: ["call"], member: "rpc" });
+  for (const [name, { version, subject }] of sorted(manifest.rpc))
+    surfaces.push({ kind: "rpc", name, version, subject, actions: ["call"], member: "rpc" });
   for (const [name, operation] of sorted(manifest.operations)) {
     const { version, subject, capabilities, cancel, signals } = operation;
     const actions = ["call", "observe"];
@@ -30,12 +31,16 @@ export function listSurfaces(manifest: Manifest): readonly Surface[] {
   for (const [name, { version, subject }] of sorted(manifest.events)) {
     surfaces.push({ kind: "event", name, version, subject, actions: ["publish", "subscribe"], member: "events" });
   }
-  for (const [name, { version, subject }] of sorted(manifest.feeds)) surfaces.push({ kind: "feed", name, version, subject, actions: ["subscribe"], member: "feeds" });
+  for (const [name, { version, subject }] of sorted(manifest.feeds))
+    surfaces.push({ kind: "feed", name, version, subject, actions: ["subscribe"], member: "feeds" });
   for (const [name] of sorted(manifest.jobs)) surfaces.push({ kind: "job", name, actions: [], member: "jobs" });
-  for (const [name] of sorted(manifest.eventConsumers)) surfaces.push({ kind: "eventConsumer", name, actions: [], member: "eventConsumers" });
+  for (const [name] of sorted(manifest.eventConsumers))
+    surfaces.push({ kind: "eventConsumer", name, actions: [], member: "eventConsumers" });
   for (const [name] of sorted(manifest.state)) surfaces.push({ kind: "state", name, actions: [], member: "state" });
-  for (const [name] of sorted(manifest.resources?.kv)) surfaces.push({ kind: "kv", name, actions: [], member: "resources/kv" });
-  for (const [name] of sorted(manifest.resources?.store)) surfaces.push({ kind: "store", name, actions: [], member: "resources/store" });
+  for (const [name] of sorted(manifest.resources?.kv))
+    surfaces.push({ kind: "kv", name, actions: [], member: "resources/kv" });
+  for (const [name] of sorted(manifest.resources?.store))
+    surfaces.push({ kind: "store", name, actions: [], member: "resources/store" });
   return surfaces;
 }
 
@@ -51,7 +56,11 @@ export function schemaRefs(manifest: Manifest): readonly SchemaRefAt[] {
   const add = (path: string, ref: SchemaRef | undefined): void => {
     if (ref !== undefined) refs.push({ ref, path });
   };
-  const each = <T>(member: string, map: { readonly [name: string]: T } | undefined, visit: (value: T, at: string) => void): void => {
+  const each = <T>(
+    member: string,
+    map: { readonly [name: string]: T } | undefined,
+    visit: (value: T, at: string) => void,
+  ): void => {
     for (const [name, value] of Object.entries(map ?? {})) visit(value, pointer(`/${member}`, name));
   };
   each("rpc", manifest.rpc, ({ input, output }, at) => {
@@ -62,7 +71,8 @@ export function schemaRefs(manifest: Manifest): readonly SchemaRefAt[] {
     add(`${at}/input`, input);
     add(`${at}/progress`, progress);
     add(`${at}/output`, output);
-    for (const [signal, value] of Object.entries(signals ?? {})) add(`${pointer(`${at}/signals`, signal)}/input`, value.input);
+    for (const [signal, value] of Object.entries(signals ?? {}))
+      add(`${pointer(`${at}/signals`, signal)}/input`, value.input);
   });
   each("events", manifest.events, ({ event }, at) => add(`${at}/event`, event));
   each("feeds", manifest.feeds, ({ input, event }, at) => {
@@ -75,7 +85,8 @@ export function schemaRefs(manifest: Manifest): readonly SchemaRefAt[] {
   });
   each("state", manifest.state, ({ schema, acceptedVersions }, at) => {
     add(`${at}/schema`, schema);
-    for (const [version, ref] of Object.entries(acceptedVersions ?? {})) add(pointer(`${at}/acceptedVersions`, version), ref);
+    for (const [version, ref] of Object.entries(acceptedVersions ?? {}))
+      add(pointer(`${at}/acceptedVersions`, version), ref);
   });
   each("resources/kv", manifest.resources?.kv, ({ schema }, at) => add(`${at}/schema`, schema));
   each("errors", manifest.errors, ({ schema }, at) => add(`${at}/schema`, schema));

@@ -1,5 +1,5 @@
 /** Random valid manifests, and the same manifest written in another order; for property tests only. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { eventSubjectTemplate, feedSubject, operationSubject, rpcSubject } from "../src/subjects.ts";
 import type { ContractKind, JsonSchema, Manifest } from "../src/manifest.ts";
 
@@ -11,28 +11,52 @@ const version = fc.constantFrom("v1", "v2");
 
 const schemas: { readonly [name: string]: JsonSchema } = {
   Empty: { type: "object", properties: {} },
-  Item: { type: "object", properties: { id: { type: "string" }, size: { type: "integer", minimum: 0 } }, required: ["id"] },
+  Item: {
+    type: "object",
+    properties: { id: { type: "string" }, size: { type: "integer", minimum: 0 } },
+    required: ["id"],
+  },
   Text: { type: "string", maxLength: 10 },
 };
 const ref = fc.constantFrom(...Object.keys(schemas)).map((schema) => ({ schema }));
 
 function optional<T>(value: fc.Arbitrary<T>, key: string): fc.Arbitrary<{ readonly [key: string]: T } | object> {
-  return fc.option(value.map((each) => ({ [key]: each })), { nil: {} });
+  return fc.option(
+    value.map((each) => ({ [key]: each })),
+    { nil: {} },
+  );
 }
 
-function surfaces<T>(make: (name: string) => fc.Arbitrary<T>, names: fc.Arbitrary<string> = surfaceName): fc.Arbitrary<{ [name: string]: T }> {
-  return fc.uniqueArray(names, { maxLength: 3 }).chain((list) => fc.record(Object.fromEntries(list.map((name) => [name, make(name)]))));
+function surfaces<T>(
+  make: (name: string) => fc.Arbitrary<T>,
+  names: fc.Arbitrary<string> = surfaceName,
+): fc.Arbitrary<{ [name: string]: T }> {
+  return fc
+    .uniqueArray(names, { maxLength: 3 })
+    .chain((list) => fc.record(Object.fromEntries(list.map((name) => [name, make(name)]))));
 }
 
 /** A valid manifest of the contract `name`, which may use these others. */
-export function manifestOf(id: string, used: readonly Manifest[] = [], kind: fc.Arbitrary<ContractKind> = fc.constant("service")): fc.Arbitrary<Manifest> {
+export function manifestOf(
+  id: string,
+  used: readonly Manifest[] = [],
+  kind: fc.Arbitrary<ContractKind> = fc.constant("service"),
+): fc.Arbitrary<Manifest> {
   const prefix = id.split("@")[0] ?? "";
   const key = fc.constantFrom(`${prefix}::read`, `${prefix}::write`, "service", "admin");
   const keys = fc.uniqueArray(key, { maxLength: 2 });
   const rpc = (name: string) =>
-    fc.tuple(version, ref, ref, optional(optional(keys, "call"), "capabilities"), optional(fc.constant([{ type: "Failed" }]), "errors")).map(([v, input, output, ...rest]) =>
-      Object.assign({ version: v, subject: rpcSubject(name, v), input, output }, ...rest),
-    );
+    fc
+      .tuple(
+        version,
+        ref,
+        ref,
+        optional(optional(keys, "call"), "capabilities"),
+        optional(fc.constant([{ type: "Failed" }]), "errors"),
+      )
+      .map(([v, input, output, ...rest]) =>
+        Object.assign({ version: v, subject: rpcSubject(name, v), input, output }, ...rest),
+      );
   const operation = (name: string) =>
     fc
       .tuple(
@@ -40,23 +64,51 @@ export function manifestOf(id: string, used: readonly Manifest[] = [], kind: fc.
         ref,
         ref,
         optional(
-          fc.tuple(optional(keys, "call"), optional(keys, "observe"), optional(keys, "cancel"), optional(keys, "control")).map((parts) => Object.assign({}, ...parts)),
+          fc
+            .tuple(
+              optional(keys, "call"),
+              optional(keys, "observe"),
+              optional(keys, "cancel"),
+              optional(keys, "control"),
+            )
+            .map((parts) => Object.assign({}, ...parts)),
           "capabilities",
         ),
         optional(fc.constant({ poke: { input: { schema: "Text" } } }), "signals"),
         optional(fc.boolean(), "cancel"),
       )
-      .map(([v, input, output, ...rest]) => Object.assign({ version: v, subject: operationSubject(name, v), input, output }, ...rest));
+      .map(([v, input, output, ...rest]) =>
+        Object.assign({ version: v, subject: operationSubject(name, v), input, output }, ...rest),
+      );
   const event = (name: string) =>
     fc
-      .tuple(version, fc.constantFrom([], ["/id"], ["/id", "/size"]), optional(fc.tuple(optional(keys, "publish"), optional(keys, "subscribe")).map((parts) => Object.assign({}, ...parts)), "capabilities"))
+      .tuple(
+        version,
+        fc.constantFrom([], ["/id"], ["/id", "/size"]),
+        optional(
+          fc.tuple(optional(keys, "publish"), optional(keys, "subscribe")).map((parts) => Object.assign({}, ...parts)),
+          "capabilities",
+        ),
+      )
       .map(([v, params, rest]) =>
-        Object.assign({ version: v, subject: eventSubjectTemplate(name, v, params), event: { schema: "Item" } }, params.length > 0 ? { params } : {}, rest),
+        Object.assign(
+          { version: v, subject: eventSubjectTemplate(name, v, params), event: { schema: "Item" } },
+          params.length > 0 ? { params } : {},
+          rest,
+        ),
       );
   const feed = (name: string) =>
-    fc.tuple(version, ref, ref, optional(optional(keys, "subscribe"), "capabilities")).map(([v, input, output, rest]) => Object.assign({ version: v, subject: feedSubject(name, v), input, event: output }, rest));
+    fc
+      .tuple(version, ref, ref, optional(optional(keys, "subscribe"), "capabilities"))
+      .map(([v, input, output, rest]) =>
+        Object.assign({ version: v, subject: feedSubject(name, v), input, event: output }, rest),
+      );
   const uses = fc
-    .tuple(...used.map((other) => fc.tuple(fc.constant(other), fc.constantFrom("required", "optional", "no"), fc.integer({ min: 0, max: 15 }))))
+    .tuple(
+      ...used.map((other) =>
+        fc.tuple(fc.constant(other), fc.constantFrom("required", "optional", "no"), fc.integer({ min: 0, max: 15 })),
+      ),
+    )
     .map((choices) => usesOf(choices));
   return fc
     .record({
@@ -88,7 +140,9 @@ export function manifestOf(id: string, used: readonly Manifest[] = [], kind: fc.
     }));
 }
 
-type Uses = { [level in "required" | "optional"]: { [alias: string]: { contract: string; events?: { subscribe: string[] } } } };
+type Uses = {
+  [level in "required" | "optional"]: { [alias: string]: { contract: string; events?: { subscribe: string[] } } };
+};
 
 function usesOf(choices: readonly (readonly [Manifest, string, number])[]): Uses {
   const uses: Uses = { required: {}, optional: {} };
@@ -120,7 +174,9 @@ function consumersOf(uses: Uses, own: readonly string[]): NonNullable<Manifest["
 }
 
 /** A valid manifest. */
-export const anyManifest: fc.Arbitrary<Manifest> = manifestOf("other.thing@v1").chain((other) => manifestOf("shop@v1", [other]));
+export const anyManifest: fc.Arbitrary<Manifest> = manifestOf("other.thing@v1").chain((other) =>
+  manifestOf("shop@v1", [other]),
+);
 
 /** The same JSON with members and sets in another order. */
 export function shuffled<T>(value: T, seed: number): T {
@@ -130,8 +186,10 @@ export function shuffled<T>(value: T, seed: number): T {
 const SETS = new Set(["call", "publish", "subscribe", "observe", "cancel", "control", "self", "errors"]);
 
 function reorder(value: unknown, seed: number, name: string): unknown {
-  if (Array.isArray(value)) return SETS.has(name) ? [...value, ...value].reverse() : value;
+  if (Array.isArray(value)) return SETS.has(name) ? [...value, ...value].toReversed() : value;
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).map(([key, member]) => [key, reorder(member, seed, key)] as const);
-  return Object.fromEntries(seed % 2 === 0 ? entries.reverse() : entries.sort(([a], [b]) => ((a < b ? 1 : -1) * (seed % 3 === 0 ? 1 : -1))));
+  return Object.fromEntries(
+    seed % 2 === 0 ? entries.toReversed() : entries.sort(([a], [b]) => (a < b ? 1 : -1) * (seed % 3 === 0 ? 1 : -1)),
+  );
 }

@@ -2,7 +2,7 @@ import { err, ok, toThrowable } from "./result.ts";
 import type { Match, Result } from "./result.ts";
 
 /** A step of an `AsyncResult` chain may answer now or later. */
-export type MaybeAsyncResult<T, E> = Result<T, E> | PromiseLike<Result<T, E>>;
+export type MaybeAsyncResult<T, E> = Result<T, E> | AsyncResult<T, E> | PromiseLike<Result<T, E>>;
 
 /**
  * A `Result` that is still under way. Awaiting it gives the plain `Result`; the methods build a chain without
@@ -12,7 +12,7 @@ export class AsyncResult<T, E> implements PromiseLike<Result<T, E>> {
   readonly #promise: Promise<Result<T, E>>;
 
   constructor(result: MaybeAsyncResult<T, E>) {
-    this.#promise = Promise.resolve(result);
+    this.#promise = Promise.resolve<Result<T, E>>(result);
   }
 
   /** A successful result. */
@@ -26,7 +26,7 @@ export class AsyncResult<T, E> implements PromiseLike<Result<T, E>> {
   }
 
   /** Runs an async function that returns a `Result`. */
-  static run<T, E>(body: () => PromiseLike<Result<T, E>>): AsyncResult<T, E> {
+  static run<T = never, E = never>(body: () => PromiseLike<Result<T, E>>): AsyncResult<T, E> {
     return new AsyncResult<T, E>(Promise.resolve().then(body));
   }
 
@@ -64,11 +64,9 @@ export class AsyncResult<T, E> implements PromiseLike<Result<T, E>> {
   }
 
   /** Continues with another step that may fail in its own way. */
-  andThen<U, F>(next: (value: T) => MaybeAsyncResult<U, F>): AsyncResult<U, E | F> {
+  andThen<U = never, F = never>(next: (value: T) => MaybeAsyncResult<U, F>): AsyncResult<U, E | F> {
     return new AsyncResult<U, E | F>(
-      this.#promise.then(
-        async (result): Promise<Result<U, E | F>> => (result.ok ? await next(result.value) : result),
-      ),
+      this.#promise.then(async (result): Promise<Result<U, E | F>> => (result.ok ? await next(result.value) : result)),
     );
   }
 

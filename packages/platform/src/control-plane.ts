@@ -82,7 +82,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const ca = readFileIfNamed(config.natsCaFile);
   const nats = started.use(await connectAccounts({ servers: config.natsServers, keys, ca, origin, log }));
   const replicas = await chooseReplicas(nats.sys, config.streamReplicas);
-  const registry = await openRegistry({ nc: nats.data, replicas, log });
+  const registry = await openRegistry({ nc: nats.data, replicas, log, prepare: openTables });
   started.defer(() => registry.close());
   const sessions = await openSessionStore({ nc: nats.data, replicas, idleMs: config.sessionIdleMs, log });
   const audit = await openAuditLog({ nc: nats.data, replicas, maxAgeMs: config.auditMaxAgeMs });

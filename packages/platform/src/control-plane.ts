@@ -6,7 +6,7 @@ import { DEFAULT_AUTH_TIMEOUT_MS, type ControlPlaneKeys } from "@trellis/nats";
 import { type BootstrapAnswer, inboxPrefix } from "@trellis/protocol";
 import { openAuditLog } from "./audit/audit-stream.ts";
 import { relayAudit } from "./audit/audit-relay.ts";
-import { createContext, type ControlContext } from "./authority/context.ts";
+import { createContext, openTables, type ControlContext } from "./authority/context.ts";
 import { createReconciler } from "./authority/reconciler.ts";
 import { createBootstrap } from "./bootstrap/bootstrap.ts";
 import { startAccess } from "./callout/access.ts";

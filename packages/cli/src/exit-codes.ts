@@ -1,19 +1,25 @@
-/** What the exit code of `trellis` means; documented in docs/reference/cli.md. */
+/** What the exit code of `trellis` means. */
 export const EXIT = {
   ok: 0,
-  /** The question was answered and the answer is no: a check failed, a diff is breaking, a service is not ready. */
   no: 1,
-  /** The command line itself is wrong. */
   usage: 2,
-  /** The platform refused: missing capability, undecided plan, wrong key. */
   refused: 3,
-  /** What was named does not exist. */
   notFound: 4,
-  /** Nobody answered: no platform, no NATS, a time-out. Trying again may help. */
   unreachable: 5,
-  /** A bug in trellis itself. */
   unexpected: 70,
   interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** The same for people; the reference prints it. */
+export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: string }[] = [
+  { code: EXIT.ok, meaning: "Done." },
+  { code: EXIT.no, meaning: "The answer is no: a check failed, a diff breaks somebody, a service is failing." },
+  { code: EXIT.usage, meaning: "The command line itself is wrong: an unknown command or option, input that is not JSON." },
+  { code: EXIT.refused, meaning: "The platform refused: a capability is missing, a plan is undecided, a key is unknown." },
+  { code: EXIT.notFound, meaning: "What was named does not exist." },
+  { code: EXIT.unreachable, meaning: "Nobody answered: no platform, no NATS, no service, out of time. Trying again may help." },
+  { code: EXIT.unexpected, meaning: "A bug in trellis itself." },
+  { code: EXIT.interrupted, meaning: "Stopped by Ctrl-C or a signal before it was done." },
+];

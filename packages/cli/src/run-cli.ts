@@ -1,15 +1,18 @@
-import { Command, CommanderError } from "commander";
-import type { CommandContext, RegisterCommand } from "./command.ts";
+import { CommanderError } from "commander";
+import type { CommandContext, CommandEntry } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
 import { EXIT } from "./exit-codes.ts";
 import { CliFailure } from "./failure.ts";
+import { createProgram } from "./program.ts";
 import { Terminal, type TerminalStreams } from "./terminal.ts";
+import { CLI_VERSION } from "./version.ts";
 
 export interface CliInput extends TerminalStreams {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly signal: AbortSignal;
-  readonly version: string;
-  readonly commands: readonly RegisterCommand[];
+  readonly stdin?: AsyncIterable<Uint8Array>;
+  readonly commands?: readonly CommandEntry[];
 }
 
 /** Runs one command line to its exit code. Never throws: what nobody expected becomes exit code 70. */
@@ -22,57 +25,45 @@ export async function runCli(input: CliInput): Promise<number> {
     terminal,
     env: input.env,
     cwd: input.cwd,
+    commands: input.commands ?? COMMANDS,
+    version: CLI_VERSION,
     signal: input.signal,
+    readStdin: () => readAll(input.stdin),
     setExitCode: (code) => (exitCode = code),
   };
-  const program = createProgram(input, context);
   try {
-    await program.parseAsync([...input.args], { from: "user" });
+    const program = await createProgram(context, commandOf(input.args));
+    await program.parseAsync(input.args.filter((arg) => arg !== "--json"), { from: "user" });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return usageExit(error, terminal);
     if (input.signal.aborted) return EXIT.interrupted;
-    if (error instanceof CliFailure) {
-      terminal.failure(error);
-      return error.exitCode;
-    }
-    terminal.failure(unexpected(error));
+    const failure = error instanceof CliFailure ? error : unexpected(error);
+    terminal.failure(failure);
     if (input.env["TRELLIS_DEBUG"] !== undefined && error instanceof Error) terminal.note(error.stack ?? "");
-    return EXIT.unexpected;
+    return failure.exitCode;
   }
 }
 
-function createProgram(input: CliInput, context: CommandContext): Command {
-  const program = new Command("trellis")
-    .description("Run and operate distributed services by contract.")
-    .version(input.version, "-v, --version", "print the version")
-    .option("--json", "print JSON for programs")
-    .showSuggestionAfterError(true)
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => context.terminal.print(text.trimEnd()),
-      writeErr: () => undefined,
-    });
-  for (const register of input.commands) register(program, context);
-  for (const command of everyCommand(program)) {
-    command.exitOverride().showSuggestionAfterError(true).copyInheritedSettings(program);
-    if (command !== program && !command.options.some((option) => option.long === "--json")) {
-      command.option("--json", "print JSON for programs");
-    }
-  }
-  return program;
-}
-
-function everyCommand(command: Command): Command[] {
-  return [command, ...command.commands.flatMap(everyCommand)];
+/** The word that says which command is meant; `trellis help svc` means `svc` too. */
+function commandOf(args: readonly string[]): string | undefined {
+  const [first, second] = args.filter((arg) => !arg.startsWith("-"));
+  return first === "help" ? second : first;
 }
 
 function usageExit(error: CommanderError, terminal: Terminal): number {
-  // Help and version are answers, not mistakes; bare `trellis` prints help too.
-  if (error.exitCode === 0 || error.code === "commander.help") return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  // Help and version are answers, not mistakes; a command group alone prints its help and says that more is needed.
+  if (error.exitCode === 0) return EXIT.ok;
+  if (error.code === "commander.help") return EXIT.usage;
   const [what = "", ...why] = error.message.replace(/^error: /, "").split("\n");
   terminal.failure(
-    new CliFailure({ code: "usage", what, why: why.map((line) => line.replace(/^\((.*)\)$/, "$1")), next: ["trellis --help lists every command"] }),
+    new CliFailure({
+      code: "usage",
+      what,
+      why: why.map((line) => line.replace(/^\((.*)\)$/, "$1")),
+      next: ["trellis --help lists every command, and trellis <command> --help shows one with an example"],
+      exitCode: EXIT.usage,
+    }),
   );
   return EXIT.usage;
 }
@@ -84,4 +75,10 @@ function unexpected(error: unknown): CliFailure {
     next: ["run it again with TRELLIS_DEBUG=1 and report what it prints"],
     exitCode: EXIT.unexpected,
   });
+}
+
+async function readAll(stream: AsyncIterable<Uint8Array> = process.stdin): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks).toString("utf8");
 }

@@ -1,4 +1,3 @@
-import Table from "cli-table3";
 import pico from "picocolors";
 import type { CliFailure } from "./failure.ts";
 
@@ -39,22 +38,6 @@ export class Terminal {
   answer(value: unknown, people: () => void): void {
     if (this.json) this.print(JSON.stringify(value));
     else people();
-  }
-
-  table(head: readonly string[], rows: readonly (readonly string[])[], empty: string): void {
-    if (rows.length === 0) {
-      this.print(empty);
-      return;
-    }
-    const blank = { top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "", "bottom-left": "" };
-    const none = { "bottom-right": "", left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "  " };
-    const table = new Table({
-      head: head.map((title) => this.colors.dim(title)),
-      chars: { ...blank, ...none },
-      style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
-    });
-    for (const row of rows) table.push([...row]);
-    this.print(table.toString().replaceAll(/[ \t]+$/gm, ""));
   }
 
   /** Runs work that may take over a second under one moving line; silent where nobody is watching. */

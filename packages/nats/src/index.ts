@@ -55,7 +55,10 @@ export {
 export {
   DEFAULT_AUTH_TIMEOUT_MS,
   DEFAULT_MAX_PAYLOAD_BYTES,
+  serverConfig,
   type NodePorts,
+  type NodeSettings,
+  type ServerSettings,
   type TlsFiles,
   type WebsocketOptions,
 } from "./run/config.ts";

@@ -1,33 +1,29 @@
-import { TrellisClient } from "@trellis/client/node";
 import type { RegisterCommand } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
-import { contractForCall, findRpc } from "./find-surface.ts";
+import { wholeNumber } from "../whole-number.ts";
 
 /** `trellis call`: one RPC as the signed-in person, through a contract that names just that RPC. */
-export const registerCall: RegisterCommand = (program, context) => {
+export const registerCall: RegisterCommand = (command, context) => {
   const { terminal } = context;
-  program
-    .command("call")
-    .description("call an RPC and print its answer as JSON")
+  command
     .argument("<rpc>", "logical name, such as Orders.Get")
     .argument("[input]", "JSON; - reads it from standard input", "{}")
     .option("--contract <id>", "when several contracts have the name")
-    .option("--timeout <ms>", "how long to wait for the answer", "5000")
-    .addHelpText("after", `\nExample:\n  trellis call Orders.Get '{"id":"o_1"}'`)
-    .action(async (name: string, written: string, options: { contract?: string; timeout: string }) => {
-      const input = readInput(written === "-" ? await readAll(process.stdin) : written);
-      const timeoutMs = readTimeout(options.timeout);
+    .option("--timeout <ms>", "how long to wait for the answer", wholeNumber(1, 300_000), 5_000)
+    .example(`trellis call Orders.Get '{"id":"o_1"}'`)
+    .action(async (name: string, written: string, options: { contract?: string; timeout: number }) => {
+      const input = readInput(written === "-" ? await context.readStdin() : written);
+      const [{ contractForCall, findRpc }, { withClient }] = await Promise.all([
+        import("./find-surface.ts"),
+        import("../platform-client/connect.ts"),
+      ]);
       const owner = await withOperator(context, (operator) => findRpc(operator, name, options.contract));
-      await using client = await TrellisClient.connect({
-        contract: contractForCall(owner, name),
-        cwd: context.cwd,
-        env: context.env,
-        signal: context.signal,
-      });
-      const answer = await answerOf(client.request(name, input, { timeoutMs, signal: context.signal }));
+      const answer = await withClient(context, contractForCall(owner, name), (client) =>
+        answerOf(client.request(name, input, { timeoutMs: options.timeout, signal: context.signal })),
+      );
       terminal.print(JSON.stringify(answer, null, terminal.json ? undefined : 2));
     });
 };
@@ -44,21 +40,4 @@ function readInput(text: string): unknown {
       exitCode: EXIT.usage,
     });
   }
-}
-
-function readTimeout(written: string): number {
-  const timeoutMs = Number(written);
-  if (Number.isInteger(timeoutMs) && timeoutMs > 0 && timeoutMs <= 300_000) return timeoutMs;
-  throw new CliFailure({
-    code: "invalid_timeout",
-    what: `--timeout ${written} is not a number of milliseconds from 1 to 300000`,
-    next: ["leave it out for five seconds"],
-    exitCode: EXIT.usage,
-  });
-}
-
-async function readAll(stream: NodeJS.ReadStream): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString("utf8");
 }

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { newSeed } from "@trellis/auth";
-import { nodeSessionKey } from "@trellis/auth/node";
+import { nodeSessionKey, readSeedFile, SeedFileError, writeSeedFile } from "@trellis/auth/node";
+import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 
 /** A key that was made but is not on disk yet. */
@@ -23,4 +24,27 @@ export function newKeyFile(path: string, cwd: string): NewKeyFile {
   }
   const seed = newSeed();
   return { file, seed, publicKey: nodeSessionKey(seed).publicKey };
+}
+
+/** Writes the private half, for its owner's eyes only. */
+export function saveKeyFile({ file, seed }: NewKeyFile): void {
+  orFailure(() => writeSeedFile(file, seed));
+}
+
+export function publicKeyOf(path: string, cwd: string): string {
+  return orFailure(() => nodeSessionKey(readSeedFile(resolve(cwd, path))).publicKey);
+}
+
+function orFailure<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof SeedFileError)) throw error;
+    throw new CliFailure({
+      code: `key_${error.code}`,
+      what: error.message,
+      next: ["trellis keys new <file> makes a new one"],
+      exitCode: error.code === "missing" ? EXIT.notFound : EXIT.no,
+    });
+  }
 }

@@ -1,25 +1,12 @@
-import { TrellisClient } from "@trellis/client/node";
+import type { TrellisClient } from "@trellis/client/node";
 import type { CommandContext } from "../command.ts";
-import { asFailure } from "./answer.ts";
-import { operatorContract } from "./operator-contract.ts";
+import type { operatorContract } from "./operator-contract.ts";
 
-/** A connected operator: `rpc.auth.…` and `rpc.core.…` as the signed-in person. */
-export type Operator = Awaited<ReturnType<typeof connect>>;
+/** A connected operator: `rpc.auth.…` and `rpc.trellis.…` as the signed-in person. */
+export type Operator = TrellisClient<typeof operatorContract>;
 
-/** Connects as the person of this folder's platform (or of `TRELLIS_URL`), runs the work, and leaves nothing open. */
+/** Runs the work as the operator. What it needs is loaded here, so that help and completion do without it. */
 export async function withOperator<T>(context: CommandContext, work: (operator: Operator) => Promise<T>): Promise<T> {
-  const operator = await connect(context);
-  try {
-    return await work(operator);
-  } finally {
-    await operator.close();
-  }
-}
-
-function connect(context: CommandContext) {
-  return TrellisClient.connect({ contract: operatorContract, cwd: context.cwd, env: context.env, signal: context.signal }).catch(
-    (error: unknown) => {
-      throw error instanceof Error ? asFailure(error) : error;
-    },
-  );
+  const [{ withClient }, { operatorContract }] = await Promise.all([import("./connect.ts"), import("./operator-contract.ts")]);
+  return withClient(context, operatorContract, work);
 }

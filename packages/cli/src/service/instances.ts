@@ -1,12 +1,11 @@
-import { writeSeedFile } from "@trellis/auth/node";
-import type { Command } from "commander";
+import type { CliCommand } from "../cli-command.ts";
 import type { CommandContext } from "../command.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
-import { newKeyFile } from "../keys/key-file.ts";
+import { printTable } from "../table.ts";
 
 /** Keys that replicas of a service run with. */
-export function registerInstances(svc: Command, context: CommandContext): void {
+export function registerInstances(svc: CliCommand, context: CommandContext): void {
   const { terminal, cwd } = context;
 
   svc
@@ -16,9 +15,10 @@ export function registerInstances(svc: Command, context: CommandContext): void {
     .option("--key <public>", "register this public key instead of making one")
     .option("--out <file>", "where the new private key goes (default: <name>.seed)")
     .option("--label <text>", "what people call this replica")
-    .addHelpText("after", "\nExample:\n  trellis svc provision orders --out orders.seed")
+    .example("trellis svc provision orders --out orders.seed")
     .action((name: string, options: { key?: string; out?: string; label?: string }) =>
       withOperator(context, async (operator) => {
+        const { newKeyFile, saveKeyFile } = await import("../keys/key-file.ts");
         const made = options.key === undefined ? newKeyFile(options.out ?? `${name}.seed`, cwd) : undefined;
         const sessionKey = made?.publicKey ?? options.key ?? "";
         const instance = await answerOf(
@@ -29,7 +29,7 @@ export function registerInstances(svc: Command, context: CommandContext): void {
           }),
         );
         // Written last: a refused key leaves no file behind.
-        if (made) writeSeedFile(made.file, made.seed);
+        if (made) saveKeyFile(made);
         terminal.answer({ ...instance, ...(made ? { keyFile: made.file } : {}) }, () => {
           terminal.print(`${name} may run with key ${instance.sessionKey}`);
           if (made) terminal.print(`next: TRELLIS_SEED_FILE=${made.file} TRELLIS_URL=<this platform> node main.ts`);
@@ -41,12 +41,12 @@ export function registerInstances(svc: Command, context: CommandContext): void {
     .command("instances")
     .description("the keys of a service and which of them are connected")
     .argument("[name]", "only of this service")
-    .addHelpText("after", "\nExample:\n  trellis svc instances orders")
+    .example("trellis svc instances orders")
     .action((name: string | undefined) =>
       withOperator(context, async (operator) => {
         const { instances } = await answerOf(operator.rpc.auth.instancesList(name === undefined ? {} : { deployment: name }));
         terminal.answer(instances, () =>
-          terminal.table(
+          printTable(terminal, 
             ["SERVICE", "NAME", "KEY", "STATE", "CREATED"],
             instances.map((each) => [
               each.deployment,
@@ -65,7 +65,7 @@ export function registerInstances(svc: Command, context: CommandContext): void {
     .command("revoke-instance")
     .description("end one key for good and cut its connections")
     .argument("<key>", "its public key, from svc instances")
-    .addHelpText("after", "\nExample:\n  trellis svc revoke-instance A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg")
+    .example("trellis svc revoke-instance A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg")
     .action((sessionKey: string) =>
       withOperator(context, async (operator) => {
         await answerOf(operator.rpc.auth.instancesRemove({ sessionKey }));

@@ -1,10 +1,8 @@
+import type { PlanRecord } from "../platform-client/records.ts";
 import type { Terminal } from "../terminal.ts";
-import type { Operator } from "../platform-client/connect-operator.ts";
-
-type PlanOutput = Extract<Awaited<ReturnType<Operator["rpc"]["auth"]["authorityGet"]>>, { ok: true }>["value"];
 
 /** A plan the way an operator reads it: what changes, what it allows, who it breaks, what to type next. */
-export function printPlan(terminal: Terminal, plan: PlanOutput): void {
+export function printPlan(terminal: Terminal, plan: PlanRecord): void {
   const { colors } = terminal;
   const from = plan.fromDigest === undefined ? "new" : `${plan.fromDigest.slice(0, 8)}… →`;
   const kind =

@@ -1,22 +1,21 @@
-import type { Command } from "commander";
+import type { CliCommand } from "../cli-command.ts";
 import type { CommandContext, RegisterCommand } from "../command.ts";
-import { readContract } from "../contract/read-contract.ts";
 import { EXIT } from "../exit-codes.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
+import { printTable } from "../table.ts";
 import { registerInstances } from "./instances.ts";
 import { printPlan } from "./plan-text.ts";
 import { printDeployment } from "./deployment-text.ts";
 
 /** `trellis svc …`: the services somebody runs, what they may do, and the decisions about it. */
-export const registerService: RegisterCommand = (program, context) => {
-  const svc = program.command("svc").description("Services: deployments, plans, instances.");
+export const registerService: RegisterCommand = (svc, context) => {
   registerDeployments(svc, context);
   registerPlans(svc, context);
   registerInstances(svc, context);
 };
 
-function registerDeployments(svc: Command, context: CommandContext): void {
+function registerDeployments(svc: CliCommand, context: CommandContext): void {
   const { terminal } = context;
 
   svc
@@ -24,7 +23,7 @@ function registerDeployments(svc: Command, context: CommandContext): void {
     .description("make room for a service under a name")
     .argument("<name>", "lower-case letters, digits and dashes")
     .option("--mutable-dev", "accept every contract it presents, recorded; for development")
-    .addHelpText("after", "\nExample:\n  trellis svc create orders")
+    .example("trellis svc create orders")
     .action((name: string, options: { mutableDev?: true }) =>
       withOperator(context, async (operator) => {
         const mode = options.mutableDev ? ("mutable-dev" as const) : ("strict" as const);
@@ -39,12 +38,12 @@ function registerDeployments(svc: Command, context: CommandContext): void {
   svc
     .command("list")
     .description("every service, its contract, replicas and state")
-    .addHelpText("after", "\nExample:\n  trellis svc list --json")
+    .example("trellis svc list --json")
     .action(() =>
       withOperator(context, async (operator) => {
         const { deployments } = await answerOf(operator.rpc.auth.deploymentsList({}));
         terminal.answer(deployments, () =>
-          terminal.table(
+          printTable(terminal, 
             ["NAME", "CONTRACT", "MODE", "STATE", "REPLICAS", "WAITING"],
             deployments.map((each) => [
               each.name,
@@ -64,7 +63,7 @@ function registerDeployments(svc: Command, context: CommandContext): void {
     .command("show")
     .description("one service: what it may do, what it waits for, what is wrong")
     .argument("<name>")
-    .addHelpText("after", "\nExample:\n  trellis svc show orders")
+    .example("trellis svc show orders")
     .action((name: string) =>
       withOperator(context, async (operator) => {
         const deployment = await answerOf(operator.rpc.auth.deploymentsGet({ deployment: name }));
@@ -79,7 +78,7 @@ function registerDeployments(svc: Command, context: CommandContext): void {
       .command(verb)
       .description(enabled ? "let a service connect again" : "end a service's connections and let none in")
       .argument("<name>")
-      .addHelpText("after", `\nExample:\n  trellis svc ${verb} orders`)
+      .example(`trellis svc ${verb} orders`)
       .action((name: string) =>
         withOperator(context, async (operator) => {
           const deployment = await answerOf(operator.rpc.auth.deploymentsUpdate({ deployment: name, enabled }));
@@ -93,7 +92,7 @@ function registerDeployments(svc: Command, context: CommandContext): void {
     .description("strict: a person accepts every change; mutable-dev: changes are accepted and recorded")
     .argument("<name>")
     .argument("<mode>", "strict or mutable-dev")
-    .addHelpText("after", "\nExample:\n  trellis svc mode orders strict")
+    .example("trellis svc mode orders strict")
     .action((name: string, written: string) =>
       withOperator(context, async (operator) => {
         const mode = written === "strict" || written === "mutable-dev" ? written : undefined;
@@ -109,7 +108,7 @@ function registerDeployments(svc: Command, context: CommandContext): void {
     .command("remove")
     .description("remove a service, its keys and its authority; stored data stays")
     .argument("<name>")
-    .addHelpText("after", "\nExample:\n  trellis svc remove orders")
+    .example("trellis svc remove orders")
     .action((name: string) =>
       withOperator(context, async (operator) => {
         await answerOf(operator.rpc.auth.deploymentsRemove({ deployment: name }));
@@ -121,7 +120,7 @@ function registerDeployments(svc: Command, context: CommandContext): void {
     .command("reconcile")
     .description("compare what a service should have with what is there, now")
     .argument("<name>")
-    .addHelpText("after", "\nExample:\n  trellis svc reconcile orders")
+    .example("trellis svc reconcile orders")
     .action((name: string) =>
       withOperator(context, async (operator) => {
         const deployment = await answerOf(operator.rpc.auth.authorityReconcile({ deployment: name }));
@@ -130,7 +129,7 @@ function registerDeployments(svc: Command, context: CommandContext): void {
     );
 }
 
-function registerPlans(svc: Command, context: CommandContext): void {
+function registerPlans(svc: CliCommand, context: CommandContext): void {
   const { terminal, cwd } = context;
 
   svc
@@ -138,8 +137,9 @@ function registerPlans(svc: Command, context: CommandContext): void {
     .description("what would change if this contract were accepted")
     .argument("<name>", "the service")
     .option("--source <path>", "manifest, module or folder with the contract", ".")
-    .addHelpText("after", "\nExample:\n  trellis svc plan orders --source ./orders")
+    .example("trellis svc plan orders --source ./orders")
     .action(async (name: string, options: { source: string }) => {
+      const { readContract } = await import("../contract/read-contract.ts");
       const { manifest } = await readContract(options.source, cwd);
       await withOperator(context, async (operator) => {
         const { plan, identical } = await answerOf(operator.rpc.auth.authorityPlan({ deployment: name, manifest }));
@@ -155,7 +155,7 @@ function registerPlans(svc: Command, context: CommandContext): void {
     .description("plans waiting for a decision, or all of them")
     .argument("[name]", "only of this service")
     .option("--all", "decided and expired ones too")
-    .addHelpText("after", "\nExample:\n  trellis svc plans --all")
+    .example("trellis svc plans --all")
     .action((name: string | undefined, options: { all?: true }) =>
       withOperator(context, async (operator) => {
         const { plans } = await answerOf(
@@ -165,7 +165,7 @@ function registerPlans(svc: Command, context: CommandContext): void {
           }),
         );
         terminal.answer(plans, () =>
-          terminal.table(
+          printTable(terminal, 
             ["PLAN", "SERVICE", "CONTRACT", "KIND", "STATUS", "CREATED"],
             plans.map((plan) => [plan.id, plan.deployment, plan.contractId, plan.classification, plan.status, plan.createdAt]),
             "Nothing is waiting for a decision.",
@@ -179,7 +179,7 @@ function registerPlans(svc: Command, context: CommandContext): void {
     .description("let a plan happen")
     .argument("<plan>", "its id, from svc plan or svc plans")
     .option("--acknowledge", "I know that this migration breaks somebody")
-    .addHelpText("after", "\nExample:\n  trellis svc accept 01JD9Z8W7K6X5V4T3S2R1Q0P9N")
+    .example("trellis svc accept 01JD9Z8W7K6X5V4T3S2R1Q0P9N")
     .action((id: string, options: { acknowledge?: true }) =>
       withOperator(context, async (operator) => {
         const plan = await answerOf(operator.rpc.auth.authorityAccept({ plan: id, acknowledge: options.acknowledge === true }));
@@ -191,7 +191,7 @@ function registerPlans(svc: Command, context: CommandContext): void {
     .command("reject")
     .description("refuse a plan; the service keeps what it had")
     .argument("<plan>", "its id")
-    .addHelpText("after", "\nExample:\n  trellis svc reject 01JD9Z8W7K6X5V4T3S2R1Q0P9N")
+    .example("trellis svc reject 01JD9Z8W7K6X5V4T3S2R1Q0P9N")
     .action((id: string) =>
       withOperator(context, async (operator) => {
         const plan = await answerOf(operator.rpc.auth.authorityReject({ plan: id }));

@@ -32,6 +32,8 @@ export interface FindOptions {
   /** SHA-256 of archives by target, trusted before the release's own `SHA256SUMS`. Default: those kept in this package. */
   readonly checksums?: Checksums;
   readonly machine?: Machine;
+  /** `false` looks at what this machine has and fetches nothing. */
+  readonly fetch?: boolean;
   /** Told what is happening when finding takes long. */
   readonly onProgress?: (text: string) => void;
 }
@@ -70,6 +72,8 @@ export async function findNatsServer(options: FindOptions = {}): Promise<NatsBin
 
   const cached = cachedProgram(options.cache ?? cacheDirectory(env, machine.platform), version, program);
   if ((await versionOf(cached).catch(() => undefined)) === version) return { path: cached, version, source: "cache" };
+
+  if (options.fetch === false) throw notFound(version, problems);
 
   const keep = (bytes: Uint8Array): Promise<void> =>
     storeProgram(cached, bytes, async (draft) => {

@@ -1,0 +1,79 @@
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { NatsServerNotFound } from "@trellis/nats";
+import { AlreadyRunning, type LocalPlatform, type LocalPlatformOptions, startLocalPlatform } from "@trellis/platform";
+import type { CommandContext } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { CliFailure } from "../failure.ts";
+import { removeStaleAddress } from "./platform-folder.ts";
+
+/** What `up` and `dev` let people choose. */
+export interface PlatformOptions {
+  readonly dir: string;
+  readonly port?: number;
+  readonly nodes: 1 | 3;
+  readonly controlPlanes?: number;
+}
+
+/** Where the first replica answers unless that port is taken. */
+const USUAL_PORT = 3000;
+
+/** Starts the platform of a folder and says how it goes. */
+export async function startPlatform(context: CommandContext, options: PlatformOptions): Promise<LocalPlatform> {
+  const { terminal, cwd } = context;
+  const directory = join(resolve(cwd, options.dir), ".trellis");
+  if (await removeStaleAddress(directory, context.signal)) {
+    terminal.note("The platform that ran here before was killed; this one goes on with its keys and data.");
+  }
+  const start = (httpPort: number): Promise<LocalPlatform> =>
+    startLocalPlatform({
+      directory,
+      nodes: options.nodes,
+      httpPort,
+      onProgress: (text) => terminal.note(text),
+      ...(options.controlPlanes === undefined ? {} : { controlPlanes: options.controlPlanes }),
+    } satisfies LocalPlatformOptions);
+  const platform = await start(options.port ?? USUAL_PORT)
+    .catch((error: unknown) => {
+      if (options.port !== undefined || !isPortTaken(error)) throw error;
+      terminal.note(`Port ${USUAL_PORT} is taken; taking another one.`);
+      return start(0);
+    })
+    .catch((error: unknown) => {
+      throw startFailure(error, options.port);
+    });
+  keepOutOfGit(directory);
+  return platform;
+}
+
+function startFailure(error: unknown, port: number | undefined): unknown {
+  if (error instanceof AlreadyRunning) {
+    return new CliFailure({
+      code: "already_running",
+      what: `a platform already runs in this folder, at ${error.url}`,
+      next: ["use that one: trellis status", "or stop it with Ctrl-C in its terminal"],
+    });
+  }
+  if (error instanceof NatsServerNotFound) {
+    const [what = "", ...why] = error.message.split("\n").filter((line) => line.trim() !== "");
+    return new CliFailure({ code: "no_nats_server", what, why, next: ["trellis doctor checks again"] });
+  }
+  if (isPortTaken(error)) {
+    return new CliFailure({
+      code: "port_taken",
+      what: `port ${port} is taken by another program`,
+      next: ["choose another one: trellis up --port 3001", "or leave --port out to get a free one"],
+      exitCode: EXIT.no,
+    });
+  }
+  return error;
+}
+
+function isPortTaken(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+}
+
+/** Keys never belong in a repository, whatever its own ignore file says. */
+function keepOutOfGit(directory: string): void {
+  writeFileSync(join(directory, ".gitignore"), "*\n");
+}

@@ -1,0 +1,90 @@
+import type { CommandContext } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { answerOf } from "../platform-client/answer.ts";
+import { askHttp, memberOf } from "../platform-client/ask-http.ts";
+import { withOperator } from "../platform-client/connect-operator.ts";
+import { reachPlatform } from "../platform-client/reach-platform.ts";
+import { printTable } from "../table.ts";
+
+interface Check {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly detail?: string;
+}
+
+/** Where the platform is, whether it is ready, what runs on it. Exit code 1 while it is not ready. */
+export async function showStatus(context: CommandContext): Promise<void> {
+  const { terminal, signal } = context;
+  const { url } = await reachPlatform(context);
+  const [version, readiness] = await Promise.all([askHttp(url, "/version", signal), askHttp(url, "/readyz", signal)]);
+  const versionText = String((version.ok && memberOf(version.body, "version")) || "unknown");
+  const ready = readiness.ok && readiness.status === 200;
+  const checks = readiness.ok ? readChecks(readiness.body) : [];
+  if (!ready) context.setExitCode(EXIT.no);
+  // A platform that is not ready answers nobody: what is known is said.
+  const known = ready ? await askServices(context) : { services: [], contracts: [] };
+  terminal.answer({ url, version: versionText, ready, checks, ...known }, () => {
+    const { colors } = terminal;
+    const state = ready ? colors.green("ready") : colors.red("not ready");
+    terminal.print(`${colors.bold(url)}  version ${versionText}  ${state}`);
+    for (const check of checks.filter(({ ready: holds }) => !holds)) {
+      terminal.print(`  ${colors.red(check.name)}  ${check.detail ?? "does not hold"}`);
+    }
+    if (!ready) return;
+    terminal.print("");
+    printServices(context, known);
+  });
+}
+
+type Known = Awaited<ReturnType<typeof askServices>>;
+
+function askServices(context: CommandContext) {
+  return withOperator(context, async (operator) => {
+    const [{ deployments }, { contracts }] = await Promise.all([
+      answerOf(operator.rpc.auth.deploymentsList({ limit: 500 })),
+      answerOf(operator.rpc.trellis.catalog({})),
+    ]);
+    return { services: deployments, contracts };
+  });
+}
+
+function printServices({ terminal }: CommandContext, { services, contracts }: Known): void {
+  const { colors } = terminal;
+  printTable(
+    terminal,
+    ["SERVICE", "CONTRACT", "STATE", "REPLICAS", "WAITING FOR"],
+    services.map((each) => [
+      each.name,
+      each.contractId ?? "-",
+      !each.enabled ? colors.yellow("disabled") : each.reconcile.state === "failing" ? colors.red("failing") : each.reconcile.state,
+      `${each.liveReplicas} of ${each.instances}`,
+      [...each.waitingFor, ...each.pendingPlans.map((plan) => `plan ${plan}`)].join(", ") || "-",
+    ]),
+    "No services yet. Begin one with: trellis init orders",
+  );
+  terminal.print("");
+  printTable(
+    terminal,
+    ["CONTRACT", "WHAT", "LIVE", "BY"],
+    contracts.map((each) => [
+      each.id,
+      each.displayName,
+      each.active ? String(each.liveReplicas) : colors.dim("inactive"),
+      each.deployments.join(", ") || "-",
+    ]),
+    "No contracts are known.",
+  );
+}
+
+function readChecks(body: unknown): Check[] {
+  const checks = memberOf(body, "checks");
+  if (!Array.isArray(checks)) return [];
+  return checks.map((check: unknown) => {
+    const detail = memberOf(check, "detail");
+    return {
+      name: String(memberOf(check, "name")),
+      ready: memberOf(check, "ready") === true,
+      ...(typeof detail === "string" ? { detail } : {}),
+    };
+  });
+}

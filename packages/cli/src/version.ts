@@ -1,0 +1,12 @@
+import { readFileSync } from "node:fs";
+
+/** The version of this command line, as its own package says. */
+export const CLI_VERSION = readVersion();
+
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const version =
+    typeof manifest === "object" && manifest !== null && "version" in manifest ? manifest.version : undefined;
+  if (typeof version !== "string") throw new Error("package.json of trellis has no version.");
+  return version;
+}

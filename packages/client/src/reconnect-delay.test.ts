@@ -16,6 +16,9 @@ test("permissions are renewed between 70 and 80 % of their life", () => {
   expect(renewAfterMs(10_000, () => 0)).toBeCloseTo(8_000);
   expect(renewAfterMs(10_000, () => 1)).toBeCloseTo(7_000);
   expect(renewAfterMs(1e12, () => 0)).toBeLessThan(2 ** 31);
+  // A short life leaves a second for the move, as far as half of it allows.
+  expect(renewAfterMs(3_000, () => 0)).toBeCloseTo(2_000);
+  expect(renewAfterMs(1_000, () => 0)).toBeCloseTo(500);
 });
 
 test("a pause ends with its signal", async () => {

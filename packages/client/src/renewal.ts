@@ -4,11 +4,16 @@
  */
 const LATEST_PART = 0.8;
 const SPREAD = 0.1;
+/** A move on a machine under load takes its time: this much is left for it, as far as half of a short life allows. */
+const MOVE_MS = 1_000;
+const EARLIEST_PART = 0.5;
 /** setTimeout cannot wait longer. */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
 export function renewAfterMs(permissionsTtlMs: number, random: () => number = Math.random): number {
-  return Math.min(LONGEST_TIMER_MS, permissionsTtlMs * (LATEST_PART - SPREAD * random()));
+  const latest = Math.min(permissionsTtlMs * LATEST_PART, permissionsTtlMs - MOVE_MS);
+  const spread = permissionsTtlMs * SPREAD * random();
+  return Math.min(LONGEST_TIMER_MS, Math.max(permissionsTtlMs * EARLIEST_PART, latest) - spread);
 }
 
 /** Runs `renew` once, when the permissions that began at `bornAt` come to their renewal. */

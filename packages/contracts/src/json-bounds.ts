@@ -39,13 +39,6 @@ function bounded(root: unknown): BoundedJson {
     const { value, path, depth } = next;
     values += 1;
     bytes += 2 + (typeof value === "string" ? utf8Length(value) : typeof value === "object" ? 0 : 2);
-    if (values > LIMITS.manifestValues.value) {
-      return refuse(
-        "",
-        `the manifest holds more than ${LIMITS.manifestValues.value} values`,
-        LIMITS.manifestValues.reason,
-      );
-    }
     if (depth > LIMITS.manifestDepth.value) {
       return refuse(
         shorten(path),
@@ -56,20 +49,21 @@ function bounded(root: unknown): BoundedJson {
     if (bytes > LIMITS.manifestBytes.value) return refuse("", tooLarge(), LIMITS.manifestBytes.reason);
     const wrong = notJson(value);
     if (wrong !== undefined) return refuse(shorten(path), wrong);
-    if (Array.isArray(value)) {
-      for (let index = 0; index < value.length; index += 1) {
-        if (pending.length > LIMITS.manifestValues.value) break;
-        pending.push({ value: value[index], path: pointer(path, index), depth: depth + 1 });
-      }
-    } else if (typeof value === "object" && value !== null) {
-      for (const [key, member] of Object.entries(value)) {
-        if (pending.length > LIMITS.manifestValues.value) break;
+    if (typeof value !== "object" || value === null) continue;
+    const count = Array.isArray(value) ? value.length : Object.keys(value).length;
+    if (values + pending.length + count > LIMITS.manifestValues.value) {
+      return refuse(shorten(path), tooMany(), LIMITS.manifestValues.reason);
+    }
+    const members = Array.isArray(value) ? value.entries() : Object.entries(value);
+    for (const [key, member] of members) {
+      if (typeof key === "string") {
         bytes += utf8Length(key) + 3;
         if (key === "__proto__")
           return refuse(shorten(path), "a member cannot be called __proto__", "choose another name");
         if (!key.isWellFormed()) return refuse(shorten(path), "a name holds half of a surrogate pair");
-        if (member !== undefined) pending.push({ value: member, path: pointer(path, key), depth: depth + 1 });
+        if (member === undefined) continue;
       }
+      pending.push({ value: member, path: pointer(path, key), depth: depth + 1 });
     }
   }
   return { ok: true, value: root };
@@ -103,6 +97,10 @@ function utf8Length(text: string): number {
     bytes += unit < 0x80 ? 1 : unit < 0x800 ? 2 : unit >= 0xd800 && unit <= 0xdfff ? 2 : 3;
   }
   return bytes;
+}
+
+function tooMany(): string {
+  return `the manifest holds more than ${LIMITS.manifestValues.value} values`;
 }
 
 function tooLarge(): string {

@@ -55,7 +55,7 @@ describe("compilePattern", () => {
         for (const each of texts.filter((candidate) => !halves(candidate)))
           expect([source, each, ours.test(each)]).toEqual([source, each, theirs.test(each)]);
       }),
-      { numRuns: 1_500 },
+      { numRuns: 1_500, seed: 20_261_120 },
     );
   });
 

@@ -9,6 +9,12 @@ export const EVENTS_STREAM = "EVENTS";
 export const JOBS_STREAM = "JOBS";
 export const JOBS_WORK_STREAM = "JOBS_WORK";
 
+/**
+ * `<prefix>.<stream>` with the body of `$JS.API.STREAM.MSG.GET` reads from the stream's leader. Participants have no other
+ * name for it: under its own the server answers twice, first that their account has no JetStream.
+ */
+export const LEADER_READ_PREFIX = "trellis.leader";
+
 export interface KvBinding {
   /** Bucket name: stream `KV_<bucket>`, subjects `$KV.<bucket>.>`, republished below `kvr.<bucket>.>`. */
   readonly bucket: string;

@@ -185,12 +185,12 @@ describe("derivePermissions for a service", () => {
         "$KV.orders-eu_cache.>",
         "$JS.API.DIRECT.GET.KV_orders-eu_cache",
         "$JS.API.DIRECT.GET.KV_orders-eu_cache.$KV.orders-eu_cache.>",
-        "$JS.API.STREAM.MSG.GET.KV_orders-eu_cache",
+        "trellis.leader.KV_orders-eu_cache",
         "$O.orders-eu_files.C.>",
         "$O.orders-eu_files.M.>",
         "$JS.API.DIRECT.GET.OBJ_orders-eu_files",
         "$JS.API.DIRECT.GET.OBJ_orders-eu_files.$O.orders-eu_files.>",
-        "$JS.API.STREAM.MSG.GET.OBJ_orders-eu_files",
+        "trellis.leader.OBJ_orders-eu_files",
         "trellis.jobs.orders-eu.mail.*.*",
         "$JS.API.DIRECT.GET.JOBS.trellis.jobs.orders-eu.mail.*.*",
         "$JS.API.CONSUMER.MSG.NEXT.JOBS_WORK.orders-eu_mail",
@@ -433,7 +433,7 @@ describe("for random contracts", () => {
         `$KV.${bucket}.>`,
         `$JS.API.DIRECT.GET.KV_${bucket}`,
         `$JS.API.DIRECT.GET.KV_${bucket}.$KV.${bucket}.>`,
-        `$JS.API.STREAM.MSG.GET.KV_${bucket}`,
+        `trellis.leader.KV_${bucket}`,
       );
       subscribe.push(`kvr.${bucket}.>`);
     }
@@ -444,7 +444,7 @@ describe("for random contracts", () => {
         `$O.${bucket}.M.>`,
         `$JS.API.DIRECT.GET.OBJ_${bucket}`,
         `$JS.API.DIRECT.GET.OBJ_${bucket}.$O.${bucket}.>`,
-        `$JS.API.STREAM.MSG.GET.OBJ_${bucket}`,
+        `trellis.leader.OBJ_${bucket}`,
       );
     }
     if (manifest.kind === "service") {

@@ -1,4 +1,4 @@
-import { JOBS_STREAM } from "./bindings.ts";
+import { JOBS_STREAM, LEADER_READ_PREFIX } from "./bindings.ts";
 import type { Bindings, ConsumerBinding } from "./bindings.ts";
 import { deriveUses } from "./derive-uses.ts";
 import type { Manifest } from "./manifest.ts";
@@ -164,7 +164,7 @@ function deriveResources(manifest: Manifest, bindings: Bindings, list: Permissio
 function deriveReads(stream: string, subjects: string, what: string, list: PermissionList): void {
   list.publish(`$JS.API.DIRECT.GET.${stream}`, `${what}: it reads many entries at once`);
   list.publish(`$JS.API.DIRECT.GET.${stream}.${subjects}`, `${what}: it reads one entry`);
-  list.publish(`$JS.API.STREAM.MSG.GET.${stream}`, `${what}: it reads from the leader when the answer must be fresh`);
+  list.publish(`${LEADER_READ_PREFIX}.${stream}`, `${what}: it reads from the leader when the answer must be fresh`);
 }
 
 function deriveJobs(manifest: Manifest, bindings: Bindings, list: PermissionList): void {

@@ -33,6 +33,8 @@ export interface ControlPlaneServiceOptions {
 export interface ControlPlaneService {
   /** Requests at work. */
   readonly inFlight: number;
+  /** Questions of services about a caller so far. */
+  readonly validations: number;
   drain(): Promise<void>;
 }
 
@@ -54,9 +56,19 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
     heartbeats: false,
     log: options.log,
   };
+  let validations = 0;
   const authRuntime = createServiceRuntime({ ...common, contract: auth });
   authRuntime.handle.all({
-    ...connectionHandlers(access, options.connections),
+    ...connectionHandlers(
+      {
+        kick: (which, reason) => access.kick(which, reason),
+        validate: (input, asker) => {
+          validations += 1;
+          return access.validate(input, asker);
+        },
+      },
+      options.connections,
+    ),
     ...sessionHandlers(context, sessions, {
       loggedOut: async (sessionKey) => void (await access.kick({ sessionKey }, "logged out")),
       revoke: (revocation) => access.revoke(revocation),
@@ -76,6 +88,9 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
   return {
     get inFlight() {
       return runtimes.reduce((sum, runtime) => sum + runtime.inFlight, 0);
+    },
+    get validations() {
+      return validations;
     },
     drain: async () => void (await Promise.all(runtimes.map((runtime) => runtime.drain()))),
   };

@@ -1,9 +1,10 @@
 import { hostname } from "node:os";
 import { connectLink } from "@trellis/client/internal";
-import { createNodeSessionKey, nodeCrypto, verifySignature } from "@trellis/auth/node";
+import { createNodeSessionKey, verifySignature } from "@trellis/auth/node";
 import { nodeConnect } from "@trellis/client/node";
 import { DEFAULT_AUTH_TIMEOUT_MS, type ControlPlaneKeys } from "@trellis/nats";
 import { type BootstrapAnswer, inboxPrefix } from "@trellis/protocol";
+import { serviceCrypto } from "@trellis/server/node";
 import { openAuditLog } from "./audit/audit-stream.ts";
 import { relayAudit } from "./audit/audit-relay.ts";
 import { createContext, openTables, type ControlContext } from "./authority/context.ts";
@@ -150,7 +151,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   started.defer(() => link.close());
   const service = await serveControlPlane({
     link,
-    crypto: nodeCrypto,
+    crypto: serviceCrypto,
     origin,
     context,
     access,
@@ -183,6 +184,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   metrics.gauge("trellis_connections", "Live connections of participants.", () => connections.size);
   metrics.gauge("trellis_deployments", "Deployments in the registry.", () => context.tables.deployments.size);
   metrics.gauge("trellis_callout_queue", "Connections waiting for a decision here.", () => access.counts.queued);
+  metrics.counter("trellis_callouts_admitted_total", "Connections this replica let in.", () => access.counts.admitted);
+  metrics.counter("trellis_callouts_denied_total", "Connections this replica refused.", () => access.counts.denied);
+  metrics.counter("trellis_callouts_dropped_total", "Questions answered too late to matter, or too many.", () => access.counts.dropped);
+  metrics.counter("trellis_validations_total", "Questions of services about a caller; steady traffic causes none.", () => service.validations);
   metrics.gauge("trellis_requests_in_flight", "Requests at work.", () => service.inFlight);
   log.info("the control plane is ready", { url: http.url, origin, replicas });
 

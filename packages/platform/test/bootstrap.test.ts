@@ -6,7 +6,8 @@ import { type Bootstrap, createBootstrap } from "../src/bootstrap/bootstrap.ts";
 import { createDeployment, updateDeployment } from "../src/deployments/deployment-commands.ts";
 import { provisionInstance } from "../src/deployments/instance-commands.ts";
 import type { AgentSession } from "../src/identity/agent-sessions.ts";
-import { ensureDeveloper, revokeSession } from "../src/identity/user-commands.ts";
+import { ensureDeveloper } from "../src/identity/user-commands.ts";
+import { revokeSession } from "../src/sessions/revoke.ts";
 import { createResourceStore } from "../src/resources/jetstream.ts";
 import { SHARED_STREAM_DEFAULTS } from "../src/resources/shared-streams.ts";
 import { createVerifier } from "../src/sessions/signatures.ts";
@@ -203,7 +204,7 @@ describe("a service", () => {
     await updateDeployment(control.context, { name: "orders", enabled: false, by: ANN });
     expect(await bootstrap.service(bootstrapRequest(key, orders))).toMatchObject({ reason: "service_disabled" });
     await updateDeployment(control.context, { name: "orders", enabled: true, by: ANN });
-    await revokeSession(control.context, { sessionKey: key.text, by: ANN, reason: "lost" });
+    await revokeSession(revoking(), { sessionKey: key.text, by: ANN, reason: "lost" });
     expect(await bootstrap.service(bootstrapRequest(key, orders))).toMatchObject({ reason: "session_revoked" });
   });
 
@@ -258,9 +259,14 @@ describe("an agent", () => {
     expect(await bootstrap.agent(bootstrapRequest(key, ordersOther, { enrol: developer }))).toMatchObject({
       reason: "wrong_kind",
     });
-    await revokeSession(control.context, { sessionKey: developer.text, by: ANN, reason: "lost" });
+    await revokeSession(revoking(), { sessionKey: developer.text, by: ANN, reason: "lost" });
     expect(await bootstrap.agent(bootstrapRequest(key, caller, { enrol: developer }))).toMatchObject({
       reason: "session_revoked",
     });
   });
 });
+
+function revoking() {
+  const stored = sessions;
+  return { context: control.context, sessions: { remove: async (key: string) => void stored.delete(key) }, longestLifeMs: 60_000 };
+}

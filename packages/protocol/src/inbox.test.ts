@@ -35,7 +35,7 @@ describe("nothing else is a reply subject", () => {
     "",
     "rpc.v1.Secret",
     "$JS.API.STREAM.PURGE.X",
-    `${prefix}`,
+    prefix,
     `${prefix}.r`,
     `${prefix}.r.${owner}`,
     `${prefix}.r.${owner}.`,

@@ -195,7 +195,7 @@ describe("SessionDirectory", () => {
     );
     const keys = ["A", "B", "C", "D"].map((letter) => letter + KEY.slice(1));
     for (const key of keys.slice(0, 3)) await sessions.lookup(request(key));
-    sessions.lookup(request(keys[0]));
+    await sessions.lookup(request(keys[0]));
     await sessions.lookup(request(keys[3]));
     expect(sessions.size).toBe(3);
     expect(sessions.lookup(request(keys[0]))).toMatchObject({ kind: "known" });

@@ -53,7 +53,11 @@ describe("nkeys", () => {
   });
 
   it("writes base32 that reads back", () => {
-    fc.assert(fc.property(fc.uint8Array(), (data) => void expect(decodeBase32(encodeBase32(data))).toEqual(data)));
+    fc.assert(
+      fc.property(fc.uint8Array(), (data) => {
+        expect(decodeBase32(encodeBase32(data))).toEqual(data);
+      }),
+    );
     expect(encodeBase32(bytes("foobar"))).toBe("MZXW6YTBOI");
   });
 });

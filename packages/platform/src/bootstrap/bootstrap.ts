@@ -40,6 +40,9 @@ export interface Bootstrap {
 /** Short enough that a service starts soon after somebody accepts its plan, long enough to cost nothing. */
 const RETRY_AFTER_MS = 1_000;
 
+/** Reconciliation takes milliseconds; a service of a laptop should not wait a second for them. */
+const RECONCILING_RETRY_MS = 100;
+
 /** Whoever waits for a person asks less often as time passes, but never so rarely that an acceptance seems lost. */
 const RETRY_AFTER_MAX_MS = 5_000;
 
@@ -63,7 +66,7 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
     serverNow: context.now(),
     reason,
     message,
-    retryAfterMs,
+    retryAfterMs: reason === "reconciliation_pending" ? Math.min(RECONCILING_RETRY_MS, retryAfterMs) : retryAfterMs,
     ...more,
   });
   const deny = (denied: GrantsDenied): BootstrapAnswer =>

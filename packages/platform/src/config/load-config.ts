@@ -71,10 +71,10 @@ function describeDefault(name: string, value: string | number | boolean | readon
   return Array.isArray(value) ? value.join(",") : String(value);
 }
 
-/** TypeScript cannot follow a mapped type through Object.entries, so the one assertion of this file is here. */
 function mapSettings(read: <T>(name: string, setting: Setting<T>) => T): Config {
   const values: Record<string, unknown> = {};
-  for (const [name, setting] of Object.entries(settings)) values[name] = read<unknown>(name, setting as Setting<unknown>);
+  for (const [name, setting] of Object.entries(settings)) values[name] = read<unknown>(name, setting);
+  // The names and values are those of `settings`; TypeScript cannot follow a mapped type through Object.entries.
   return values as Config;
 }
 

@@ -3,7 +3,7 @@ import { newId, recordAudit } from "../audit/audit.ts";
 import type { ControlContext } from "../authority/context.ts";
 import { type CommandError, notFound, refused } from "../command-error.ts";
 import type { Transaction } from "../registry/registry.ts";
-import type { Actor, Revocation, User } from "../tables.ts";
+import type { Actor, User } from "../tables.ts";
 import { ADMIN_GROUP } from "./user-capabilities.ts";
 
 const PUBLIC_KEY = /^[A-Za-z0-9_-]{43}$/;
@@ -138,29 +138,6 @@ export async function addUserKey(
     return ok(user);
   });
   return result;
-}
-
-/** Refuses a session key for ever. The caller ends the connections that are open. */
-export async function revokeSession(
-  context: ControlContext,
-  input: { readonly sessionKey: string; readonly by: Actor; readonly reason: string },
-): Promise<{ readonly revocation: Revocation; readonly revision: number }> {
-  const { result, revision } = await context.registry.transact((tx) => {
-    const existing = tx.get(context.tables.revocations, input.sessionKey);
-    if (existing) return existing;
-    const now = context.now();
-    const revocation: Revocation = { sessionKey: input.sessionKey, at: now, by: input.by, reason: input.reason };
-    tx.put(context.tables.revocations, input.sessionKey, revocation);
-    recordAudit(tx, context.tables.outbox, {
-      now,
-      actor: input.by,
-      action: "session.revoke",
-      target: input.sessionKey,
-      detail: { reason: input.reason },
-    });
-    return revocation;
-  });
-  return { revocation: result, revision };
 }
 
 /** The local developer: an ordinary user of the group `admin` with one key. Saying it again changes nothing. */

@@ -6,7 +6,7 @@ import type { SessionStore } from "./session-store.ts";
 
 export interface RevokeOptions {
   readonly context: ControlContext;
-  readonly sessions: SessionStore;
+  readonly sessions: Pick<SessionStore, "remove">;
   /** No session and no permission outlives this, so a revocation need not either. */
   readonly longestLifeMs: number;
 }

@@ -14,7 +14,7 @@ export function consoleLog(fields: LogFields = {}): Log {
     if (LEVELS.indexOf(level) < lowest) return;
     const all = { ...fields, ...more };
     process.stderr.write(
-      process.stderr.isTTY === true ? forPeople(level, message, all) : forMachines(level, message, all),
+      process.stderr.isTTY ? forPeople(level, message, all) : forMachines(level, message, all),
     );
   };
   return {

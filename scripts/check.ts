@@ -30,6 +30,11 @@ const steps: readonly Step[] = [
   },
   { name: "dependencies", says: "knip: nothing unused, nothing undeclared", commands: [["knip"]] },
   { name: "vectors", says: "conformance vectors are what the code writes", commands: [["node", "conformance/write.ts", "--check"]] },
+  {
+    name: "generated",
+    says: "reference pages, tables and quoted code are what the code says",
+    commands: [["node", "scripts/prepare-generated.ts", "--check"]],
+  },
   { name: "packages", says: "publint and attw on what would be published", commands: [["node", "scripts/pack.ts", "--check"]] },
 ];
 

@@ -1,5 +1,5 @@
 import { ConnectRefused } from "@trellis/client";
-import { AuthError, TransportError, ValidationError } from "@trellis/protocol";
+import { AuthError, RemoteError, TransportError, ValidationError } from "@trellis/protocol";
 import { ManifestRefused, NotFound, Refused } from "@trellis/sdk";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
@@ -40,6 +40,10 @@ export function asFailure(error: Error): CliFailure {
       why: error.issues.map(({ path, message }) => `${path || "/"}: ${message}`),
       exitCode: EXIT.usage,
     });
+  }
+  if (error instanceof RemoteError) {
+    // An error the service declared: its own type is the word programs look for.
+    return new CliFailure({ code: error.type, what: error.message });
   }
   return new CliFailure({ code: "failed", what: error.message });
 }

@@ -1,9 +1,11 @@
 import { connect as connectTcp } from "node:net";
-import { TrellisClient } from "@trellis/client/node";
 import type { PlatformAccess } from "@trellis/client/node";
 import type { CommandContext } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
+import { answerOf } from "../platform-client/answer.ts";
 import { askHttp, memberOf } from "../platform-client/ask-http.ts";
+import { withClient } from "../platform-client/connect.ts";
 import { operatorContract } from "../platform-client/operator-contract.ts";
 import { findAccess } from "../platform-client/reach-platform.ts";
 import type { Finding } from "./doctor.ts";
@@ -70,40 +72,24 @@ async function checkClock({ signal }: CommandContext, url: string): Promise<read
 
 /** One session: that it is granted says that the key is accepted, that it opens says that NATS can be reached. */
 async function checkConnection(context: CommandContext): Promise<readonly Finding[]> {
-  const { cwd, env, signal } = context;
-  const patience = AbortSignal.timeout(PATIENCE_MS);
-  const notices: string[] = [];
   try {
-    const client = await TrellisClient.connect({
-      contract: operatorContract,
-      cwd,
-      env,
-      onNotice: (message) => notices.push(message),
-      signal: AbortSignal.any([signal, patience]),
-    });
-    const me = await client.request("Auth.Sessions.Me", {});
-    await client.request("Auth.Sessions.Logout", {}, { timeoutMs: 1_000 });
-    await client.close();
-    if (!me.ok) return [{ name: "session", state: "problem", detail: me.error.message, next: "trellis logs shows what the platform met" }];
+    const { session } = await withClient(
+      context,
+      operatorContract,
+      (client) => answerOf(client.request("Auth.Sessions.Me", {})),
+      PATIENCE_MS,
+    );
     return [
-      { name: "key", state: "ok", detail: `accepted as ${me.value.session.principal.name}` },
+      { name: "key", state: "ok", detail: `accepted as ${session.principal.name}` },
       { name: "NATS", state: "ok", detail: "connected, and a signed call was answered" },
     ];
   } catch (error) {
-    return [connectProblem(error, patience.aborted, notices.at(-1)), ...(await checkLocalNats(context))];
+    if (!(error instanceof CliFailure)) throw error;
+    const { what, why = [], next = [] } = error.parts;
+    const name = error.exitCode === EXIT.unreachable ? "NATS" : "key";
+    const advice = next.filter((line) => !line.includes("doctor")).join("; ") || "trellis logs shows what the platform met";
+    return [{ name, state: "problem", detail: [what, ...why].join(": "), next: advice }, ...(await checkLocalNats(context))];
   }
-}
-
-function connectProblem(error: unknown, late: boolean, last: string | undefined): Finding {
-  if (late) {
-    return { name: "NATS", state: "problem", detail: last ?? `no connection within ${PATIENCE_MS / 1000} s`, next: "trellis logs, and check that a firewall lets NATS through" };
-  }
-  return {
-    name: "key",
-    state: "problem",
-    detail: error instanceof Error ? error.message : String(error),
-    next: "use a registered key: TRELLIS_USER_KEY_FILE, or the .trellis folder of this platform",
-  };
 }
 
 /** Whether the servers of a local platform listen at all. */

@@ -19,6 +19,14 @@ export interface TestPlatformOptions {
   readonly syncInterval?: string;
 }
 
+export interface TestClientOptions {
+  /** Another way to the platform than its own address, such as another replica or a proxy. */
+  readonly url?: string;
+  /** What is waited for, or has gone wrong and is being tried again. Printed to standard error unless given. */
+  readonly onNotice?: (message: string) => void;
+  readonly signal?: AbortSignal;
+}
+
 /** A platform of this test's own. Everything it started is gone when it is disposed of. */
 export interface TestPlatform extends AsyncDisposable {
   readonly url: string;
@@ -29,7 +37,7 @@ export interface TestPlatform extends AsyncDisposable {
   /** A key and a deployment are made, the contract is accepted; handlers and `start()` are the test's. */
   connectService<const C extends AnyContract, Deps = undefined>(contract: C, options?: TestServiceOptions<Deps>): Promise<TrellisService<C, Deps>>;
   /** Connects as the platform's developer. */
-  connectClient<const C extends AnyContract>(contract: C): Promise<TrellisClient<C>>;
+  connectClient<const C extends AnyContract>(contract: C, options?: TestClientOptions): Promise<TrellisClient<C>>;
   stop(): Promise<void>;
 }
 
@@ -53,8 +61,8 @@ export async function startPlatform(options: TestPlatformOptions = {}): Promise<
     await local.nats.stop({ signal: "SIGKILL" });
     await local.stop();
   });
-  const connect = async <const C extends AnyContract>(contract: C): Promise<TrellisClient<C>> => {
-    const client = await TrellisClient.connect({ contract, url: local.url, userKeyFile: local.developer.keyFile, env: {} });
+  const connect = async <const C extends AnyContract>(contract: C, clientOptions: TestClientOptions = {}): Promise<TrellisClient<C>> => {
+    const client = await TrellisClient.connect({ contract, url: local.url, userKeyFile: local.developer.keyFile, env: {}, ...clientOptions });
     opened.push(client);
     return client;
   };

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
 import { isReady } from "./kit/control-planes.ts";
 import { eventually } from "./kit/eventually.ts";
+import { QUIET } from "./kit/quiet.ts";
 import { codesOf, startLoad } from "./kit/load.ts";
 import type { Program } from "./kit/program.ts";
 import { boss, chores, household, work } from "./kit/work-contract.ts";
@@ -28,7 +29,7 @@ describe("one nats-server, killed and restarted", () => {
     here.handle.rpc.chores.do(({ input }) => ok({ n: input.n, pid: process.pid }));
     await here.start();
     const [node] = platform.local.nats.nodes;
-    const client = await platform.connectClient(household);
+    const client = await platform.connectClient(household, QUIET);
     const states: string[] = [];
     client.connection.onChange((state) => states.push(state));
     const loads = [
@@ -60,7 +61,7 @@ describe("one nats-server, killed and restarted", () => {
     const settled = await Promise.all(Array.from({ length: 50 }, (_, n) => client.rpc.work.do({ n })));
     expect(settled.filter((result) => !result.ok)).toEqual([]);
     await platform.admin.rpc.auth.deploymentsCreate({ name: "after" }).orThrow();
-    const late = await platform.connectClient(boss);
+    const late = await platform.connectClient(boss, QUIET);
     expect(await late.rpc.work.do({ n: 1 }).orThrow()).toEqual({ n: 1, pid: worker.pid });
   });
 });
@@ -76,7 +77,7 @@ describe("one of three nats-servers, killed and restarted", () => {
         return service;
       }),
     );
-    const client = await platform.connectClient(boss);
+    const client = await platform.connectClient(boss, QUIET);
     const load = startLoad((n) => client.rpc.work.do({ n }, { timeoutMs: 1_500 }), { atOnce: 4 });
     for (const node of platform.local.nats.nodes) {
       const before = load.answered;

@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { startPlatform } from "../../src/index.ts";
 import { metric } from "./kit/control-planes.ts";
 import { startLoad } from "./kit/load.ts";
+import { QUIET } from "./kit/quiet.ts";
 import { boss } from "./kit/work-contract.ts";
 import { spawnWorker } from "./kit/workers.ts";
 
@@ -12,7 +13,7 @@ const LIFE_MS = 2_000;
 export async function callWhilePermissionsExpire(lastsMs: number): Promise<void> {
   await using platform = await startPlatform({ config: { permissionsTtlMs: LIFE_MS } });
   await using worker = await spawnWorker(platform);
-  const client = await platform.connectClient(boss);
+  const client = await platform.connectClient(boss, QUIET);
   const admittedBefore = await metric(platform.url, "trellis_callouts_admitted_total");
   const quick = startLoad((n) => client.rpc.work.do({ n }), { atOnce: 8, pauseMs: 5 });
   // Longer than the connection that carried the request lives.

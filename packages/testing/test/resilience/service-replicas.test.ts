@@ -2,6 +2,7 @@ import { TransportError } from "@trellis/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
 import { eventually } from "./kit/eventually.ts";
+import { QUIET } from "./kit/quiet.ts";
 import { startLoad } from "./kit/load.ts";
 import { boss } from "./kit/work-contract.ts";
 import { spawnWorker } from "./kit/workers.ts";
@@ -19,7 +20,7 @@ describe("two replicas of a service", () => {
     const [one, other] = await Promise.all([spawnWorker(platform), spawnWorker(platform)]);
     await using _one = one;
     await using _other = other;
-    const client = await platform.connectClient(boss);
+    const client = await platform.connectClient(boss, QUIET);
     const answeredBy = new Set<number>();
     const load = startLoad(
       async (n) => {
@@ -50,7 +51,7 @@ describe("two replicas of a service", () => {
   it("are replaced one after the other by SIGTERM: no call fails", async () => {
     let replicas = await Promise.all([spawnWorker(platform), spawnWorker(platform)]);
     try {
-      const client = await platform.connectClient(boss);
+      const client = await platform.connectClient(boss, QUIET);
       const load = startLoad((n) => client.rpc.work.do({ n, ms: n % 4 === 0 ? 200 : 5 }), { atOnce: AT_ONCE });
       for (let round = 0; round < replicas.length; round += 1) {
         const before = load.answered;

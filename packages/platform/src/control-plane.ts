@@ -28,6 +28,7 @@ import { accountAuthenticator, connectAccounts } from "./nats-connections.ts";
 import { createEventPublisher } from "./notices/event-publisher.ts";
 import { openRegistry } from "./registry/open.ts";
 import { createResourceStore } from "./resources/jetstream.ts";
+import { openRequestClaims } from "./sessions/claims.ts";
 import { openSessionStore } from "./sessions/session-store.ts";
 import { chooseReplicas } from "./topology.ts";
 
@@ -86,6 +87,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const registry = await openRegistry({ nc: nats.data, replicas, log, prepare: openTables });
   started.defer(() => registry.close());
   const sessions = await openSessionStore({ nc: nats.data, replicas, idleMs: config.sessionIdleMs, log });
+  const claims = await openRequestClaims(nats.data, replicas);
   const audit = await openAuditLog({ nc: nats.data, replicas, maxAgeMs: config.auditMaxAgeMs });
   const leases = await Leases.open({ nc: nats.data, replicas, owner: origin });
 
@@ -105,6 +107,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     context,
     connections,
     sessions,
+    claims,
     origin,
     permissionsTtlMs: config.permissionsTtlMs,
     authTimeoutMs: DEFAULT_AUTH_TIMEOUT_MS,

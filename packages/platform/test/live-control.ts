@@ -26,6 +26,7 @@ import { Catalog } from "../src/catalog/catalog.ts";
 import type { Log, LogFields } from "../src/log.ts";
 import { openRegistry } from "../src/registry/open.ts";
 import type { OpenRegistry } from "../src/registry/open.ts";
+import { openRequestClaims } from "../src/sessions/claims.ts";
 import { openSessionStore } from "../src/sessions/session-store.ts";
 import type { SessionStore } from "../src/sessions/session-store.ts";
 import type { Authority } from "../src/tables.ts";
@@ -146,6 +147,7 @@ export async function startLivePlatform(nodes: 1 | 3 = 1): Promise<LivePlatform>
         context,
         connections,
         sessions,
+        claims: await openRequestClaims(data, nodes),
         origin: `replica-${open.length}`,
         permissionsTtlMs: 3_600_000,
         authTimeoutMs: DEFAULT_AUTH_TIMEOUT_MS,

@@ -16,6 +16,7 @@ import { revokeSession } from "../src/sessions/revoke.ts";
 import { openSessionStore } from "../src/sessions/session-store.ts";
 import type { SessionStore } from "../src/sessions/session-store.ts";
 import { createVerifier } from "../src/sessions/signatures.ts";
+import { openRequestClaims } from "../src/sessions/claims.ts";
 import { createRequestValidator } from "../src/sessions/validate.ts";
 import type { ValidateInput } from "../src/sessions/validate.ts";
 import { ANN, manifestOf, newKey, startControl } from "./control-kit.ts";
@@ -281,6 +282,7 @@ describe("with a registry", () => {
         context: control.context,
         sessions,
         replay: new ReplayWindow({ startedAtMs: Date.now() - 60_000 }),
+        claims: await openRequestClaims(nc, 1),
         verify: createVerifier(),
         digestOf: () => undefined,
         leaseMs: 30_000,
@@ -303,6 +305,29 @@ describe("with a registry", () => {
         ...change,
       };
     };
+
+    test("once: of two control planes that are asked, one allows it", async () => {
+      const key = newKey();
+      await deploy(control, "once", manifestOf("once@v1"), [key]);
+      const elsewhere = createRequestValidator({
+        context: control.context,
+        sessions,
+        replay: new ReplayWindow({ startedAtMs: Date.now() - 60_000 }),
+        claims: await openRequestClaims(nc, 1),
+        verify: createVerifier(),
+        digestOf: () => undefined,
+        leaseMs: 30_000,
+        staleMs: () => 0,
+      });
+      const asked = { ...request(key), once: true };
+      const answers = await Promise.all([validate(asked, "one"), elsewhere(asked, "other")]);
+      expect(answers.filter(({ allowed }) => allowed)).toHaveLength(1);
+      expect(answers.find(({ allowed }) => !allowed)?.reason).toBe("replayed");
+      // Refused for another reason, a request is not used up.
+      const capable = { ...request(key), once: true };
+      expect((await validate({ ...capable, capabilities: ["admin"] }, "one")).reason).toBe("insufficient_permissions");
+      expect((await elsewhere(capable, "other")).allowed).toBe(true);
+    });
 
     test("whole: facts for the good one, a reason for every other", async () => {
       const key = newKey();

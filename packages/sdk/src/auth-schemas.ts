@@ -36,6 +36,8 @@ export const ValidateInput = Type.Object({
   iat: Type.Integer(),
   requestId: Type.String({ maxLength: 128 }),
   capabilities: Type.Optional(Type.Array(Type.String(), { maxItems: 64 })),
+  /** Also claims the request id for good: of all replicas that ask, one is allowed. */
+  once: Type.Optional(Type.Boolean()),
 });
 export const ValidateOutput = Type.Object({
   allowed: Type.Boolean(),

@@ -19,6 +19,8 @@ export interface ValidateRequest {
   readonly iat: number;
   readonly requestId: string;
   readonly capabilities?: readonly string[];
+  /** Claims the request id across all replicas: a second claim is refused as `replayed`. */
+  readonly once?: boolean;
 }
 
 export interface ValidateAnswer {

@@ -1,5 +1,6 @@
 import type { AuthCrypto } from "@trellis/auth";
-import { AuthError, proofDigest, ReplayWindow, replayError, TransportError } from "@trellis/protocol";
+import { AuthError, isAuthReason, proofDigest, ReplayWindow, replayError, TransportError } from "@trellis/protocol";
+import type { RequestAuthority } from "./authority.ts";
 import type { ServiceLimits } from "./limits.ts";
 import type { KnownSession, SessionDirectory, Verdict } from "./session-directory.ts";
 import type { SignedRequest } from "./signed-request.ts";
@@ -23,23 +24,28 @@ const FORGED: Checked = { kind: "forged" };
  * 1. the signature first, because before it nothing may be answered, remembered or asked;
  * 2. then freshness and replay, which belong to this request alone;
  * 3. then the session, which may have to be asked from the control plane;
- * 4. then the capabilities the surface requires.
+ * 4. then the capabilities the surface requires;
+ * 5. last, where the contract says `once`, the claim that no other replica accepts the same request: what is refused
+ *    before it must not use it up.
  */
 export class RequestCheck {
   readonly #crypto: AuthCrypto;
   readonly #clock: PlatformClock;
   readonly #sessions: SessionDirectory;
+  readonly #authority: RequestAuthority;
   readonly #replay: ReplayWindow;
 
   constructor(options: {
     readonly crypto: AuthCrypto;
     readonly clock: PlatformClock;
     readonly sessions: SessionDirectory;
+    readonly authority: RequestAuthority;
     readonly limits: ServiceLimits;
   }) {
     this.#crypto = options.crypto;
     this.#clock = options.clock;
     this.#sessions = options.sessions;
+    this.#authority = options.authority;
     this.#replay = new ReplayWindow({
       // What was signed before this process began may have been answered by the one before it.
       startedAtMs: this.#clock.nowMs() - performance.now(),
@@ -47,7 +53,10 @@ export class RequestCheck {
     });
   }
 
-  async check(request: SignedRequest, required: readonly string[]): Promise<Checked> {
+  async check(
+    request: SignedRequest,
+    surface: { readonly required: readonly string[]; readonly once: boolean },
+  ): Promise<Checked> {
     const { headers } = request;
     request.payloadHash = this.#crypto.sha256(request.payload);
     const digest = proofDigest(
@@ -62,11 +71,29 @@ export class RequestCheck {
     );
     if (!(await this.#crypto.verify(headers.sessionKey, digest, headers.proof))) return FORGED;
 
-    const once = this.#replay.accept(headers, this.#clock.nowMs());
-    if (once !== "accepted") return { kind: "refused", error: replayError(once) };
+    const replay = this.#replay.accept(headers, this.#clock.nowMs());
+    if (replay !== "accepted") return { kind: "refused", error: replayError(replay) };
 
     const found = this.#sessions.lookup(request);
-    return judge(found instanceof Promise ? await found : found, required);
+    const checked = judge(found instanceof Promise ? await found : found, surface.required);
+    return surface.once && checked.kind === "passed" ? this.#claim(request, checked) : checked;
+  }
+
+  /** Whether the claim is ours; a claim nobody can store now is no permission to go on. */
+  async #claim(request: SignedRequest, checked: Checked): Promise<Checked> {
+    try {
+      const answer = await this.#authority.validate({ ...request.toValidateRequest(), once: true });
+      if (answer.allowed) return checked;
+      const reason = isAuthReason(answer.reason) ? answer.reason : "replayed";
+      return { kind: "refused", error: new AuthError(reason) };
+    } catch {
+      return {
+        kind: "refused",
+        error: new TransportError("retry_later", {
+          message: "This request is accepted once only, and the control plane cannot record that now.",
+        }),
+      };
+    }
   }
 }
 

@@ -11,6 +11,8 @@ export interface RpcEndpoint {
   readonly output: CompiledSchema;
   /** Global keys of the capabilities a caller must hold. */
   readonly required: readonly string[];
+  /** A request id is accepted by one replica only, however many hear it. */
+  readonly once: boolean;
   /** Types of the errors its callers may get. */
   readonly declared: ReadonlySet<string>;
   readonly stats: EndpointStats;
@@ -30,6 +32,7 @@ export function rpcEndpoints(manifest: Manifest): ReadonlyMap<string, RpcEndpoin
         input: schemaOf(rpc.input),
         output: schemaOf(rpc.output),
         required: rpc.capabilities?.call ?? [],
+        once: rpc.once === true,
         declared: new Set((rpc.errors ?? []).map((error) => error.type)),
         stats: new EndpointStats(),
         handler: undefined,

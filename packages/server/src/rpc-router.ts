@@ -140,7 +140,7 @@ export class RpcRouter {
     this.#wheel.add(call, request.headers.deadlineMs);
     this.#verifying += 1;
     try {
-      const checked = await this.#options.check.check(request, endpoint.required);
+      const checked = await this.#options.check.check(request, endpoint);
       if (checked.kind === "forged") {
         this.#ignore("forged", endpoint);
         return this.#forget(call);

@@ -9,6 +9,7 @@ import { NoticePublisher } from "../notices/notice-publisher.ts";
 import { SecurityChanges } from "../notices/security-changes.ts";
 import type { OpenRegistry } from "../registry/open.ts";
 import type { Revision } from "../registry/registry.ts";
+import type { RequestClaims } from "../sessions/claims.ts";
 import { revokeSession } from "../sessions/revoke.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import { createVerifier } from "../sessions/signatures.ts";
@@ -37,6 +38,7 @@ export interface AccessOptions {
   /** The same object that is the context's liveness. */
   readonly connections: Connections;
   readonly sessions: SessionStore;
+  readonly claims: RequestClaims;
   /** The name of this replica. */
   readonly origin: string;
   readonly permissionsTtlMs: number;
@@ -121,6 +123,7 @@ export function startAccess(options: AccessOptions): Access {
   const validate = createRequestValidator({
     context,
     sessions,
+    claims: options.claims,
     replay: new ReplayWindow({ startedAtMs: context.now() }),
     verify: createVerifier(),
     digestOf: (sessionKey) => connections.digestOf(sessionKey),

@@ -13,6 +13,7 @@ import type { AuthReason, ReplayWindow } from "@trellis/protocol";
 import type { ControlContext } from "../authority/context.ts";
 import { agentGrants, serviceGrants } from "../authority/grants.ts";
 import type { Grants } from "../authority/grants.ts";
+import type { RequestClaims } from "./claims.ts";
 import { authReason } from "./denial-reason.ts";
 import type { SessionStore } from "./session-store.ts";
 import { sha256 } from "./signatures.ts";
@@ -26,6 +27,8 @@ export interface ValidateInput {
   readonly iat: number;
   readonly requestId: string;
   readonly capabilities?: readonly string[];
+  /** Also claims the request id: of all replicas that ask, one is allowed. */
+  readonly once?: boolean;
 }
 
 /** Its answer: facts about the sender that may be reused for the lease. */
@@ -51,6 +54,7 @@ export interface ValidatorOptions {
   readonly sessions: SessionStore;
   /** Of this replica, one for everything it answers. */
   readonly replay: ReplayWindow;
+  readonly claims: RequestClaims;
   readonly verify: (sessionKey: string, digest: Uint8Array, signature: string) => boolean;
   /** Contract a service is connected with now; its last materialized one when nobody knows. */
   readonly digestOf: (sessionKey: string) => string | undefined;
@@ -71,7 +75,7 @@ const REMEMBERED_QUESTIONS = 20_000;
 export function createRequestValidator(
   options: ValidatorOptions,
 ): (input: ValidateInput, asker?: string) => Promise<ValidateOutput> {
-  const { context, sessions, replay, verify, digestOf, leaseMs, staleMs } = options;
+  const { context, sessions, replay, claims, verify, digestOf, leaseMs, staleMs } = options;
   const askers = new Map<string, string>();
 
   return async (input, asker) => {
@@ -105,6 +109,8 @@ export function createRequestValidator(
     if (typeof grants === "string") return refuse(grants);
     for (const capability of input.capabilities ?? [])
       if (!grants.capabilities.has(capability)) return refuse("insufficient_permissions");
+    // Last: what is refused for another reason must not use the request up.
+    if (input.once === true && !(await claims.claim(sessionKey, requestId))) return refuse("replayed");
     const { principal, contractId, deployment } = grants;
     return {
       allowed: true,

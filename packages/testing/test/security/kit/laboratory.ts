@@ -41,13 +41,12 @@ export async function openLaboratory(options: { readonly nodes?: 1 | 3; readonly
   const platform = started.use(await startPlatform(options));
   const keys = await loadControlPlaneKeys(localFiles(platform.local.directory).operator);
   const servers = platform.local.nats.servers;
+  const opened: NatsConnection[] = [];
+  started.defer(async () => void (await Promise.allSettled(opened.map((nc) => nc.close()))));
   const direct: Laboratory["direct"] = async (account, permissions) => {
-    const nc = await connect({
-      servers: [...servers],
-      authenticator: directAuthenticator(createDirectUser(keys, account, { name: "security-test", ...(permissions ? { permissions } : {}) })),
-      noAsyncTraces: true,
-    });
-    started.defer(() => nc.close());
+    const user = createDirectUser(keys, account, { name: "security-test", ...(permissions ? { permissions } : {}) });
+    const nc = await connect({ servers: [...servers], authenticator: directAuthenticator(user), noAsyncTraces: true });
+    opened.push(nc);
     return nc;
   };
   const data = await direct("DATA");
@@ -71,15 +70,7 @@ export async function openLaboratory(options: { readonly nodes?: 1 | 3; readonly
     servers,
     manager,
     data,
-    direct: async (account, permissions) => {
-      const nc = await connect({
-        servers: [...servers],
-        authenticator: directAuthenticator(createDirectUser(keys, account, { name: "security-test", ...(permissions ? { permissions } : {}) })),
-        noAsyncTraces: true,
-      });
-      resources.defer(() => nc.close());
-      return nc;
-    },
+    direct,
     propose,
     accept,
     async deploy(name, manifest) {
@@ -103,7 +94,7 @@ export async function openLaboratory(options: { readonly nodes?: 1 | 3; readonly
       const nc = await eventually(() => connectRaw(identity, servers, server === undefined ? {} : { server }).catch(() => undefined), {
         what: () => `${identity.manifest.id} cannot connect`,
       });
-      resources.defer(() => nc.close());
+      opened.push(nc);
       return { nc, key: identity.key, manifest: identity.manifest, violations: new Violations(nc) };
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),

@@ -33,7 +33,10 @@ export async function runCli(input: CliInput): Promise<number> {
   };
   try {
     const program = await createProgram(context, commandOf(input.args));
-    await program.parseAsync(input.args.filter((arg) => arg !== "--json"), { from: "user" });
+    await program.parseAsync(
+      input.args.filter((arg) => arg !== "--json"),
+      { from: "user" },
+    );
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return usageExit(error, terminal);

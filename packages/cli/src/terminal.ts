@@ -46,7 +46,8 @@ export class Terminal {
     const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
     let text = label;
     let step = 0;
-    const draw = () => this.#streams.stderr.write(`\r\u001B[K${this.colors.cyan(frames[step++ % frames.length] ?? "")} ${text}`);
+    const draw = () =>
+      this.#streams.stderr.write(`\r\u001B[K${this.colors.cyan(frames[step++ % frames.length] ?? "")} ${text}`);
     const timer = setInterval(draw, 80);
     try {
       return await work((next) => (text = next));

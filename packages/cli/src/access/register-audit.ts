@@ -9,7 +9,7 @@ export const registerAudit: RegisterCommand = (command, context) => {
   const { terminal } = context;
   command
     .option("--actor <name>", "only by this person or service")
-    .option("--action <action>", "only of this kind, such as authority.accepted")
+    .option("--action <action>", "only of this kind, such as plan.accept")
     .option("--target <name>", "only about this")
     .option("--limit <count>", "how many", wholeNumber(1, 500), 50)
     .option("--cursor <cursor>", "go on where the last page ended")
@@ -18,7 +18,8 @@ export const registerAudit: RegisterCommand = (command, context) => {
       withOperator(context, async (operator) => {
         const page = await answerOf(operator.rpc.auth.auditList(options));
         terminal.answer(page, () => {
-          printTable(terminal, 
+          printTable(
+            terminal,
             ["WHEN", "WHO", "WHAT", "TARGET"],
             page.records.map((record) => [record.at, record.actor, record.action, record.target]),
             "Nothing was decided yet.",

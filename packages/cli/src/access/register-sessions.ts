@@ -16,7 +16,8 @@ export const registerSessions: RegisterCommand = (sessions, context) => {
       withOperator(context, async (operator) => {
         const page = await answerOf(operator.rpc.auth.sessionsList({ limit: 100, ...options }));
         terminal.answer(page, () => {
-          printTable(terminal, 
+          printTable(
+            terminal,
             ["SESSION", "WHO", "CONTRACT", "CONNECTIONS", "LAST SEEN"],
             page.sessions.map((each) => [
               each.sessionKey,
@@ -55,7 +56,8 @@ export const registerSessions: RegisterCommand = (sessions, context) => {
           operator.rpc.auth.connectionsList(options.session === undefined ? {} : { sessionKey: options.session }),
         );
         terminal.answer(connections, () =>
-          printTable(terminal, 
+          printTable(
+            terminal,
             ["CONNECTION", "WHO", "SESSION", "SINCE"],
             connections.map((each) => [each.id, each.principal, each.sessionKey, each.openedAt]),
             "No connections.",
@@ -72,7 +74,9 @@ export const registerSessions: RegisterCommand = (sessions, context) => {
     .action((id: string) =>
       withOperator(context, async (operator) => {
         const { kicked } = await answerOf(operator.rpc.auth.connectionsKick({ id }));
-        terminal.answer({ kicked }, () => terminal.print(kicked === 1 ? "cut 1 connection" : `cut ${kicked} connections`));
+        terminal.answer({ kicked }, () =>
+          terminal.print(kicked === 1 ? "cut 1 connection" : `cut ${kicked} connections`),
+        );
       }),
     );
 };

@@ -40,10 +40,14 @@ export const registerUsers: RegisterCommand = (users, context) => {
     .example("trellis users create ada --group admin")
     .action((name: string, { group: groups }: { group?: string[] }) =>
       withOperator(context, async (operator) => {
-        const user = await answerOf(operator.rpc.auth.usersCreate({ name, ...(groups === undefined ? {} : { groups }) }));
+        const user = await answerOf(
+          operator.rpc.auth.usersCreate({ name, ...(groups === undefined ? {} : { groups }) }),
+        );
         terminal.answer(user, () => {
           terminal.print(`created ${user.name}${user.groups.length > 0 ? ` in ${user.groups.join(", ")}` : ""}`);
-          terminal.print(`next: trellis keys new ${user.name}.seed, then trellis users add-key ${user.name} <public key>`);
+          terminal.print(
+            `next: trellis keys new ${user.name}.seed, then trellis users add-key ${user.name} <public key>`,
+          );
         });
       }),
     );
@@ -59,7 +63,9 @@ export const registerUsers: RegisterCommand = (users, context) => {
         const user = await answerOf(operator.rpc.auth.usersAddKey({ user: name, key }));
         terminal.answer(user, () => {
           terminal.print(`the key ${key} acts for ${user.name}`);
-          terminal.print(`next: on their machine, TRELLIS_USER_KEY_FILE=<file> TRELLIS_URL=<this platform> trellis status`);
+          terminal.print(
+            `next: on their machine, TRELLIS_USER_KEY_FILE=<file> TRELLIS_URL=<this platform> trellis status`,
+          );
         });
       }),
     );

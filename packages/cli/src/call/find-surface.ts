@@ -1,4 +1,11 @@
-import { type AnyContract, contractFromManifest, defineAgentContract, type Manifest, parseManifest, suggestName } from "@trellis/contracts";
+import {
+  type AnyContract,
+  contractFromManifest,
+  defineAgentContract,
+  type Manifest,
+  parseManifest,
+  suggestName,
+} from "@trellis/contracts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
@@ -7,7 +14,9 @@ import type { Operator } from "../platform-client/connect-operator.ts";
 /** Finds the active contract that owns an RPC. */
 export async function findRpc(operator: Operator, name: string, contractId?: string): Promise<Manifest> {
   const { contracts } = await answerOf(operator.rpc.trellis.catalog({}));
-  const known = contracts.filter(({ id, kind }) => kind === "service" && (contractId === undefined || id === contractId));
+  const known = contracts.filter(
+    ({ id, kind }) => kind === "service" && (contractId === undefined || id === contractId),
+  );
   const manifests = await Promise.all(
     known.map(async ({ digest }) => {
       const { manifest } = await answerOf(operator.rpc.trellis.contractGet({ digest }));

@@ -9,6 +9,7 @@ export const registerComplete: RegisterCommand = (command, context) => {
     .allowUnknownOption()
     .action(async (words: readonly string[]) => {
       const program = await createProgram(context, EVERY_COMMAND);
-      for (const { word, description } of suggestions(program, words)) context.terminal.print(`${word}\t${description}`);
+      for (const { word, description } of suggestions(program, words))
+        context.terminal.print(`${word}\t${description}`);
     });
 };

@@ -47,14 +47,21 @@ export function contractMarkdown(manifest: Manifest): string {
 }
 
 function heading(manifest: Manifest): string {
-  const lines = [`# ${manifest.displayName}`, "", manifest.description, "", `\`${manifest.id}\` · ${manifest.kind} · digest \`${contractDigest(manifest)}\``];
+  const lines = [
+    `# ${manifest.displayName}`,
+    "",
+    manifest.description,
+    "",
+    `\`${manifest.id}\` · ${manifest.kind} · digest \`${contractDigest(manifest)}\``,
+  ];
   if (manifest.docs?.markdown) lines.push("", manifest.docs.markdown);
   return lines.join("\n");
 }
 
 function capabilities(manifest: Manifest): string {
   const rows = Object.entries(manifest.capabilities ?? {}).map(
-    ([key, { displayName, description, consequence }]) => `- \`${key}\` — ${displayName}. ${description}${consequence ? ` ${consequence}` : ""}`,
+    ([key, { displayName, description, consequence }]) =>
+      `- \`${key}\` — ${displayName}. ${description}${consequence ? ` ${consequence}` : ""}`,
   );
   return rows.length === 0 ? "" : ["## Capabilities", "", ...rows].join("\n");
 }
@@ -78,7 +85,9 @@ function uses(manifest: Manifest): string {
 function resources(manifest: Manifest): string {
   const rows = [
     ...Object.entries(manifest.resources?.kv ?? {}).map(([alias, kv]) => `- KV \`${alias}\` — ${kv.purpose}`),
-    ...Object.entries(manifest.resources?.store ?? {}).map(([alias, store]) => `- Store \`${alias}\` — ${store.purpose}`),
+    ...Object.entries(manifest.resources?.store ?? {}).map(
+      ([alias, store]) => `- Store \`${alias}\` — ${store.purpose}`,
+    ),
     ...Object.keys(manifest.jobs ?? {}).map((queue) => `- Job queue \`${queue}\``),
     ...Object.keys(manifest.eventConsumers ?? {}).map((group) => `- Event consumer \`${group}\``),
     ...Object.entries(manifest.state ?? {}).map(([store, state]) => `- State \`${store}\` (${state.kind})`),
@@ -86,7 +95,11 @@ function resources(manifest: Manifest): string {
   return rows.length === 0 ? "" : ["## Resources", "", ...rows].join("\n");
 }
 
-function section(title: string, summary: string | undefined, facts: readonly (readonly [string, string | undefined])[]): string {
+function section(
+  title: string,
+  summary: string | undefined,
+  facts: readonly (readonly [string, string | undefined])[],
+): string {
   const lines = [`## ${title}`, ""];
   if (summary) lines.push(summary, "");
   for (const [name, value] of facts) {

@@ -52,14 +52,16 @@ function locate(path: string, written: string): string {
 
 async function fromModule(file: string, shown: string): Promise<unknown> {
   // The query makes `trellis dev` see a changed file; Node keeps modules by address.
-  const module: unknown = await import(`${pathToFileURL(file).href}?read=${statSync(file).mtimeMs}`).catch((error: unknown) => {
-    throw new CliFailure({
-      code: "contract_unreadable",
-      what: `${shown} could not be loaded`,
-      why: [error instanceof Error ? error.message : String(error)],
-      next: ["the file must run by itself: node " + shown],
-    });
-  });
+  const module: unknown = await import(`${pathToFileURL(file).href}?read=${statSync(file).mtimeMs}`).catch(
+    (error: unknown) => {
+      throw new CliFailure({
+        code: "contract_unreadable",
+        what: `${shown} could not be loaded`,
+        why: [error instanceof Error ? error.message : String(error)],
+        next: ["the file must run by itself: node " + shown],
+      });
+    },
+  );
   const contract = member(module, "default") ?? member(module, "contract");
   const manifest = member(contract, "manifest");
   if (manifest !== undefined) return manifest;

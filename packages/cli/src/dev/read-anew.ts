@@ -5,8 +5,7 @@ import { type Manifest, parseManifest } from "@trellis/contracts";
 
 /** A contract as it is on disk now, or what is wrong with it. */
 export type FreshContract =
-  | { readonly ok: true; readonly manifest: Manifest }
-  | { readonly ok: false; readonly problem: string };
+  { readonly ok: true; readonly manifest: Manifest } | { readonly ok: false; readonly problem: string };
 
 /** Reads a contract in a process of its own: Node keeps modules, and what a contract imports changes too. */
 export async function readAnew(path: string, cwd: string): Promise<FreshContract> {
@@ -24,6 +23,7 @@ export async function readAnew(path: string, cwd: string): Promise<FreshContract
 }
 
 function stderrOf(error: unknown): string {
-  if (error instanceof Error && "stderr" in error && String(error.stderr).trim() !== "") return String(error.stderr).trim();
+  if (error instanceof Error && "stderr" in error && String(error.stderr).trim() !== "")
+    return String(error.stderr).trim();
   return error instanceof Error ? error.message : String(error);
 }

@@ -96,7 +96,10 @@ function requireMain({ cwd }: CommandContext, main: string): void {
   throw new CliFailure({
     code: "no_main",
     what: `there is no ${main} here to run`,
-    next: ["go to the folder of your service, or name its file: trellis dev --main src/main.ts", "trellis init orders begins one"],
+    next: [
+      "go to the folder of your service, or name its file: trellis dev --main src/main.ts",
+      "trellis init orders begins one",
+    ],
     exitCode: EXIT.notFound,
   });
 }

@@ -10,7 +10,11 @@ import { packageJson } from "./package-json.ts";
 const TEMPLATES = join(import.meta.dirname, "..", "..", "templates", "service");
 
 /** Writes the files of a new service into a folder of its own. */
-export async function initService(context: CommandContext, name: string, { link }: { readonly link?: string }): Promise<void> {
+export async function initService(
+  context: CommandContext,
+  name: string,
+  { link }: { readonly link?: string },
+): Promise<void> {
   const { terminal, cwd, version } = context;
   requireName(name);
   const folder = resolve(cwd, name);
@@ -34,7 +38,12 @@ export async function initService(context: CommandContext, name: string, { link 
     `npx trellis call ${names.pascal}.Get '{"id":"o_1"}'`,
   ];
   terminal.answer({ name, folder, files: files.map(([file]) => file).sort(), next }, () => {
-    terminal.print(`Made ${name}: ${files.map(([file]) => file).sort().join(", ")}`);
+    terminal.print(
+      `Made ${name}: ${files
+        .map(([file]) => file)
+        .sort()
+        .join(", ")}`,
+    );
     terminal.print("Next:");
     for (const line of next) terminal.print(`  ${line}`);
   });

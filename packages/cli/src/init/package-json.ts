@@ -13,7 +13,8 @@ const NODE_TYPES = "24.19.2";
 /** The package of a new service. With `link`, every package of ours comes from a tarball there. */
 export function packageJson(name: string, version: string, link: string | undefined): string {
   const versions = link === undefined ? undefined : tarballs(link);
-  const own = (names: readonly string[]) => Object.fromEntries(names.map((each) => [each, versions?.[each] ?? version]));
+  const own = (names: readonly string[]) =>
+    Object.fromEntries(names.map((each) => [each, versions?.[each] ?? version]));
   const manifest = {
     name,
     version: "0.1.0",

@@ -35,7 +35,13 @@ function fromControlPlane(source: string, line: string): LogLine | undefined {
 }
 
 const NATS_LINE = /^\[\d+\] (\d{4})\/(\d\d)\/(\d\d) ([\d:.]+) \[(\w{3})\] (.*)$/;
-const NATS_LEVELS: { readonly [word: string]: LogLine["level"] } = { DBG: "debug", TRC: "debug", WRN: "warn", ERR: "error", FTL: "error" };
+const NATS_LEVELS: { readonly [word: string]: LogLine["level"] } = {
+  DBG: "debug",
+  TRC: "debug",
+  WRN: "warn",
+  ERR: "error",
+  FTL: "error",
+};
 
 function fromNats(source: string, line: string): LogLine | undefined {
   const [, year, month, day, time = "", level = "", text = ""] = NATS_LINE.exec(line) ?? [];

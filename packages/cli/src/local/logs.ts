@@ -104,7 +104,9 @@ function printLine({ terminal }: CommandContext, line: LogLine): void {
   const { colors } = terminal;
   const at = new Date(line.at).toISOString();
   terminal.answer({ ...line, at }, () => {
-    const paint = { debug: colors.dim, info: (text: string) => text, warn: colors.yellow, error: colors.red }[line.level];
+    const paint = { debug: colors.dim, info: (text: string) => text, warn: colors.yellow, error: colors.red }[
+      line.level
+    ];
     terminal.print(`${colors.dim(at.slice(11, 23))} ${colors.cyan(line.source.padEnd(13))} ${paint(line.text)}`);
   });
 }

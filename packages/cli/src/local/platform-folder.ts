@@ -19,7 +19,8 @@ export async function removeStaleAddress(folder: string, signal: AbortSignal): P
   const file = join(folder, "local.json");
   if (!existsSync(file)) return false;
   const { pid, url } = readAddress(file);
-  if (pid !== undefined && isAlive(pid) && url !== undefined && (await askHttp(url, "/version", signal)).ok) return false;
+  if (pid !== undefined && isAlive(pid) && url !== undefined && (await askHttp(url, "/version", signal)).ok)
+    return false;
   rmSync(file, { force: true });
   return true;
 }

@@ -8,9 +8,7 @@ export function addPlatformOptions(command: CliCommand): CliCommand {
     .option("--dir <folder>", "the folder that gets .trellis, with keys, data and logs", ".")
     .option("--port <port>", "where the platform answers (default: 3000, or a free one)", wholeNumber(0, 65_535))
     .addOption(
-      new Option("--nodes <count>", "NATS servers: 3 survive the loss of any one")
-        .choices(["1", "3"])
-        .default("1"),
+      new Option("--nodes <count>", "NATS servers: 3 survive the loss of any one").choices(["1", "3"]).default("1"),
     )
     .option("--control-planes <count>", "replicas of the control plane", wholeNumber(1, 5));
 }

@@ -44,7 +44,8 @@ export async function writeNatsConfig(
   const urls = hosts.map((host) => `nats://${host}:${PORTS.client}`).join(",");
   terminal.answer({ keys, servers: files }, () => {
     terminal.print(`Keys: ${relative(cwd, keys)}. Keep ${BUNDLE_FILES.operator} offline: it signs everything else.`);
-    for (const [index, file] of files.entries()) terminal.print(`On ${hosts[index]}: nats-server -c ${relative(cwd, file)}`);
+    for (const [index, file] of files.entries())
+      terminal.print(`On ${hosts[index]}: nats-server -c ${relative(cwd, file)}`);
     terminal.print(`The control plane: TRELLIS_OPERATOR_DIR=${relative(cwd, keys)} TRELLIS_NATS_SERVERS=${urls}`);
     terminal.print("Add a tls section to each server before anything but your own machines reaches it.");
   });

@@ -6,7 +6,8 @@ import { CliFailure } from "../failure.ts";
 
 /** Turns every error a call can end in into what happened, why, and what to do next. */
 export function asFailure(error: Error): CliFailure {
-  if (error instanceof NotFound) return new CliFailure({ code: "not_found", what: error.message, exitCode: EXIT.notFound });
+  if (error instanceof NotFound)
+    return new CliFailure({ code: "not_found", what: error.message, exitCode: EXIT.notFound });
   if (error instanceof Refused) {
     return new CliFailure({ code: error.code, what: error.why, next: [error.next], exitCode: EXIT.refused });
   }

@@ -7,6 +7,9 @@ export type Operator = TrellisClient<typeof operatorContract>;
 
 /** Runs the work as the operator. What it needs is loaded here, so that help and completion do without it. */
 export async function withOperator<T>(context: CommandContext, work: (operator: Operator) => Promise<T>): Promise<T> {
-  const [{ withClient }, { operatorContract }] = await Promise.all([import("./connect.ts"), import("./operator-contract.ts")]);
+  const [{ withClient }, { operatorContract }] = await Promise.all([
+    import("./connect.ts"),
+    import("./operator-contract.ts"),
+  ]);
   return withClient(context, operatorContract, work);
 }

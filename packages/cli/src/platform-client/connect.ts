@@ -18,7 +18,9 @@ export async function withClient<const C extends AnyContract, T>(
 ): Promise<T> {
   const { enrol } = await reachPlatform(context);
   const silence = new AbortController();
-  const client = await context.terminal.during("Connecting…", (say) => connect(context, contract, { say, silence: silence.signal, patienceMs }));
+  const client = await context.terminal.during("Connecting…", (say) =>
+    connect(context, contract, { say, silence: silence.signal, patienceMs }),
+  );
   try {
     return await work(client);
   } finally {
@@ -51,7 +53,13 @@ async function connect<const C extends AnyContract>(
     else terminal.note(message);
   };
   try {
-    return await TrellisClient.connect({ contract, cwd, env, onNotice, signal: AbortSignal.any([context.signal, patience]) });
+    return await TrellisClient.connect({
+      contract,
+      cwd,
+      env,
+      onNotice,
+      signal: AbortSignal.any([context.signal, patience]),
+    });
   } catch (error) {
     if (patience.aborted) {
       throw new CliFailure({

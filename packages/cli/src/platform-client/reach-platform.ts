@@ -35,12 +35,21 @@ export function findAccess({ cwd, env }: Pick<CommandContext, "cwd" | "env">): P
         code: error.code,
         what: isMissing ? "there is no platform to talk to" : "there is no key to talk to the platform with",
         why: [error.message],
-        next: [isMissing ? "trellis up" : "trellis keys new me.seed, and have it registered: trellis users add-key <name> <public key>"],
+        next: [
+          isMissing
+            ? "trellis up"
+            : "trellis keys new me.seed, and have it registered: trellis users add-key <name> <public key>",
+        ],
         exitCode: isMissing ? EXIT.unreachable : EXIT.refused,
       });
     }
     if (error instanceof SeedFileError) {
-      throw new CliFailure({ code: `key_${error.code}`, what: error.message, next: ["trellis doctor"], exitCode: EXIT.refused });
+      throw new CliFailure({
+        code: `key_${error.code}`,
+        what: error.message,
+        next: ["trellis doctor"],
+        exitCode: EXIT.refused,
+      });
     }
     throw error;
   }

@@ -2,19 +2,29 @@ import type { DeploymentRecord, InstanceRecord } from "../platform-client/record
 import type { Terminal } from "../terminal.ts";
 
 /** One service for a person: what it runs, what it waits for, what to do about it. */
-export function printDeployment(terminal: Terminal, deployment: DeploymentRecord, instances: readonly InstanceRecord[]): void {
+export function printDeployment(
+  terminal: Terminal,
+  deployment: DeploymentRecord,
+  instances: readonly InstanceRecord[],
+): void {
   const { colors } = terminal;
   const { reconcile } = deployment;
-  const state = !deployment.enabled ? colors.yellow("disabled") : reconcile.state === "failing" ? colors.red("failing") : reconcile.state;
+  const state = !deployment.enabled
+    ? colors.yellow("disabled")
+    : reconcile.state === "failing"
+      ? colors.red("failing")
+      : reconcile.state;
   terminal.print(`${colors.bold(deployment.name)}  ${deployment.mode}  ${state}`);
   terminal.print(`  contract   ${deployment.contractId ?? "none accepted yet"}`);
-  if (deployment.desiredDigest !== undefined) terminal.print(`  accepted   ${deployment.desiredDigest} (version ${deployment.version})`);
+  if (deployment.desiredDigest !== undefined)
+    terminal.print(`  accepted   ${deployment.desiredDigest} (version ${deployment.version})`);
   if (deployment.materializedDigest !== undefined && deployment.materializedDigest !== deployment.desiredDigest) {
     terminal.print(`  in force   ${deployment.materializedDigest}`);
   }
   if (reconcile.message !== undefined) terminal.print(`  ${colors.red("problem")}    ${reconcile.message}`);
   for (const what of deployment.waitingFor) terminal.print(`  ${colors.yellow("waits for")}  ${what}`);
-  for (const plan of deployment.pendingPlans) terminal.print(`  ${colors.yellow("decide")}     trellis svc plans ${deployment.name}   (plan ${plan})`);
+  for (const plan of deployment.pendingPlans)
+    terminal.print(`  ${colors.yellow("decide")}     trellis svc plans ${deployment.name}   (plan ${plan})`);
   terminal.print(`  replicas   ${deployment.liveReplicas} live of ${deployment.instances} provisioned`);
   for (const instance of instances) {
     const liveness = !instance.enabled ? "disabled" : instance.live ? colors.green("live") : "not connected";

@@ -44,9 +44,12 @@ export function registerInstances(svc: CliCommand, context: CommandContext): voi
     .example("trellis svc instances orders")
     .action((name: string | undefined) =>
       withOperator(context, async (operator) => {
-        const { instances } = await answerOf(operator.rpc.auth.instancesList(name === undefined ? {} : { deployment: name }));
+        const { instances } = await answerOf(
+          operator.rpc.auth.instancesList(name === undefined ? {} : { deployment: name }),
+        );
         terminal.answer(instances, () =>
-          printTable(terminal, 
+          printTable(
+            terminal,
             ["SERVICE", "NAME", "KEY", "STATE", "CREATED"],
             instances.map((each) => [
               each.deployment,

@@ -11,14 +11,18 @@ export function printPlan(terminal: Terminal, plan: PlanRecord): void {
   for (const change of plan.changes) {
     const paint = change.sign === "+" ? colors.green : change.sign === "-" ? colors.red : colors.yellow;
     const mark = change.breaking ? colors.red("  breaking") : "";
-    terminal.print(`  ${paint(change.sign)} ${change.surface.padEnd(9)} ${change.name.padEnd(24)} ${change.message}${mark}`);
+    terminal.print(
+      `  ${paint(change.sign)} ${change.surface.padEnd(9)} ${change.name.padEnd(24)} ${change.message}${mark}`,
+    );
   }
   if (plan.permissions.length > 0) {
     terminal.print("  NATS:");
     for (const permission of plan.permissions) terminal.print(`    ${permission}`);
   }
-  for (const { who, surface, message } of plan.breaks) terminal.print(colors.red(`  breaks ${who}: ${surface} ${message}`));
-  for (const id of plan.inactive) terminal.print(colors.yellow(`  ${id} is required and known, but nobody implements it now`));
+  for (const { who, surface, message } of plan.breaks)
+    terminal.print(colors.red(`  breaks ${who}: ${surface} ${message}`));
+  for (const id of plan.inactive)
+    terminal.print(colors.yellow(`  ${id} is required and known, but nobody implements it now`));
   for (const id of plan.blockedBy) {
     terminal.print(colors.red(`  blocked by ${id}: it is required and no compatible contract of it is known here`));
   }

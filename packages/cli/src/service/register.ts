@@ -1,3 +1,4 @@
+import { Argument } from "commander";
 import type { CliCommand } from "../cli-command.ts";
 import type { CommandContext, RegisterCommand } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -43,7 +44,8 @@ function registerDeployments(svc: CliCommand, context: CommandContext): void {
       withOperator(context, async (operator) => {
         const { deployments } = await answerOf(operator.rpc.auth.deploymentsList({}));
         terminal.answer(deployments, () =>
-          printTable(terminal, 
+          printTable(
+            terminal,
             ["NAME", "CONTRACT", "MODE", "STATE", "REPLICAS", "WAITING"],
             deployments.map((each) => [
               each.name,
@@ -68,12 +70,17 @@ function registerDeployments(svc: CliCommand, context: CommandContext): void {
       withOperator(context, async (operator) => {
         const deployment = await answerOf(operator.rpc.auth.deploymentsGet({ deployment: name }));
         const { instances } = await answerOf(operator.rpc.auth.instancesList({ deployment: name }));
-        terminal.answer({ ...deployment, instanceList: instances }, () => printDeployment(terminal, deployment, instances));
+        terminal.answer({ ...deployment, instanceList: instances }, () =>
+          printDeployment(terminal, deployment, instances),
+        );
         if (deployment.reconcile.state === "failing") context.setExitCode(EXIT.no);
       }),
     );
 
-  for (const [verb, enabled] of [["enable", true], ["disable", false]] as const) {
+  for (const [verb, enabled] of [
+    ["enable", true],
+    ["disable", false],
+  ] as const) {
     svc
       .command(verb)
       .description(enabled ? "let a service connect again" : "end a service's connections and let none in")
@@ -82,7 +89,9 @@ function registerDeployments(svc: CliCommand, context: CommandContext): void {
       .action((name: string) =>
         withOperator(context, async (operator) => {
           const deployment = await answerOf(operator.rpc.auth.deploymentsUpdate({ deployment: name, enabled }));
-          terminal.answer(deployment, () => terminal.print(`${deployment.name} is ${enabled ? "enabled" : "disabled"}`));
+          terminal.answer(deployment, () =>
+            terminal.print(`${deployment.name} is ${enabled ? "enabled" : "disabled"}`),
+          );
         }),
       );
   }
@@ -91,16 +100,12 @@ function registerDeployments(svc: CliCommand, context: CommandContext): void {
     .command("mode")
     .description("strict: a person accepts every change; mutable-dev: changes are accepted and recorded")
     .argument("<name>")
-    .argument("<mode>", "strict or mutable-dev")
+    .addArgument(new Argument("<mode>").choices(["strict", "mutable-dev"]))
     .example("trellis svc mode orders strict")
-    .action((name: string, written: string) =>
+    .action((name: string, mode: "strict" | "mutable-dev") =>
       withOperator(context, async (operator) => {
-        const mode = written === "strict" || written === "mutable-dev" ? written : undefined;
-        if (mode === undefined) svc.error(`error: there is no mode ${written}; choose strict or mutable-dev`);
-        else {
-          const deployment = await answerOf(operator.rpc.auth.deploymentsUpdate({ deployment: name, mode }));
-          terminal.answer(deployment, () => terminal.print(`${deployment.name} is ${deployment.mode}`));
-        }
+        const deployment = await answerOf(operator.rpc.auth.deploymentsUpdate({ deployment: name, mode }));
+        terminal.answer(deployment, () => terminal.print(`${deployment.name} is ${deployment.mode}`));
       }),
     );
 
@@ -112,7 +117,9 @@ function registerDeployments(svc: CliCommand, context: CommandContext): void {
     .action((name: string) =>
       withOperator(context, async (operator) => {
         await answerOf(operator.rpc.auth.deploymentsRemove({ deployment: name }));
-        terminal.answer({ removed: name }, () => terminal.print(`removed ${name}; its buckets and streams are still there`));
+        terminal.answer({ removed: name }, () =>
+          terminal.print(`removed ${name}; its buckets and streams are still there`),
+        );
       }),
     );
 
@@ -165,9 +172,17 @@ function registerPlans(svc: CliCommand, context: CommandContext): void {
           }),
         );
         terminal.answer(plans, () =>
-          printTable(terminal, 
+          printTable(
+            terminal,
             ["PLAN", "SERVICE", "CONTRACT", "KIND", "STATUS", "CREATED"],
-            plans.map((plan) => [plan.id, plan.deployment, plan.contractId, plan.classification, plan.status, plan.createdAt]),
+            plans.map((plan) => [
+              plan.id,
+              plan.deployment,
+              plan.contractId,
+              plan.classification,
+              plan.status,
+              plan.createdAt,
+            ]),
             "Nothing is waiting for a decision.",
           ),
         );
@@ -182,8 +197,12 @@ function registerPlans(svc: CliCommand, context: CommandContext): void {
     .example("trellis svc accept 01JD9Z8W7K6X5V4T3S2R1Q0P9N")
     .action((id: string, options: { acknowledge?: true }) =>
       withOperator(context, async (operator) => {
-        const plan = await answerOf(operator.rpc.auth.authorityAccept({ plan: id, acknowledge: options.acknowledge === true }));
-        terminal.answer(plan, () => terminal.print(`accepted: ${plan.deployment} may now run ${plan.contractId} ${plan.toDigest}`));
+        const plan = await answerOf(
+          operator.rpc.auth.authorityAccept({ plan: id, acknowledge: options.acknowledge === true }),
+        );
+        terminal.answer(plan, () =>
+          terminal.print(`accepted: ${plan.deployment} may now run ${plan.contractId} ${plan.toDigest}`),
+        );
       }),
     );
 

@@ -11,7 +11,8 @@ const OLDEST_NODE = { major: 22, minor: 18 };
 export function checkNode(version: string = process.versions.node): Finding {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const { major: wanted, minor: wantedMinor } = OLDEST_NODE;
-  if (major > wanted || (major === wanted && minor >= wantedMinor)) return { name: "Node", state: "ok", detail: version };
+  if (major > wanted || (major === wanted && minor >= wantedMinor))
+    return { name: "Node", state: "ok", detail: version };
   return {
     name: "Node",
     state: "problem",
@@ -28,7 +29,8 @@ export async function checkNatsServer({ env }: Pick<CommandContext, "env">): Pro
     return { name, state: "ok", detail: `${version} at ${path} (${source})` };
   } catch (error) {
     const detail = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-    if (env["TRELLIS_NATS_SERVER"]) return { name, state: "problem", detail, next: "correct TRELLIS_NATS_SERVER, or unset it" };
+    if (env["TRELLIS_NATS_SERVER"])
+      return { name, state: "problem", detail, next: "correct TRELLIS_NATS_SERVER, or unset it" };
     return { name, state: "skipped", detail: `none here yet; trellis up fetches ${PINNED_VERSION}` };
   }
 }
@@ -40,7 +42,8 @@ export function checkFiles({ cwd }: CommandContext): readonly Finding[] {
   if (folder === undefined) return [{ name, state: "skipped", detail: "no .trellis in this folder or one above it" }];
   if (process.platform === "win32") return [{ name, state: "skipped", detail: "this system has no file modes" }];
   const open = [folder, ...secretsIn(folder)].filter((path) => (statSync(path).mode & 0o077) !== 0);
-  if (open.length === 0) return [{ name, state: "ok", detail: `${relative(cwd, folder) || folder}, for your eyes only` }];
+  if (open.length === 0)
+    return [{ name, state: "ok", detail: `${relative(cwd, folder) || folder}, for your eyes only` }];
   return open.map((path) => ({
     name,
     state: "problem" as const,

@@ -21,7 +21,14 @@ export async function checkPlatform(context: CommandContext): Promise<readonly F
   const { url } = found;
   const info = await askHttp(url, "/readyz", context.signal);
   if (!info.ok) {
-    return [{ name: "platform", state: "problem", detail: `nobody answers at ${url}: ${info.problem}`, next: "trellis up, or correct TRELLIS_URL" }];
+    return [
+      {
+        name: "platform",
+        state: "problem",
+        detail: `nobody answers at ${url}: ${info.problem}`,
+        next: "trellis up, or correct TRELLIS_URL",
+      },
+    ];
   }
   const clock = await checkClock(context, url);
   if (info.status !== 200) return [notReady(url, info.body), ...clock];
@@ -42,7 +49,10 @@ function notReady(url: string, body: unknown): Finding {
   const checks = memberOf(body, "checks");
   const failing = (Array.isArray(checks) ? checks : [])
     .filter((check: unknown) => memberOf(check, "ready") !== true)
-    .map((check: unknown) => `${String(memberOf(check, "name"))} (${String(memberOf(check, "detail") ?? "does not hold")})`);
+    .map(
+      (check: unknown) =>
+        `${String(memberOf(check, "name"))} (${String(memberOf(check, "detail") ?? "does not hold")})`,
+    );
   return {
     name: "platform",
     state: "problem",
@@ -87,8 +97,12 @@ async function checkConnection(context: CommandContext): Promise<readonly Findin
     if (!(error instanceof CliFailure)) throw error;
     const { what, why = [], next = [] } = error.parts;
     const name = error.exitCode === EXIT.unreachable ? "NATS" : "key";
-    const advice = next.filter((line) => !line.includes("doctor")).join("; ") || "trellis logs shows what the platform met";
-    return [{ name, state: "problem", detail: [what, ...why].join(": "), next: advice }, ...(await checkLocalNats(context))];
+    const advice =
+      next.filter((line) => !line.includes("doctor")).join("; ") || "trellis logs shows what the platform met";
+    return [
+      { name, state: "problem", detail: [what, ...why].join(": "), next: advice },
+      ...(await checkLocalNats(context)),
+    ];
   }
 }
 
@@ -102,7 +116,12 @@ async function checkLocalNats({ cwd }: CommandContext): Promise<readonly Finding
       const listens = await canDial(new URL(server));
       return listens
         ? { name: "NATS", state: "ok", detail: `${server} listens` }
-        : { name: "NATS", state: "problem", detail: `nobody listens at ${server}`, next: "stop the platform with Ctrl-C and start it again" };
+        : {
+            name: "NATS",
+            state: "problem",
+            detail: `nobody listens at ${server}`,
+            next: "stop the platform with Ctrl-C and start it again",
+          };
     }),
   );
 }

@@ -56,7 +56,11 @@ function printServices({ terminal }: CommandContext, { services, contracts }: Kn
     services.map((each) => [
       each.name,
       each.contractId ?? "-",
-      !each.enabled ? colors.yellow("disabled") : each.reconcile.state === "failing" ? colors.red("failing") : each.reconcile.state,
+      !each.enabled
+        ? colors.yellow("disabled")
+        : each.reconcile.state === "failing"
+          ? colors.red("failing")
+          : each.reconcile.state,
       `${each.liveReplicas} of ${each.instances}`,
       [...each.waitingFor, ...each.pendingPlans.map((plan) => `plan ${plan}`)].join(", ") || "-",
     ]),

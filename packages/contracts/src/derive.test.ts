@@ -195,10 +195,10 @@ describe("derivePermissions for a service", () => {
         "$JS.API.DIRECT.GET.JOBS.trellis.jobs.orders-eu.mail.*.*",
         "$JS.API.CONSUMER.MSG.NEXT.JOBS_WORK.orders-eu_mail",
         "$JS.ACK.JOBS_WORK.orders-eu_mail.>",
-        "$JS.ACK.*.*.JOBS_WORK.orders-eu_mail.>",
+        "$JS.ACK._.*.JOBS_WORK.orders-eu_mail.>",
         "$JS.API.CONSUMER.MSG.NEXT.EVENTS.orders-eu_own",
         "$JS.ACK.EVENTS.orders-eu_own.>",
-        "$JS.ACK.*.*.EVENTS.orders-eu_own.>",
+        "$JS.ACK._.*.EVENTS.orders-eu_own.>",
       ].sort(),
     );
     expect(subscribe).toEqual(
@@ -479,7 +479,7 @@ describe("for random contracts", () => {
     return [
       `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`,
       `$JS.ACK.${stream}.${name}.>`,
-      `$JS.ACK.*.*.${stream}.${name}.>`,
+      `$JS.ACK._.*.${stream}.${name}.>`,
     ];
   }
 });

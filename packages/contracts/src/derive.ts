@@ -201,9 +201,11 @@ function deriveConsumer({ stream, consumer }: ConsumerBinding, reason: string, l
   requireName("consumer", consumer, isName("bucket", consumer));
   list.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, reason);
   list.publish(`$JS.ACK.${stream}.${consumer}.>`, `${reason} and acknowledges them`);
-  // Servers may name the domain and the account in front; both forms are acknowledgements of this consumer only.
+  // Newer servers may put the domain (`_` is none) and the account in front. The domain is literal: with `*` for both,
+  // `$JS.ACK.<stream>.<neighbour>.<stream>.<ours>.1.1.0` would be the older form for a neighbour's consumer, and `+NXT` in it
+  // takes the neighbour's next message.
   list.publish(
-    `$JS.ACK.*.*.${stream}.${consumer}.>`,
+    `$JS.ACK._.*.${stream}.${consumer}.>`,
     `${reason} and acknowledges them (the form with domain and account)`,
   );
 }

@@ -7,9 +7,13 @@ import type { Topic } from "../topic.ts";
 const control = streamControlSubject("feeds.v1.Orders.Live", "replica1", "Bb-_0123456789abcdefgh");
 const frames: readonly Json[] = [
   { type: "ready", control, credits: LIMITS.streamCredits },
+  { type: "ready", control, credits: 16, heartbeatMs: 2_000 },
+  { type: "ready", control, credits: 16, heartbeatMs: 0 },
   { type: "frame", seq: 1, data: { any: ["json", null] } },
   { type: "frame", seq: 2, data: null, cursor: "after-2" },
   { type: "heartbeat", seq: 2 },
+  { type: "heartbeat", seq: 2, prove: true },
+  { type: "heartbeat", seq: 2, prove: "yes" },
   { type: "end", seq: 2, later: true },
   { type: "error", seq: 2, error: { id: "e", type: "T", message: "m", context: {} } },
   { type: "ready", control: "feeds.v1.>", credits: 1 },

@@ -10,6 +10,8 @@ export const HEADERS = {
   deadline: "deadline",
   traceparent: "traceparent",
   tracestate: "tracestate",
+  /** Opens a feed after this place (base64url of the cursor's UTF-8); the service chose the cursor, the reader returns it. */
+  cursor: "cursor",
   /** `error` on a reply whose body is an error. */
   status: "status",
   /** The id of an event (ULID); JetStream drops a second message that carries the same one. */

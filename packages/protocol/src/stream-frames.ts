@@ -17,9 +17,16 @@ export type StreamFrame =
       readonly control: string;
       /** Frames that may come before the first grant. */
       readonly credits: number;
+      /** How often both sides say that they live, when that is not every `LIMITS.streamHeartbeatMs`. */
+      readonly heartbeatMs?: number;
     }
   | { readonly type: "frame"; readonly seq: number; readonly data: Json; readonly cursor?: string }
-  | { readonly type: "heartbeat"; readonly seq: number }
+  | {
+      readonly type: "heartbeat";
+      readonly seq: number;
+      /** The sender needs a signed heartbeat now: what it knows about the reader's session is about to be too old. */
+      readonly prove?: true;
+    }
   | { readonly type: "end"; readonly seq: number }
   | { readonly type: "error"; readonly seq: number; readonly error: ErrorBody };
 
@@ -27,7 +34,7 @@ export type StreamFrame =
 export type StreamControl =
   /** The sender may send every frame up to this sequence. */
   | { readonly type: "credits"; readonly upTo: number }
-  /** The reader lives and has received up to this sequence. */
+  /** The reader lives and has received up to this sequence. It carries the headers of a request when it was asked to prove itself. */
   | { readonly type: "heartbeat"; readonly seq: number }
   | { readonly type: "cancel" };
 
@@ -49,8 +56,10 @@ export function parseStreamFrame(bytes: Uint8Array): StreamFrame | undefined {
   const { type, seq } = value;
   switch (type) {
     case "ready": {
-      const { control, credits } = value;
-      return isControlSubject(control) && isCredits(credits) ? { type, control, credits } : undefined;
+      const { control, credits, heartbeatMs } = value;
+      if (!isControlSubject(control) || !isCredits(credits)) return undefined;
+      if (heartbeatMs === undefined) return { type, control, credits };
+      return isSequence(heartbeatMs) && heartbeatMs > 0 ? { type, control, credits, heartbeatMs } : undefined;
     }
     case "frame": {
       const { data, cursor } = value;
@@ -59,6 +68,8 @@ export function parseStreamFrame(bytes: Uint8Array): StreamFrame | undefined {
       return isCursor(cursor) ? { type, seq, data, cursor } : undefined;
     }
     case "heartbeat":
+      if (!isSequence(seq)) return undefined;
+      return value["prove"] === true ? { type, seq, prove: true } : { type, seq };
     case "end":
       return isSequence(seq) ? { type, seq } : undefined;
     case "error": {

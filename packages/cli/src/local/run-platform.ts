@@ -13,16 +13,17 @@ export async function runPlatform(context: CommandContext, options: PlatformOpti
   if (signal.aborted) return;
   const { url, directory, nats, developer } = platform;
   const { servers: natsServers, websocketUrls } = nats;
-  terminal.answer({ url, natsServers, websocketUrls, directory, developerKeyFile: developer.keyFile }, () =>
-    printPlatform(context, platform, performance.now() - began),
-  );
+  terminal.answer({ url, natsServers, websocketUrls, directory, developerKeyFile: developer.keyFile }, () => {
+    printPlatform(context, platform, performance.now() - began);
+    terminal.print("Next, in another terminal: node main.ts — or trellis init orders, if there is no service yet.");
+  });
   await untilAborted(signal);
   terminal.note("\nStopping…");
   await platform.stop();
   terminal.note("Stopped.");
 }
 
-/** Where everything is, and what to type next. */
+/** Where everything is. */
 export function printPlatform({ terminal, cwd }: CommandContext, platform: LocalPlatform, tookMs: number): void {
   const { colors } = terminal;
   terminal.print(`${colors.green("The platform is ready")} (${(tookMs / 1000).toFixed(1)} s).`);
@@ -30,6 +31,5 @@ export function printPlatform({ terminal, cwd }: CommandContext, platform: Local
   terminal.print(`  NATS       ${platform.nats.servers.join(", ")}`);
   terminal.print(`  WebSocket  ${platform.nats.websocketUrls.join(", ")}`);
   terminal.print(`  Files      ${relative(cwd, platform.directory) || platform.directory} (your key, data and logs)`);
-  terminal.print(`Next, in another terminal: node main.ts — or trellis init orders, if there is no service yet.`);
   terminal.print(colors.dim("Ctrl-C stops it; what it stored is kept."));
 }

@@ -12,8 +12,18 @@ export interface Contender {
 }
 
 /** What the parent tells a worker, and what it hears. */
-export type ToWorker = { readonly type: "run"; readonly durationMs: number; readonly inFlight: number };
+export type ToWorker =
+  | { readonly type: "run"; readonly durationMs: number; readonly inFlight: number }
+  | { readonly type: "usage" };
 export type FromWorker =
   | { readonly type: "ready" }
-  | { readonly type: "ran"; readonly calls: number; readonly elapsedMs: number; readonly p50Ms: number; readonly p99Ms: number }
+  | {
+      readonly type: "ran";
+      readonly calls: number;
+      readonly elapsedMs: number;
+      readonly p50Ms: number;
+      readonly p99Ms: number;
+    }
+  /** Of the whole process, all its threads, since it started. */
+  | { readonly type: "usage"; readonly cpuMs: number; readonly rssMb: number }
   | { readonly type: "failed"; readonly message: string };

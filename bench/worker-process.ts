@@ -16,8 +16,12 @@ export class WorkerProcess implements AsyncDisposable {
     return worker;
   }
 
-  async run(message: ToWorker): Promise<FromWorker & { type: "ran" }> {
-    const answer = this.#next("ran");
+  run(message: ToWorker & { type: "run" }): Promise<FromWorker & { type: "ran" }> {
+    return this.ask(message, "ran");
+  }
+
+  async ask<T extends FromWorker["type"]>(message: ToWorker, type: T): Promise<FromWorker & { type: T }> {
+    const answer = this.#next(type);
     this.#child.send(message);
     return answer;
   }

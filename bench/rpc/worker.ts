@@ -9,26 +9,36 @@ if (!contender) throw new Error(`no contender ${name}`);
 const tell = (message: FromWorker) => process.send?.(message);
 process.on("disconnect", () => process.exit(0));
 
+let ask: (() => Promise<void>) | undefined;
 if (role === "serve") {
   await contender.serve(address);
 } else {
-  const ask = await contender.connect(address);
+  ask = await contender.connect(address);
   await ask();
-  process.on("message", (message: ToWorker) => {
-    measure(ask, message).then(tell, (error: unknown) => tell({ type: "failed", message: String(error) }));
-  });
 }
+process.on("message", (message: ToWorker) => {
+  carryOut(message).then(tell, (error: unknown) => tell({ type: "failed", message: String(error) }));
+});
 tell({ type: "ready" });
 
+async function carryOut(message: ToWorker): Promise<FromWorker> {
+  if (message.type === "usage") {
+    const { user, system } = process.cpuUsage();
+    return { type: "usage", cpuMs: (user + system) / 1000, rssMb: process.memoryUsage.rss() / 2 ** 20 };
+  }
+  if (ask === undefined) throw new Error("this side only answers");
+  return measure(ask, message);
+}
+
 /** Keeps `inFlight` questions open until the time is up; a question that fails ends the round. */
-async function measure(ask: () => Promise<void>, round: ToWorker): Promise<FromWorker> {
+async function measure(question: () => Promise<void>, round: ToWorker & { type: "run" }): Promise<FromWorker> {
   const latencies: number[] = [];
   const startedAt = performance.now();
   const until = startedAt + round.durationMs;
   await Promise.all(
     Array.from({ length: round.inFlight }, async () => {
       for (let now = performance.now(); now < until; ) {
-        await ask();
+        await question();
         const done = performance.now();
         latencies.push(done - now);
         now = done;

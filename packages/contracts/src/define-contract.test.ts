@@ -1,5 +1,7 @@
 import { type } from "arktype";
 import { Type } from "typebox";
+import { compileSchema } from "./schema.ts";
+import { toStandardJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -563,6 +565,18 @@ describe("schemas of other libraries", () => {
     const id = { type: "object", properties: { id: { type: "string" } }, required: ["id"] };
     expect(contract.manifest.schemas?.Both).toMatchObject({ properties: { a: id, b: id } });
     expect(JSON.stringify(contract.manifest)).not.toMatch(/\$ref|\$defs|definitions/);
+  });
+
+  test("Valibot schemas come through its JSON Schema package", () => {
+    const Order = toStandardJsonSchema(v.object({ id: v.string(), count: v.optional(v.number()) }));
+    const contract = defineServiceContract({ schemas: { Order } }, (ref) => ({
+      id: "valibot@v1",
+      ...about,
+      rpc: { "Valibot.Echo": { version: "v1", input: ref.schema("Order"), output: ref.schema("Order") } },
+    }));
+    const check = compileSchema(contract.manifest.schemas?.["Order"] ?? false);
+    expect(check.check({ id: "o_1" })).toBe(true);
+    expect(check.check({ id: 1 })).toBe(false);
   });
 
   test("what JSON Schema cannot say is one readable problem each", () => {

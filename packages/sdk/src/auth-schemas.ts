@@ -6,7 +6,7 @@ import { Type } from "typebox";
  */
 
 /** Deployment names appear in bucket names and job subjects, so they hold nothing a subject token may not. */
-export const DeploymentName = Type.String({ pattern: "^[a-z][a-z0-9-]{0,47}$" });
+const DeploymentName = Type.String({ pattern: "^[a-z][a-z0-9-]{0,47}$" });
 const Name = Type.String({ minLength: 1, maxLength: 128 });
 const Id = Type.String({ minLength: 1, maxLength: 128 });
 const PublicKey = Type.String({ pattern: "^[A-Za-z0-9_-]{43}$" });
@@ -15,10 +15,10 @@ const Time = Type.String();
 const Page = { cursor: Type.Optional(Type.String({ maxLength: 256 })), limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })) };
 const NextPage = { nextCursor: Type.Optional(Type.String()) };
 
-export const Empty = Type.Object({});
-export const Done = Type.Object({ revision: Type.Integer() });
+const Empty = Type.Object({});
+const Done = Type.Object({ revision: Type.Integer() });
 
-export const Caller = Type.Object({
+const Caller = Type.Object({
   type: Type.Union([Type.Literal("service"), Type.Literal("user"), Type.Literal("device")]),
   id: Type.String(),
   name: Type.String(),
@@ -28,7 +28,7 @@ export const Caller = Type.Object({
   deployment: Type.Optional(Type.String()),
 });
 
-export const ValidateInput = Type.Object({
+const ValidateInput = Type.Object({
   sessionKey: PublicKey,
   subject: Type.String({ maxLength: 1024 }),
   payloadHash: Type.String({ maxLength: 64 }),
@@ -39,7 +39,7 @@ export const ValidateInput = Type.Object({
   /** Also claims the request id for good: of all replicas that ask, one is allowed. */
   once: Type.Optional(Type.Boolean()),
 });
-export const ValidateOutput = Type.Object({
+const ValidateOutput = Type.Object({
   allowed: Type.Boolean(),
   reason: Type.Optional(Type.String()),
   inboxPrefix: Type.Optional(Type.String()),
@@ -51,7 +51,7 @@ export const ValidateOutput = Type.Object({
   leaseMs: Type.Integer(),
 });
 
-export const Session = Type.Object({
+const Session = Type.Object({
   sessionKey: Type.String(),
   principal: Type.Object({ type: Type.String(), id: Type.String(), name: Type.String() }),
   contractId: Type.String(),
@@ -60,12 +60,12 @@ export const Session = Type.Object({
   lastSeenAt: Time,
   connections: Type.Integer({ minimum: 0 }),
 });
-export const Me = Type.Object({ session: Session, capabilities: Type.Array(Type.String()), serverNow: Type.Integer() });
-export const SessionsListInput = Type.Object({ principal: Type.Optional(Id), ...Page });
-export const SessionsList = Type.Object({ sessions: Type.Array(Session), ...NextPage });
-export const SessionRef = Type.Object({ sessionKey: PublicKey });
+const Me = Type.Object({ session: Session, capabilities: Type.Array(Type.String()), serverNow: Type.Integer() });
+const SessionsListInput = Type.Object({ principal: Type.Optional(Id), ...Page });
+const SessionsList = Type.Object({ sessions: Type.Array(Session), ...NextPage });
+const SessionRef = Type.Object({ sessionKey: PublicKey });
 
-export const Connection = Type.Object({
+const Connection = Type.Object({
   id: Type.String(),
   sessionKey: Type.String(),
   principal: Type.String(),
@@ -75,21 +75,21 @@ export const Connection = Type.Object({
   permissionRevision: Type.Integer(),
   openedAt: Time,
 });
-export const ConnectionsListInput = Type.Object({ sessionKey: Type.Optional(PublicKey), ...Page });
-export const ConnectionsList = Type.Object({ connections: Type.Array(Connection), ...NextPage });
-export const KickInput = Type.Object({ id: Type.Optional(Id), sessionKey: Type.Optional(PublicKey) });
-export const KickOutput = Type.Object({ kicked: Type.Integer() });
-export const ConnectionEvent = Type.Object({ connection: Connection, at: Time, reason: Type.Optional(Type.String()) });
-export const SessionRevoked = Type.Object({ sessionKey: Type.String(), by: Type.String(), at: Time, revision: Type.Integer() });
+const ConnectionsListInput = Type.Object({ sessionKey: Type.Optional(PublicKey), ...Page });
+const ConnectionsList = Type.Object({ connections: Type.Array(Connection), ...NextPage });
+const KickInput = Type.Object({ id: Type.Optional(Id), sessionKey: Type.Optional(PublicKey) });
+const KickOutput = Type.Object({ kicked: Type.Integer() });
+const ConnectionEvent = Type.Object({ connection: Connection, at: Time, reason: Type.Optional(Type.String()) });
+const SessionRevoked = Type.Object({ sessionKey: Type.String(), by: Type.String(), at: Time, revision: Type.Integer() });
 
-export const Mode = Type.Union([Type.Literal("strict"), Type.Literal("mutable-dev")]);
-export const ReconcileState = Type.Union([
+const Mode = Type.Union([Type.Literal("strict"), Type.Literal("mutable-dev")]);
+const ReconcileState = Type.Union([
   Type.Literal("none"),
   Type.Literal("pending"),
   Type.Literal("ready"),
   Type.Literal("failing"),
 ]);
-export const Deployment = Type.Object({
+const Deployment = Type.Object({
   id: Type.String(),
   name: Type.String(),
   mode: Mode,
@@ -105,17 +105,17 @@ export const Deployment = Type.Object({
   liveReplicas: Type.Integer(),
   createdAt: Time,
 });
-export const DeploymentCreate = Type.Object({ name: DeploymentName, mode: Type.Optional(Mode) });
-export const DeploymentRef = Type.Object({ deployment: Name });
-export const DeploymentUpdate = Type.Object({
+const DeploymentCreate = Type.Object({ name: DeploymentName, mode: Type.Optional(Mode) });
+const DeploymentRef = Type.Object({ deployment: Name });
+const DeploymentUpdate = Type.Object({
   deployment: Name,
   mode: Type.Optional(Mode),
   enabled: Type.Optional(Type.Boolean()),
 });
-export const DeploymentsListInput = Type.Object({ ...Page });
-export const DeploymentsList = Type.Object({ deployments: Type.Array(Deployment), ...NextPage });
+const DeploymentsListInput = Type.Object({ ...Page });
+const DeploymentsList = Type.Object({ deployments: Type.Array(Deployment), ...NextPage });
 
-export const Instance = Type.Object({
+const Instance = Type.Object({
   sessionKey: Type.String(),
   deployment: Type.String(),
   name: Type.String(),
@@ -124,13 +124,13 @@ export const Instance = Type.Object({
   createdAt: Time,
   createdBy: Type.String(),
 });
-export const InstanceProvision = Type.Object({ deployment: Name, sessionKey: PublicKey, name: Type.Optional(Name) });
-export const InstanceRef = Type.Object({ sessionKey: PublicKey });
-export const InstanceUpdate = Type.Object({ sessionKey: PublicKey, enabled: Type.Boolean() });
-export const InstancesListInput = Type.Object({ deployment: Type.Optional(Name), ...Page });
-export const InstancesList = Type.Object({ instances: Type.Array(Instance), ...NextPage });
+const InstanceProvision = Type.Object({ deployment: Name, sessionKey: PublicKey, name: Type.Optional(Name) });
+const InstanceRef = Type.Object({ sessionKey: PublicKey });
+const InstanceUpdate = Type.Object({ sessionKey: PublicKey, enabled: Type.Boolean() });
+const InstancesListInput = Type.Object({ deployment: Type.Optional(Name), ...Page });
+const InstancesList = Type.Object({ instances: Type.Array(Instance), ...NextPage });
 
-export const PlanChange = Type.Object({
+const PlanChange = Type.Object({
   /** `+` added, `-` removed, `~` changed. */
   sign: Type.Union([Type.Literal("+"), Type.Literal("-"), Type.Literal("~")]),
   surface: Type.String(),
@@ -138,8 +138,8 @@ export const PlanChange = Type.Object({
   message: Type.String(),
   breaking: Type.Boolean(),
 });
-export const PlanBreak = Type.Object({ who: Type.String(), surface: Type.String(), message: Type.String() });
-export const Plan = Type.Object({
+const PlanBreak = Type.Object({ who: Type.String(), surface: Type.String(), message: Type.String() });
+const Plan = Type.Object({
   id: Type.String(),
   deployment: Type.String(),
   contractId: Type.String(),
@@ -166,29 +166,29 @@ export const Plan = Type.Object({
   decidedBy: Type.Optional(Type.String()),
   decidedAt: Type.Optional(Time),
 });
-export const PlanInput = Type.Object({ deployment: Name, manifest: Type.Unknown() });
-export const PlanOutput = Type.Object({
+const PlanInput = Type.Object({ deployment: Name, manifest: Type.Unknown() });
+const PlanOutput = Type.Object({
   /** Absent when the contract is what is already accepted. */
   plan: Type.Optional(Plan),
   identical: Type.Boolean(),
 });
-export const PlanRef = Type.Object({ plan: Id });
-export const PlanDecision = Type.Object({
+const PlanRef = Type.Object({ plan: Id });
+const PlanDecision = Type.Object({
   plan: Id,
   /** A migration breaks somebody: accepting it says so. */
   acknowledge: Type.Optional(Type.Boolean()),
 });
-export const PlansListInput = Type.Object({ deployment: Type.Optional(Name), status: Type.Optional(Type.String({ maxLength: 16 })), ...Page });
-export const PlansList = Type.Object({ plans: Type.Array(Plan), ...NextPage });
+const PlansListInput = Type.Object({ deployment: Type.Optional(Name), status: Type.Optional(Type.String({ maxLength: 16 })), ...Page });
+const PlansList = Type.Object({ plans: Type.Array(Plan), ...NextPage });
 
-export const ExplainInput = Type.Object({ session: Type.String({ minLength: 1, maxLength: 128 }), subject: Type.String({ maxLength: 1024 }) });
-export const ExplainRule = Type.Object({
+const ExplainInput = Type.Object({ session: Type.String({ minLength: 1, maxLength: 128 }), subject: Type.String({ maxLength: 1024 }) });
+const ExplainRule = Type.Object({
   direction: Type.Union([Type.Literal("publish"), Type.Literal("subscribe")]),
   subject: Type.String(),
   queue: Type.Optional(Type.String()),
   reason: Type.String(),
 });
-export const ExplainOutput = Type.Object({
+const ExplainOutput = Type.Object({
   session: Type.String(),
   principal: Type.String(),
   contractId: Type.String(),
@@ -198,7 +198,7 @@ export const ExplainOutput = Type.Object({
   message: Type.String(),
 });
 
-export const AuditRecord = Type.Object({
+const AuditRecord = Type.Object({
   id: Type.String(),
   at: Time,
   actor: Type.String(),
@@ -206,15 +206,15 @@ export const AuditRecord = Type.Object({
   target: Type.String(),
   detail: Type.Optional(Type.Unknown()),
 });
-export const AuditListInput = Type.Object({
+const AuditListInput = Type.Object({
   actor: Type.Optional(Type.String({ maxLength: 128 })),
   action: Type.Optional(Type.String({ maxLength: 128 })),
   target: Type.Optional(Type.String({ maxLength: 256 })),
   ...Page,
 });
-export const AuditList = Type.Object({ records: Type.Array(AuditRecord), ...NextPage });
+const AuditList = Type.Object({ records: Type.Array(AuditRecord), ...NextPage });
 
-export const User = Type.Object({
+const User = Type.Object({
   id: Type.String(),
   name: Type.String(),
   active: Type.Boolean(),
@@ -222,12 +222,69 @@ export const User = Type.Object({
   keys: Type.Array(Type.String()),
   createdAt: Time,
 });
-export const UserCreate = Type.Object({ name: Name, groups: Type.Optional(Type.Array(Name, { maxItems: 64 })) });
-export const UserUpdate = Type.Object({
+const UserCreate = Type.Object({ name: Name, groups: Type.Optional(Type.Array(Name, { maxItems: 64 })) });
+const UserUpdate = Type.Object({
   user: Name,
   active: Type.Optional(Type.Boolean()),
   groups: Type.Optional(Type.Array(Name, { maxItems: 64 })),
 });
-export const UserAddKey = Type.Object({ user: Name, key: PublicKey });
-export const UsersListInput = Type.Object({ ...Page });
-export const UsersList = Type.Object({ users: Type.Array(User), ...NextPage });
+const UserAddKey = Type.Object({ user: Name, key: PublicKey });
+const UsersListInput = Type.Object({ ...Page });
+const UsersList = Type.Object({ users: Type.Array(User), ...NextPage });
+
+/** Every schema of the contract by its name there. */
+export const authSchemas = {
+  DeploymentName,
+  Empty,
+  Done,
+  Caller,
+  ValidateInput,
+  ValidateOutput,
+  Session,
+  Me,
+  SessionsListInput,
+  SessionsList,
+  SessionRef,
+  Connection,
+  ConnectionsListInput,
+  ConnectionsList,
+  KickInput,
+  KickOutput,
+  ConnectionEvent,
+  SessionRevoked,
+  Mode,
+  ReconcileState,
+  Deployment,
+  DeploymentCreate,
+  DeploymentRef,
+  DeploymentUpdate,
+  DeploymentsListInput,
+  DeploymentsList,
+  Instance,
+  InstanceProvision,
+  InstanceRef,
+  InstanceUpdate,
+  InstancesListInput,
+  InstancesList,
+  PlanChange,
+  PlanBreak,
+  Plan,
+  PlanInput,
+  PlanOutput,
+  PlanRef,
+  PlanDecision,
+  PlansListInput,
+  PlansList,
+  ExplainInput,
+  ExplainRule,
+  ExplainOutput,
+  AuditRecord,
+  AuditListInput,
+  AuditList,
+  User,
+  UserCreate,
+  UserUpdate,
+  UserAddKey,
+  UsersListInput,
+  UsersList,
+};

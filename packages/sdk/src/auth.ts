@@ -1,6 +1,6 @@
 import { defineError, defineServiceContract } from "@trellis/contracts";
 import { Type } from "typebox";
-import * as schemas from "./auth-schemas.ts";
+import { authSchemas } from "./auth-schemas.ts";
 
 /** What was named does not exist. */
 export const NotFound = defineError({
@@ -27,8 +27,7 @@ export const ManifestRefused = defineError({
 });
 
 /** `trellis.auth@v1`: who is connected, what may connect, and every decision about it. */
-// Spread, so that the declarations of those who use this contract need not name our files.
-export const auth = defineServiceContract({ schemas: { ...schemas }, errors: { NotFound, Refused, ManifestRefused } }, (ref) => {
+export const auth = defineServiceContract({ schemas: authSchemas, errors: { NotFound, Refused, ManifestRefused } }, (ref) => {
   const admin = { call: ["admin"] };
   const refusals = [ref.error("NotFound"), ref.error("Refused")];
   return {

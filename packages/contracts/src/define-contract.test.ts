@@ -1,6 +1,5 @@
 import { type } from "arktype";
 import { Type } from "typebox";
-import { compileSchema } from "./schema.ts";
 import { toStandardJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";

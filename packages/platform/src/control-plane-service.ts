@@ -18,6 +18,9 @@ import { userHandlers } from "./handlers/users.ts";
 import type { SessionDirectory } from "./identity/session-directory.ts";
 import type { Log } from "./log.ts";
 
+/** The answer to a logout gets out before its connection is cut. */
+const GOODBYE_MS = 250;
+
 export interface ControlPlaneServiceOptions {
   readonly link: Link;
   readonly crypto: AuthCrypto;
@@ -70,7 +73,7 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
       options.connections,
     ),
     ...sessionHandlers(context, sessions, {
-      loggedOut: async (sessionKey) => void (await access.kick({ sessionKey }, "logged out")),
+      loggedOut: (sessionKey) => setTimeout(() => void access.kick({ sessionKey }, "logged out"), GOODBYE_MS).unref(),
       revoke: (revocation) => access.revoke(revocation),
     }),
     ...deploymentHandlers(context),

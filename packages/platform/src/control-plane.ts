@@ -125,6 +125,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       eventsMaxAgeMs: config.eventsMaxAgeMs,
       eventsMaxBytes: config.eventsMaxBytes,
       eventsDedupeMs: config.eventsDedupeMs,
+      deadEventsMaxAgeMs: config.deadEventsMaxAgeMs,
+      deadEventsMaxBytes: config.deadEventsMaxBytes,
       jobsMaxAgeMs: config.jobsMaxAgeMs,
       jobsMaxBytes: config.jobsMaxBytes,
     }),

@@ -54,7 +54,7 @@ function describeResource(resource: Resource): string {
       .filter((part) => part !== undefined)
       .join(", ");
   }
-  return `${resource.kind === "jobs" ? "" : `${resource.filters.join(", ")}, from ${resource.replay === "all" ? "the first kept event" : "now on"}, `}${resource.maxDeliver} deliveries, acknowledged within ${duration(resource.ackWaitMs)}`;
+  return `${resource.kind === "jobs" ? "" : `${resource.filters.join(", ")}, from ${resource.replay === "all" ? "the first kept event" : "now on"}, `}${resource.maxDeliver > 0 ? `${resource.maxDeliver} deliveries, ` : ""}acknowledged within ${duration(resource.ackWaitMs)}`;
 }
 
 function duration(ms: number): string {

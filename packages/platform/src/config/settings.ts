@@ -144,6 +144,22 @@ export const settings = {
     SECOND,
     HOUR,
   ),
+  deadEventsMaxAgeMs: duration(
+    {
+      env: "TRELLIS_DEAD_EVENTS_MAX_AGE",
+      default: 30 * DAY,
+      describe: "Dead letters nobody decided on leave after this.",
+      reason: "A month is time to find out what went wrong and replay.",
+    },
+    MINUTE,
+    3650 * DAY,
+  ),
+  deadEventsMaxBytes: bytes({
+    env: "TRELLIS_DEAD_EVENTS_MAX_BYTES",
+    default: GIB,
+    describe: "Size of the stream of dead letters; the oldest leave first.",
+    reason: "Half of the event stream: more dead than alive is no longer a matter for replay.",
+  }),
   jobsMaxAgeMs: duration(
     {
       env: "TRELLIS_JOBS_MAX_AGE",

@@ -8,8 +8,8 @@ import { actorOf, type HandlersOf, isoTime } from "./handler.ts";
 
 /** How sessions end; connections and notices belong to the callout's side. */
 export interface SessionEndings {
-  /** The session said goodbye: close what it has open. */
-  loggedOut(sessionKey: string): Promise<void>;
+  /** The session said goodbye: close what it has open, once it has its answer. */
+  loggedOut(sessionKey: string): void;
   /** Refused everywhere from here on. */
   revoke(revocation: {
     readonly sessionKey: string;
@@ -42,7 +42,7 @@ export function sessionHandlers(
     },
     "Auth.Sessions.Logout": async ({ caller }) => {
       await directory.end(caller.sessionKey);
-      await endings.loggedOut(caller.sessionKey);
+      endings.loggedOut(caller.sessionKey);
       return ok({ revision: context.registry.revision });
     },
     "Auth.Sessions.List": async ({ input }) => {

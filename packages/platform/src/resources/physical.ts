@@ -88,6 +88,9 @@ function duplicateWindow(ttlMs: number): number {
   return ttlMs > 0 ? Math.min(DUPLICATE_WINDOW_NS, ttlMs * NS_PER_MS) : DUPLICATE_WINDOW_NS;
 }
 
+/** The one priority group of a consumer that serves one replica at a time. */
+const PINNED_GROUP = "one";
+
 /**
  * A durable pull consumer. It has no `backoff`: the first delay would override `ack_wait`, so delays are set on the
  * negative acknowledgement (traps 6, 7).
@@ -102,6 +105,9 @@ export function consumerConfig(consumer: ConsumerResource): ConsumerConfig {
     max_ack_pending: consumer.maxAckPending,
     replay_policy: "instant",
     filter_subjects: consumer.filters,
+    priority_groups: consumer.oneReplicaMs === undefined ? [] : [PINNED_GROUP],
+    priority_policy: consumer.oneReplicaMs === undefined ? "none" : "pinned_client",
+    priority_timeout: (consumer.oneReplicaMs ?? 0) * NS_PER_MS,
     metadata: ownerMetadata(consumer.owner),
   };
 }

@@ -1,10 +1,12 @@
 import {
   type Bindings,
   contractName,
+  EVENT_CONSUMER_DEFAULTS,
   EVENTS_STREAM,
   eventWildcard,
   JOBS_WORK_STREAM,
   type Manifest,
+  replayPrefix,
   subjectCovers,
   workSubject,
 } from "@trellis/contracts";
@@ -46,19 +48,24 @@ export interface ConsumerResource {
   readonly ackWaitMs: number;
   readonly maxDeliver: number;
   readonly maxAckPending: number;
+  /** Only one replica at a time takes from it; silent for longer than this it makes room for another. */
+  readonly oneReplicaMs?: number;
 }
 
 export type Resource = KvResource | StoreResource | ConsumerResource;
 
-/** Assumed where a manifest is silent (protocol §3 for jobs; for events long enough for a slow handler). */
+/** Assumed where a manifest is silent (protocol §3). */
 export const RESOURCE_DEFAULTS = {
-  eventAckWaitMs: 30_000,
-  eventMaxDeliver: 8,
   jobAckWaitMs: 300_000,
   jobMaxDeliver: 5,
   /** Jobs in flight over all replicas; each worker limits its own by the contract's `concurrency`. */
   jobMaxAckPending: 1_000,
 } as const;
+
+const UNLIMITED = -1;
+
+/** A replica asks for more at least this often (the runtime: every 3 s), so its last sign of life is no older. */
+const TAKE_OVER_MARGIN_MS = 5_000;
 
 /** The physical name of what a deployment calls `alias`: a deployment's name holds no `_`, so no two can meet. */
 export function physicalName(deployment: string, alias: string): string {
@@ -105,17 +112,22 @@ export function planResources(deployment: string, manifest: Manifest, world: Con
   for (const [group, consumer] of Object.entries(manifest.eventConsumers ?? {})) {
     const filters = eventFilters(manifest, group, world);
     if (filters.length === 0) continue;
+    // Side by side, events of one subject keep their order only within one replica: it takes over when nothing is out.
+    const concurrent = consumer.concurrency > 1;
+    const ackWaitMs =
+      consumer.ackWaitMs ?? EVENT_CONSUMER_DEFAULTS[concurrent ? "concurrentAckWaitMs" : "ackWaitMs"];
     resources.push({
       kind: "eventConsumer",
       owner: owner(group),
       stream: EVENTS_STREAM,
       consumer: physicalName(deployment, group),
-      filters,
+      filters: [...filters, `${replayPrefix(deployment, group)}>`].sort(),
       replay: consumer.replay,
-      ackWaitMs: consumer.ackWaitMs ?? RESOURCE_DEFAULTS.eventAckWaitMs,
-      maxDeliver: consumer.maxDeliver ?? RESOURCE_DEFAULTS.eventMaxDeliver,
-      // Strict ordering is one unacknowledged message at a time for each unit of concurrency.
+      ackWaitMs,
+      // The runtime counts and puts the event aside: JetStream would only stop delivering it.
+      maxDeliver: UNLIMITED,
       maxAckPending: consumer.concurrency,
+      ...(concurrent ? { oneReplicaMs: ackWaitMs + TAKE_OVER_MARGIN_MS } : {}),
     });
   }
   return resources;

@@ -1,4 +1,4 @@
-import { EVENTS_STREAM, JOBS_STREAM, JOBS_WORK_STREAM } from "@trellis/contracts";
+import { DEAD_EVENTS_STREAM, EVENTS_STREAM, JOBS_STREAM, JOBS_WORK_STREAM } from "@trellis/contracts";
 import type { StreamConfig } from "./physical.ts";
 
 /** Streams every deployment shares, and how long they keep things. */
@@ -8,6 +8,8 @@ export interface SharedStreamLimits {
   readonly eventsMaxBytes: number;
   /** A publisher that got no answer may send the same event id again for this long. */
   readonly eventsDedupeMs: number;
+  readonly deadEventsMaxAgeMs: number;
+  readonly deadEventsMaxBytes: number;
   readonly jobsMaxAgeMs: number;
   readonly jobsMaxBytes: number;
 }
@@ -18,6 +20,8 @@ export const SHARED_STREAM_DEFAULTS: SharedStreamLimits = {
   eventsMaxAgeMs: 7 * 86_400_000,
   eventsMaxBytes: -1,
   eventsDedupeMs: 2 * 60_000,
+  deadEventsMaxAgeMs: 30 * 86_400_000,
+  deadEventsMaxBytes: -1,
   jobsMaxAgeMs: 30 * 86_400_000,
   jobsMaxBytes: -1,
 };
@@ -54,6 +58,19 @@ export function sharedStreams(limits: SharedStreamLimits): readonly StreamConfig
       duplicate_window: limits.eventsDedupeMs * NS_PER_MS,
       // A publisher may let its own event live shorter, such as heartbeats.
       allow_msg_ttl: true,
+    },
+    {
+      ...common,
+      // A person who replays or drops a dead letter takes it away; participants reach no API that deletes.
+      deny_delete: false,
+      name: DEAD_EVENTS_STREAM,
+      subjects: ["trellis.dead.>"],
+      retention: "limits",
+      discard: "old",
+      // Named by the event's place in the stream: putting one aside again changes nothing.
+      max_msgs_per_subject: 1,
+      max_age: limits.deadEventsMaxAgeMs * NS_PER_MS,
+      max_bytes: limits.deadEventsMaxBytes,
     },
     {
       ...common,

@@ -36,16 +36,22 @@ export async function callRpc(
 ): Promise<Result<unknown, TrellisError>> {
   const payload = encodeInput(rpc, input);
   if (!payload.ok) return payload;
-  const endsAt = performance.now() + Math.min(options.timeoutMs ?? LIMITS.defaultDeadlineMs, LIMITS.maxDeadlineMs);
+  const timeoutMs = Math.min(options.timeoutMs ?? LIMITS.defaultDeadlineMs, LIMITS.maxDeadlineMs);
+  const endsAt = performance.now() + timeoutMs;
+  const lastTryAt = endsAt - timeoutMs * LAST_TRY_PART;
   let clockMended = false;
-  for (let pauseMs = FIRST_PAUSE_MS; ; ) {
+  for (let pauseMs = FIRST_PAUSE_MS; ;) {
     const answer = await askOnce(transport, rpc, payload.value, endsAt, options.signal);
     if (answer.ok) return answer;
     if (refusedForItsTime(answer.error) && transport.refresh !== undefined && !clockMended) {
       // Refused unread, because our clock had drifted: once it is right, the same question is worth a new signature.
       clockMended = true;
       await transport.refresh();
-    } else if (refusedForNow(answer.error) && performance.now() + pauseMs < endsAt && options.signal?.aborted !== true) {
+    } else if (
+      refusedForNow(answer.error) &&
+      performance.now() + pauseMs < lastTryAt &&
+      options.signal?.aborted !== true
+    ) {
       // Refused unread as well: a replica that has just started, or cannot reach the control plane yet.
       await pause(pauseMs, options.signal);
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
@@ -53,6 +59,8 @@ export async function callRpc(
   }
 }
 
+/** The last try has this part of the time for its answer: better the refusal there is than a try that times out. */
+const LAST_TRY_PART = 0.1;
 /** Between two tries of a call that was refused unread. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 500;

@@ -38,6 +38,8 @@ const REASONS_OF_ONE_REQUEST: ReadonlySet<AuthReason> = new Set([
 ]);
 /** While the control plane does not answer, it is asked again this often. */
 const ASK_AGAIN_MS = 1_000;
+/** A request whose sender is not known waits no longer than this for an authority that failed to answer before it. */
+const WAIT_FOR_FAILING_MS = 300;
 /** From here on the next request refreshes the entry in the background, so that busy sessions never wait. */
 const REFRESH_AT = 0.8;
 
@@ -51,6 +53,8 @@ const UNAVAILABLE: Verdict = { kind: "unavailable" };
  * 3. An answer older than a change that concerns its session is not believed, however late it comes.
  * 4. While the authority cannot be reached, sessions known before go on until the hard lease ends, except those a
  *    change has named: they are gone from here.
+ * 5. Others are told so soon, while their callers still wait: an authority that hangs must not look like a service
+ *    that does.
  */
 export class SessionDirectory {
   readonly #authority: RequestAuthority;
@@ -157,6 +161,12 @@ export class SessionDirectory {
   }
 
   #ask(request: SignedRequest, known: Entry | undefined): Promise<Verdict> | Verdict {
+    const question = this.#questionAbout(request, known);
+    if (!this.#failing || !(question instanceof Promise)) return question;
+    return Promise.race([question, after(WAIT_FOR_FAILING_MS, () => this.#withoutAuthority(known, performance.now()))]);
+  }
+
+  #questionAbout(request: SignedRequest, known: Entry | undefined): Promise<Verdict> | Verdict {
     const open = this.#questions.get(request.sessionKey);
     if (open !== undefined) return this.#follow(open, request, known);
     if (this.#questions.size >= this.#limits.maxValidations) return this.#withoutAuthority(known, performance.now());
@@ -227,6 +237,10 @@ export class SessionDirectory {
     const oldest = this.#entries.keys().next();
     if (oldest.done !== true) this.#entries.delete(oldest.value);
   }
+}
+
+function after<T>(ms: number, answer: () => T): Promise<T> {
+  return new Promise((resolve) => setTimeout(() => resolve(answer()), ms));
 }
 
 function factsOf(sessionKey: string, entry: Entry): Affected {

@@ -53,7 +53,7 @@ export async function startPlatform(options: TestPlatformOptions = {}): Promise<
     ...topology,
     directory: join(directory, ".trellis"),
     httpPort: 0,
-    config: { eventsMaxBytes: TEST_STREAM_BYTES, jobsMaxBytes: TEST_STREAM_BYTES, ...config },
+    config: { eventsMaxBytes: TEST_STREAM_BYTES, deadEventsMaxBytes: TEST_STREAM_BYTES, jobsMaxBytes: TEST_STREAM_BYTES, ...config },
   });
   started.defer(async () => {
     // Nobody will read this data again, so the servers need not write it out.

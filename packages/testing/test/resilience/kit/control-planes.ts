@@ -37,11 +37,18 @@ export async function spawnControlPlane(
   return { program, url: ready.url, origin: ready.origin };
 }
 
-/** Gives a platform to these replicas alone: the one in this process, which made the developer, stops. */
-export async function handOver(platform: TestPlatform, replicas: number, env?: { readonly [name: string]: string }) {
-  const processes = await Promise.all(Array.from({ length: replicas }, () => spawnControlPlane(platform.local, env)));
+/** Gives a platform to two replicas alone: the one in this process, which made the developer, stops. */
+export async function handOver(platform: TestPlatform): Promise<[ControlPlaneProcess, ControlPlaneProcess]> {
+  const replicas = await Promise.all([spawnControlPlane(platform.local), spawnControlPlane(platform.local)]);
   await Promise.all(platform.local.controlPlanes.map((controlPlane) => controlPlane.stop()));
-  return processes;
+  return replicas;
+}
+
+/** The same with one. */
+export async function handOverToOne(platform: TestPlatform): Promise<ControlPlaneProcess> {
+  const replica = await spawnControlPlane(platform.local);
+  await Promise.all(platform.local.controlPlanes.map((controlPlane) => controlPlane.stop()));
+  return replica;
 }
 
 /** What any HTTP load balancer does: each connection goes to the first replica that takes it, starting anywhere. */

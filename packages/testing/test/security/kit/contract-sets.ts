@@ -99,7 +99,7 @@ export function writeSet(spec: SetSpec, tag: string): NamedSet {
     const name = `${tag}s${index}`;
     const own = owned[index];
     if (!own) throw new Error("every service has surfaces of its own");
-    return { name, manifest: { ...own, ...usesOf(each.uses, owned, BASELINE_SERVICE), ...consumersOf(each, own, owned) } };
+    return { name, manifest: { ...own, ...usesOf(each.uses, others(owned, own), BASELINE_SERVICE), ...consumersOf(each, own, owned) } };
   });
   const keys = owned.flatMap((manifest) => Object.keys(manifest.capabilities ?? {}));
   const agents = spec.agents.map((each, index) => {
@@ -194,6 +194,11 @@ function usesOf(wanted: readonly UseSpec[], services: readonly Manifest[], basel
   return { uses: { required, ...(Object.keys(optional).length === 0 ? {} : { optional }) } };
 }
 
+/** A contract cannot use itself. */
+function others(services: readonly Manifest[], own: Manifest): readonly Manifest[] {
+  return services.filter((each) => each !== own);
+}
+
 function selectionOf(target: Manifest, pick: number): UseSelection {
   let bit = 0;
   const some = (map: object | undefined): readonly string[] => Object.keys(map ?? {}).filter(() => (pick >> bit++ % 12) & 1);
@@ -208,7 +213,7 @@ function selectionOf(target: Manifest, pick: number): UseSelection {
 }
 
 function consumersOf(spec: ServiceSpec, own: Manifest, services: readonly Manifest[]): Pick<Manifest, "eventConsumers"> {
-  const { uses = {} } = usesOf(spec.uses, services, {});
+  const { uses = {} } = usesOf(spec.uses, others(services, own), {});
   const consumed = Object.entries({ ...uses.optional, ...uses.required }).flatMap(([alias, { events }]) =>
     events?.subscribe === undefined ? [] : [[alias, events.subscribe] as const],
   );

@@ -1,0 +1,95 @@
+import { expect } from "vitest";
+import type { Laboratory } from "./laboratory.ts";
+import { maySubscribe, mayPublish, type World } from "./oracle.ts";
+import { ask, askMany, type RawAnswer } from "./participant.ts";
+import { eventually } from "./eventually.ts";
+import type { Member } from "./try-set.ts";
+
+/** Uses everything stored that a member's contract gives it: puts, reads of every kind, watches, pulls, acknowledges. */
+export async function exercise(lab: Laboratory, member: Member, members: readonly Member[], world: World): Promise<void> {
+  if (member.manifest.kind !== "service") return;
+  for (const alias of Object.keys(member.manifest.resources?.kv ?? {})) await useBucket(member, `${member.name}_${alias}`);
+  for (const alias of Object.keys(member.manifest.resources?.store ?? {})) await useStore(member, `${member.name}_${alias}`);
+  for (const queue of Object.keys(member.manifest.jobs ?? {})) await useJobs(lab, member, queue);
+  for (const group of Object.keys(member.manifest.eventConsumers ?? {})) await useConsumer(lab, member, group, members, world);
+}
+
+async function useBucket({ joined: { nc, key } }: Member, bucket: string): Promise<void> {
+  const watched: string[] = [];
+  const watch = nc.subscribe(`kvr.${bucket}.exercise.>`, { callback: (_, message) => void watched.push(`${message.subject} ${message.string()}`) });
+  const put = acknowledgement(await ask(nc, key, `$KV.${bucket}.exercise.a`, "1"));
+  expect(put.stream).toBe(`KV_${bucket}`);
+  await readBack({ nc, key }, `KV_${bucket}`, `$KV.${bucket}.exercise.a`, "1");
+  await eventually(() => watched.includes(`kvr.${bucket}.exercise.a 1`) || undefined, { what: () => `no change of ${bucket} was heard` });
+  watch.unsubscribe();
+}
+
+async function useStore({ joined: { nc, key } }: Member, bucket: string): Promise<void> {
+  for (const subject of [`$O.${bucket}.C.exercise`, `$O.${bucket}.M.exercise`]) {
+    acknowledgement(await ask(nc, key, subject, "bytes"));
+    await readBack({ nc, key }, `OBJ_${bucket}`, subject, "bytes");
+  }
+}
+
+async function readBack({ nc, key }: Pick<Member["joined"], "nc" | "key">, stream: string, subject: string, value: string): Promise<void> {
+  expect((await ask(nc, key, `$JS.API.DIRECT.GET.${stream}.${subject}`)).text()).toBe(value);
+  const batch = await askMany(nc, key, `$JS.API.DIRECT.GET.${stream}`, JSON.stringify({ seq: 1, batch: 10, next_by_subj: subject }), {
+    until: ({ headers }) => headers?.code === 204,
+  });
+  expect(batch.map((answer) => answer.text())).toEqual([value, ""]);
+  const leader: { readonly message?: { readonly data: string } } = JSON.parse((await ask(nc, key, `trellis.leader.${stream}`, JSON.stringify({ last_by_subj: subject }))).text());
+  expect(Buffer.from(leader.message?.data ?? "", "base64").toString()).toBe(value);
+}
+
+async function useJobs(lab: Laboratory, { name, joined: { nc, key } }: Member, queue: string): Promise<void> {
+  const job = `trellis.jobs.${name}.${queue}.exercise`;
+  acknowledgement(await ask(nc, key, `${job}.created`, "work"));
+  expect((await ask(nc, key, `$JS.API.DIRECT.GET.JOBS.${job}.created`)).text()).toBe("work");
+  const taken = await pull({ nc, key }, "JOBS_WORK", `${name}_${queue}`);
+  expect([taken.subject, taken.text()]).toEqual([`trellis.work.${name}.${queue}`, "work"]);
+  await acknowledge(lab, { nc, key }, "JOBS_WORK", `${name}_${queue}`, [taken]);
+}
+
+async function useConsumer(lab: Laboratory, member: Member, group: string, members: readonly Member[], world: World): Promise<void> {
+  const consumer = `${member.name}_${group}`;
+  const { config } = await lab.manager.consumers.info("EVENTS", consumer);
+  const { nc, key } = member.joined;
+  // Somebody who may publish each of the events does, and every one of them reaches the group, in its turn.
+  const told: string[] = [];
+  for (const [at, filter] of (config.filter_subjects ?? [config.filter_subject ?? ""]).entries()) {
+    const subject = filter.replaceAll("*", "exercise");
+    const publisher = members.find((one) => mayPublish(one, subject, world));
+    const own = Object.keys(member.manifest.events ?? {}).some((event) => subject.startsWith(`events.v1.${event}`));
+    if (!own) expect(maySubscribe(member, subject, undefined, world), `${consumer} reads ${subject}`).toBe(true);
+    if (!publisher) continue;
+    told.push(`${subject} ${consumer}-${at}`);
+    acknowledgement(await ask(publisher.joined.nc, publisher.joined.key, subject, `${consumer}-${at}`));
+  }
+  const pulled: string[] = [];
+  while (told.some((line) => !pulled.includes(line))) {
+    const next = await pull({ nc, key }, "EVENTS", consumer);
+    pulled.push(`${next.subject} ${next.text()}`);
+    await acknowledge(lab, { nc, key }, "EVENTS", consumer, [next]);
+  }
+}
+
+async function pull({ nc, key }: Pick<Member["joined"], "nc" | "key">, stream: string, consumer: string): Promise<RawAnswer> {
+  const taken = await ask(nc, key, `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, JSON.stringify({ batch: 1, expires: 9_000_000_000 }), {
+    wanted: ({ reply, headers }) => {
+      if (headers !== undefined && headers.code >= 400) throw new Error(`${consumer}: ${headers.code} ${headers.description}`);
+      return reply?.startsWith("$JS.ACK.") === true;
+    },
+  });
+  return taken;
+}
+
+async function acknowledge(lab: Laboratory, { nc, key }: Pick<Member["joined"], "nc" | "key">, stream: string, consumer: string, taken: readonly RawAnswer[]): Promise<void> {
+  for (const { reply } of taken) await ask(nc, key, reply ?? "", "+ACK");
+  expect((await lab.manager.consumers.info(stream, consumer)).num_ack_pending).toBe(0);
+}
+
+function acknowledgement(answer: RawAnswer): { readonly stream: string; readonly seq: number } {
+  const ack: { readonly stream?: string; readonly seq?: number; readonly error?: unknown } = JSON.parse(answer.text());
+  if (ack.stream === undefined || ack.seq === undefined) throw new Error(`not stored: ${answer.text()}`);
+  return { stream: ack.stream, seq: ack.seq };
+}

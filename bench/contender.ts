@@ -14,6 +14,7 @@ export interface Contender {
 /** What the parent tells a worker, and what it hears. */
 export type ToWorker =
   | { readonly type: "run"; readonly durationMs: number; readonly inFlight: number }
+  | { readonly type: "burst"; readonly count: number }
   | { readonly type: "usage" };
 export type FromWorker =
   | { readonly type: "ready" }
@@ -24,6 +25,7 @@ export type FromWorker =
       readonly p50Ms: number;
       readonly p99Ms: number;
     }
+  | { readonly type: "burst"; readonly failed: number; readonly firstFailure?: string; readonly elapsedMs: number }
   /** Of the whole process, all its threads, since it started. */
   | { readonly type: "usage"; readonly cpuMs: number; readonly rssMb: number }
   | { readonly type: "failed"; readonly message: string };

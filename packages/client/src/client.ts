@@ -3,7 +3,13 @@ import type { AnyContract, CallableRpc as CallableRpcOf, ErrorOf, Nested, RpcOf 
 import type { AuthError, RemoteError, TransportError, UnexpectedError, ValidationError } from "@trellis/protocol";
 import { AsyncResult } from "@trellis/result";
 import type { auth, core } from "@trellis/sdk";
+import type { ClientFeeds } from "./feeds/feed-types.ts";
+import { makeFeeds } from "./feeds/make-feeds.ts";
+import type { UntypedFeeds } from "./feeds/make-feeds.ts";
 import { callableRpcs, unknownRpc } from "./callable-rpc.ts";
+import { eventSurface } from "./events/event-surface.ts";
+import type { ClientEvents } from "./events/event-surface.ts";
+import type { EventTransport } from "./events/publish-event.ts";
 import type { LinkState } from "./link.ts";
 import { callRpc } from "./rpc-call.ts";
 import type { CallOptions, CallTransport } from "./rpc-call.ts";
@@ -48,6 +54,10 @@ export interface TrellisClient<C extends AnyContract = AnyContract> extends Asyn
   readonly contract: C;
   /** `client.rpc.orders.get(input)` asks `Orders.Get`. */
   readonly rpc: Nested<RpcFunctions<ClientRpc<C>>>;
+  /** `client.event.orders.placed.publish(payload)` and `.listen()`: the events the contract owns or uses. */
+  readonly event: ClientEvents<C>;
+  /** `for await (const frame of client.feed.orders.live(input))` reads `Orders.Live`; `client.feed("Orders.Live")` by name. */
+  readonly feed: ClientFeeds<C>;
   readonly connection: ClientConnection;
   /** The same by logical name. */
   request<N extends keyof ClientRpc<C> & string>(
@@ -64,7 +74,7 @@ export interface TrellisClient<C extends AnyContract = AnyContract> extends Asyn
 export interface ClientOptions<C extends AnyContract> {
   readonly contract: C;
   /** What calls travel on: a session, or a link and a signer of the owner's. */
-  readonly transport: CallTransport;
+  readonly transport: CallTransport & EventTransport;
   /** Runs after the calls under way have ended; without it `close` leaves the transport to its owner. */
   readonly onClose?: () => Promise<void>;
 }
@@ -90,12 +100,15 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
     const { group, leaf } = surfacePath(name);
     (groups[group] ??= {})[leaf] = functionOf(name);
   }
+  const feeds = makeFeeds(contract, transport);
   const close = async (): Promise<void> => {
+    feeds.closeAll();
     await onClose?.();
   };
   const untyped: UntypedClient = {
     contract,
     rpc: groups,
+    feed: feeds.feed,
     connection: {
       get state() {
         return link.state;
@@ -118,6 +131,7 @@ type UntypedRpc = (input: unknown, options?: CallOptions) => AsyncResult<unknown
 interface UntypedClient extends AsyncDisposable {
   readonly contract: AnyContract;
   readonly rpc: { readonly [group: string]: { readonly [leaf: string]: UntypedRpc } };
+  readonly feed: UntypedFeeds;
   readonly connection: ClientConnection;
   request(name: string, input: unknown, options?: CallOptions): AsyncResult<unknown, unknown>;
   close(): Promise<void>;

@@ -3,3 +3,4 @@ export type { CallError, ClientConnection, ClientOptions, ClientRpc, RpcFunction
 export type { CallOptions, CallTransport } from "./rpc-call.ts";
 export { ConnectRefused } from "./session.ts";
 export type { LinkState } from "./link.ts";
+export type { ClientFeeds, FeedFunction, FeedOptions, FeedReading, NamedFeed } from "./feeds/feed-types.ts";

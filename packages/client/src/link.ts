@@ -61,6 +61,8 @@ export interface Link {
     readonly subject: string;
     readonly subscription: LinkSubscription;
   };
+  /** Told each subject NATS refused to publish to; calls hear of their own by themselves. Returns what stops it. */
+  hearRefusals(listener: (subject: string) => void): () => void;
   flush(): Promise<void>;
   /** Opens a new connection with fresh permissions and moves everything over without losing a message. */
   renew(): Promise<void>;

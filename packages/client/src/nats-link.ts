@@ -50,6 +50,7 @@ export class NatsLink implements Link, WireEvents {
   readonly #subscriptions = new Set<CarriedSubscription>();
   readonly #inboxes = new Set<ReplyInbox>();
   readonly #listeners = new Set<(state: LinkState, detail?: string) => void>();
+  readonly #refusals = new Set<(subject: string) => void>();
   readonly #retired = new Set<Wire>();
   readonly #renewal = new RenewalTimer(() => void this.renew());
   readonly #ended = new AbortController();
@@ -136,6 +137,11 @@ export class NatsLink implements Link, WireEvents {
     return { subject, subscription: this.subscribe(subject, { onMessage }) };
   }
 
+  hearRefusals(listener: (subject: string) => void): () => void {
+    this.#refusals.add(listener);
+    return () => this.#refusals.delete(listener);
+  }
+
   async flush(): Promise<void> {
     while (this.#state !== "closed") {
       if (this.#state === "connected" && !this.#holding) {
@@ -214,6 +220,7 @@ export class NatsLink implements Link, WireEvents {
 
   onPublishRefused(wire: Wire, subject: string): void {
     this.#replies.refuse(wire.inbox, subject);
+    for (const listener of this.#refusals) listener(subject);
     this.#trouble(`NATS refused to publish to ${subject}.`);
   }
 

@@ -1,0 +1,56 @@
+import { surfacePath } from "@trellis/contracts";
+import type { AnyContract, ListenableEvents, Nested, PublishableEvents } from "@trellis/contracts";
+import { AsyncResult } from "@trellis/result";
+import { listenableEvents, publishableEvents } from "./event-facts.ts";
+import { listenToEvents } from "./listen-events.ts";
+import type { ListenOptions, LiveEvents } from "./listen-events.ts";
+import { publishEvent } from "./publish-event.ts";
+import type { EventTransport, PublishedEvent, PublishError, PublishOptions } from "./publish-event.ts";
+
+/** An event that may be published. */
+export interface EventPublisher<Payload> {
+  /** Resolves when storage has the event; consumers get it later. */
+  publish(payload: Payload, options?: PublishOptions): AsyncResult<PublishedEvent, PublishError>;
+}
+
+/** An event that may be listened to. */
+export interface EventListener<Payload, Params extends string> {
+  /** Live events from now on. Nothing is kept: a consumer group is for those who must not miss any. */
+  listen(options?: ListenOptions<Params>): LiveEvents<Payload>;
+}
+
+type PublisherOf<E> = E extends { readonly event: infer Payload } ? EventPublisher<Payload> : never;
+type ListenerOf<E> = E extends { readonly event: infer Payload; readonly params: infer P extends string }
+  ? EventListener<Payload, P>
+  : never;
+
+type EventFunctions<P, L> = {
+  readonly [N in keyof P | keyof L]: (N extends keyof P ? PublisherOf<P[N]> : unknown) &
+    (N extends keyof L ? ListenerOf<L[N]> : unknown);
+};
+
+/** `event.orders.placed.publish(payload)`, `event.orders.placed.listen()`: what the contract allows of each. */
+export type ClientEvents<C extends AnyContract> = Nested<EventFunctions<PublishableEvents<C>, ListenableEvents<C>>>;
+
+/** What `event.<group>.<leaf>` is once its types have done their work. */
+export interface UntypedEvent {
+  publish?: (payload: unknown, options?: PublishOptions) => AsyncResult<PublishedEvent, PublishError>;
+  listen?: (options?: ListenOptions) => LiveEvents;
+}
+
+/** Builds `event.<group>.<leaf>` from what a contract publishes and listens to. */
+export function eventSurface(
+  contract: AnyContract,
+  transport: EventTransport,
+): { readonly [group: string]: { readonly [leaf: string]: UntypedEvent } } {
+  const groups: { [group: string]: { [leaf: string]: UntypedEvent } } = {};
+  const entry = (name: string): UntypedEvent => {
+    const { group, leaf } = surfacePath(name);
+    return ((groups[group] ??= {})[leaf] ??= {});
+  };
+  for (const [name, facts] of publishableEvents(contract))
+    entry(name).publish = (payload, options) => new AsyncResult(publishEvent(transport, facts, payload, options));
+  for (const [name, facts] of listenableEvents(contract))
+    entry(name).listen = (options) => listenToEvents(transport, facts, options);
+  return groups;
+}

@@ -82,7 +82,7 @@ export async function openLaboratory(options: { readonly nodes?: 1 | 3; readonly
       const [controlPlane] = platform.local.controlPlanes;
       if (!controlPlane) throw new Error("no control plane");
       const { registry, tables } = controlPlane.context;
-      await registry.transact((tx) => tx.put(tables.groups, name, { name, capabilities: [...capabilities], everyCapability: false }));
+      await registry.transact((tx) => tx.put(tables.groups, name, { name, capabilities: [...capabilities], everyCapability: false, createdAt: Date.now() }));
       const key = newKey();
       await admin.rpc.auth.usersCreate({ name, groups: [name] }).orThrow();
       await admin.rpc.auth.usersAddKey({ user: name, key: key.text }).orThrow();

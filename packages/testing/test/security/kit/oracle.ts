@@ -142,11 +142,13 @@ function mayTransfer(who: Participant, [, version, kind, service, ...ids]: reado
 }
 
 /** `queue`: the group it subscribes with; owned requests only within the group that is the contract's id. */
-export function maySubscribe(who: Participant, subject: string, queue: string | undefined, world: World): boolean {
+export function maySubscribe(who: Participant, asked: string, queue: string | undefined, world: World): boolean {
   const { manifest, name } = who;
+  if (asked.startsWith(`${who.prefix}.`)) return true;
+  // nats-server 2.14 lets `a.>` pass for `a.*`; collisions of contracts are judged as if it were written so.
+  const subject = asked.replace(/\.>$/, ".*");
   const tokens = subject.split(".");
-  if (subject.startsWith(`${who.prefix}.`)) return true;
-  if (tokens[0] === "events" && !subject.includes(">")) {
+  if (tokens[0] === "events") {
     return uses(who, world).some(({ selection, target }) =>
       (selection.events?.subscribe ?? []).some((event) => isEvent(subject, event, target) && holdsAll(who, target.events?.[event]?.capabilities?.subscribe)),
     );
@@ -164,10 +166,10 @@ export function maySubscribe(who: Participant, subject: string, queue: string | 
   if (Object.keys(manifest.feeds ?? {}).some((feed) => isStreamControl(subject, `feeds.v1.${feed}`))) return true;
   if (subject === "trellis.auth.v1.changes") return true;
   if (tokens[0] === "$SRV" && ["PING", "INFO", "STATS"].includes(tokens[1] ?? ""))
-    return tokens.length === 2 || (tokens[2] === name && (tokens.length === 3 || (tokens.length === 4 && tokens[3] !== ">")));
+    return tokens.length === 2 || (tokens[2] === name && (tokens.length === 3 || tokens.length === 4));
   if (tokens[0] === "kvr") return tokens.length >= 3 && Object.keys(manifest.resources?.kv ?? {}).some((alias) => tokens[1] === `${name}_${alias}`);
-  if (tokens[0] === "trellis" && tokens[1] === "jobs") return tokens.length === 6 && !subject.includes(">") && tokens[2] === name && Object.hasOwn(manifest.jobs ?? {}, tokens[3] ?? "");
-  if (tokens[0] === "transfer" && tokens[1] === "v1" && tokens[3] === name && !subject.includes(">")) {
+  if (tokens[0] === "trellis" && tokens[1] === "jobs") return tokens.length === 6 && tokens[2] === name && Object.hasOwn(manifest.jobs ?? {}, tokens[3] ?? "");
+  if (tokens[0] === "transfer" && tokens[1] === "v1" && tokens[3] === name) {
     const downloads = Object.values(manifest.rpc ?? {}).some(({ transfer }) => transfer !== undefined);
     const uploads = Object.values(manifest.operations ?? {}).some(({ transfer }) => transfer !== undefined);
     if (tokens[2] === "control") return tokens.length === 6 && (downloads || uploads);
@@ -207,5 +209,5 @@ function isEvent(subject: string, name: string, owner: Manifest): boolean {
 /** `<surface>.control.stream.<replica>.<stream>` */
 function isStreamControl(subject: string, surface: string): boolean {
   const head = `${surface}.control.stream.`;
-  return subject.startsWith(head) && !subject.includes(">") && subject.slice(head.length).split(".").length === 2;
+  return subject.startsWith(head) && subject.slice(head.length).split(".").length === 2;
 }

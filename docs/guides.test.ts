@@ -24,11 +24,11 @@ describe("a guide does what it says", () => {
   let env: Record<string, string>;
 
   beforeAll(async () => {
-    const packed = spawnSync(process.execPath, [join(root, "scripts", "pack.ts")], { cwd: root, encoding: "utf8" });
-    if (packed.status !== 0) throw new Error(`The packages cannot be packed:\n${packed.stdout}${packed.stderr}`);
+    // Packages made before (TRELLIS_PACKAGES), or made now.
+    const packages = process.env["TRELLIS_PACKAGES"] ?? pack();
     scratch = mkdtempSync(join(tmpdir(), "trellis-guides-"));
     const upstream = execFileSync("npm", ["config", "get", "registry"], { cwd: scratch, encoding: "utf8" }).trim();
-    registry = await startPackageRegistry(join(root, ".cache", "packages"), upstream);
+    registry = await startPackageRegistry(packages, upstream);
     env = await readerEnvironment(registry.url);
   }, PREPARE_MS);
   afterAll(async () => {
@@ -47,15 +47,25 @@ describe("a guide does what it says", () => {
   );
 });
 
+function pack(): string {
+  const packed = spawnSync(process.execPath, [join(root, "scripts", "pack.ts")], { cwd: root, encoding: "utf8" });
+  if (packed.status === 0) return join(root, ".cache", "packages");
+  throw new Error(`The packages cannot be packed:\n${packed.stdout}${packed.stderr}`);
+}
+
 /** A machine with Node, npm and a nats-server, and nothing of this checkout. */
 async function readerEnvironment(registryUrl: string): Promise<Record<string, string>> {
   const cache = join(root, ".cache", "npm-guides");
   // npx keeps what it installed by name; packages of an earlier build must not be found there.
   rmSync(join(cache, "_npx"), { recursive: true, force: true });
   const system = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => !folder.includes(join("node_modules", ".bin")));
+  const ofCheckout = /^(npm_|TRELLIS_|VITEST|NODE_OPTIONS|NODE_ENV|TEST$|INIT_CWD)/;
+  const machine = Object.entries(process.env).flatMap(([name, value]) =>
+    value === undefined || ofCheckout.test(name) ? [] : [[name, value] as const],
+  );
   return {
+    ...Object.fromEntries(machine),
     PATH: [dirname(process.execPath), ...system].join(delimiter),
-    HOME: process.env["HOME"] ?? tmpdir(),
     TRELLIS_NATS_SERVER: (await findNatsServer()).path,
     npm_config_registry: registryUrl,
     npm_config_cache: cache,

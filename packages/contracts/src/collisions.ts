@@ -7,7 +7,7 @@ export interface CollidingSurface {
   readonly contract: string;
   readonly member: string;
   readonly name: string;
-  /** In its wildcard form. */
+  /** In its wildcard form; with parameters everything below. */
   readonly subject: string;
 }
 
@@ -18,8 +18,10 @@ export interface Collision {
 }
 
 /**
- * Surfaces whose subjects overlap once every template token is `*`. Versions of one contract (same id) may stand
- * side by side in the list only once: pass the manifests that are to be active together.
+ * Surfaces whose subjects overlap once every template token is `*`, the last one `>`: whoever may subscribe to `a.*`,
+ * nats-server lets subscribe to `a.>` too (tried with 2.14), so what lies below an event with parameters would be heard by
+ * all its subscribers. Versions of one contract (same id) may stand side by side in the list only once: pass the manifests
+ * that are to be active together.
  */
 export function findSubjectCollisions(manifests: readonly Manifest[]): readonly Collision[] {
   const collisions: Collision[] = [];
@@ -41,7 +43,7 @@ export function findSubjectCollisions(manifests: readonly Manifest[]): readonly 
 function surfacesOf(manifest: Manifest): readonly CollidingSurface[] {
   return listSurfaces(manifest).flatMap(({ subject, member, name, kind }) => {
     if (subject === undefined) return [];
-    const own = { contract: manifest.id, member, name, subject: eventWildcard(subject) };
+    const own = { contract: manifest.id, member, name, subject: eventWildcard(subject).replace(/\*$/, ">") };
     // Operations and feeds also own what lies below `.control`.
     return kind === "operation" || kind === "feed" ? [own, { ...own, subject: `${subject}.control.>` }] : [own];
   });

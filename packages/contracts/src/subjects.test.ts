@@ -94,10 +94,10 @@ describe("findSubjectCollisions", () => {
       withEvents("b@v1", { "Orders.Placed": [] }),
     ]);
     expect(collision?.surfaces.map(({ contract, subject }) => [contract, subject])).toEqual([
-      ["a@v1", "events.v1.Orders.*"],
+      ["a@v1", "events.v1.Orders.>"],
       ["b@v1", "events.v1.Orders.Placed"],
     ]);
-    expect(collision?.message).toContain("Orders.Placed (b@v1) collides with events.v1.Orders.*");
+    expect(collision?.message).toContain("Orders.Placed (b@v1) collides with events.v1.Orders.>");
   });
 
   test("two templates that meet, and the same name in two contracts", () => {
@@ -113,6 +113,13 @@ describe("findSubjectCollisions", () => {
         withEvents("b@v1", { "Orders.Placed": [] }),
       ]),
     ).toHaveLength(0);
+  });
+
+  test("what lies below an event with parameters, because its subscribers may hear it", () => {
+    const placed = withEvents("a@v1", { "Orders.Placed": ["/x"] });
+    expect(findSubjectCollisions([placed, withEvents("b@v1", { "Orders.Placed.Secret": ["/y"] })])).toHaveLength(1);
+    expect(findSubjectCollisions([placed, withEvents("b@v1", { "Orders.Placed.Secret.Deep": [] })])).toHaveLength(1);
+    expect(findSubjectCollisions([placed, withEvents("b@v1", { "Orders.Placing.Secret": ["/y"] })])).toEqual([]);
   });
 
   test("a thousand contracts are compared quickly", () => {

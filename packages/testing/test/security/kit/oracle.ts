@@ -77,6 +77,7 @@ export function mayPublish(who: Participant, subject: string, world: World): boo
       return tokens.length > 3 && mayTransfer(who, tokens, world);
     case "trellis":
       if (second === "leader") return tokens.length === 3 && ownsStream(tokens[2]);
+      if (second === "dead") return service && tokens.length === 5 && tokens[2] === who.name && Object.hasOwn(who.manifest.eventConsumers ?? {}, tokens[3] ?? "");
       return ownJob(tokens);
     case "$KV":
       return tokens.length >= 3 && owns(second, "kv");

@@ -18,7 +18,7 @@ const FORBIDDEN: readonly string[] = [
   "$JS.API.DIRECT.GET.SESSIONS", "$JS.API.DIRECT.GET.AUDIT", "$JS.API.DIRECT.GET.EVENTS.events.v1.Auth.Sessions.Revoked", "$JS.API.ACCOUNT.PURGE.X",
   "$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.ACK.>", "$JS.ACK.EVENTS.>", "$JS.FC.EVENTS.x.y", "$JS.EVENT.ADVISORY.>", "$JS.SNAPSHOT.>",
   "trellis.leader.>", "trellis.leader.*", "trellis.leader.EVENTS", "trellis.leader.JOBS", "trellis.leader.REGISTRY", "trellis.leader.SESSIONS",
-  "trellis.leader.AUDIT", "trellis.leader.LEASES", "trellis.jobs.>", "trellis.ops.>", "trellis.ops.x.1", "trellis.work.x.q", "trellis.auth.v1.changes", "trellis.>",
+  "trellis.leader.AUDIT", "trellis.leader.LEASES", "trellis.jobs.>", "trellis.ops.>", "trellis.ops.x.1", "trellis.work.x.q", "trellis.dead.>", "trellis.dead.x.g.1", "events.replay.>", "events.replay.x.g.v1.y", "trellis.leader.EVENTS_DEAD", "$JS.API.DIRECT.GET.EVENTS_DEAD", "trellis.auth.v1.changes", "trellis.>",
   "$SYS.>", "$SYS.REQ.SERVER.PING", "$SYS.REQ.USER.INFO", "$SYS.REQ.USER.AUTH", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.ACCOUNT.>",
   "_INBOX.>", "_INBOX.*", `${STRANGER}.>`, `${STRANGER}.r.${OWNER}.${CALL}`, `${STRANGER}.s.${OWNER}`, `${STRANGER}.a.${OWNER}.${CALL}`, `${STRANGER}.c.notice`,
   `${STRANGER}.r.${OWNER}`, `${STRANGER}.r.${OWNER}.${CALL}.z`, "_INBOX.x", "_R_.>", "_GR_.x", "_REPLY_.x",
@@ -49,7 +49,7 @@ export function subjectsOf(name: string, manifest: Manifest, prefix: string): re
     found.push(`${job}.j1.progress`, `${job}.j1`, `${job}.*.*`, `${job}.>`, `$JS.API.DIRECT.GET.JOBS.${job}.j1.progress`, `$JS.API.DIRECT.GET.JOBS.${job}.>`);
     found.push(`trellis.work.${name}.${queue}`, ...consumer("JOBS_WORK", `${name}_${queue}`));
   }
-  for (const group of Object.keys(manifest.eventConsumers ?? {})) found.push(...consumer("EVENTS", `${name}_${group}`));
+  for (const group of Object.keys(manifest.eventConsumers ?? {})) found.push(...consumer("EVENTS", `${name}_${group}`), `trellis.dead.${name}.${group}.1`, `trellis.dead.${name}.>`, `events.replay.${name}.${group}.events.v1.x`);
   for (const alias of Object.keys(manifest.resources?.kv ?? {})) found.push(...bucket("KV", "$KV", `${name}_${alias}`));
   for (const alias of Object.keys(manifest.resources?.store ?? {})) found.push(...bucket("OBJ", "$O", `${name}_${alias}`));
   if (manifest.kind === "service") {

@@ -4,7 +4,7 @@ import type { NamedSet } from "./contract-sets.ts";
 import { exercise } from "./exercise.ts";
 import type { Joined, Laboratory } from "./laboratory.ts";
 import { mayConnect, mayPublish, maySubscribe, type Participant, type World, worldOf } from "./oracle.ts";
-import { askBootstrap, newKey, type RawKey } from "./participant.ts";
+import { askBootstrap, bootstrapReady, newKey, type RawKey } from "./participant.ts";
 import { probes } from "./probes.ts";
 
 export interface Member extends Participant {
@@ -38,6 +38,8 @@ async function join(lab: Laboratory, set: NamedSet, world: World, admin: RawKey)
   const plans = [];
   for (const { name, manifest } of set.services) plans.push({ name, manifest, ...(await lab.propose(name, manifest)) });
   for (const { plan } of plans) await lab.accept(plan);
+  // Optional uses are granted when their contract is ready, so everybody connects when everything is.
+  for (const identity of plans) await bootstrapReady(lab.platform.url, identity);
   const members: Member[] = [];
   for (const { name, manifest, key } of plans) {
     members.push({ name, manifest, prefix: inboxPrefix(key.text), holds: () => true, joined: await lab.join({ key, manifest }) });
@@ -88,15 +90,12 @@ async function subscribeAll(members: readonly Member[], subjects: readonly strin
   return heard;
 }
 
-/** Subjects with which the owner would change what later checks look at. */
-const WITH_EFFECT = /^\$JS\.API\.CONSUMER\.MSG\.NEXT\./;
-
 async function publishAll(members: readonly Member[], subjects: readonly string[], world: World, heard: Heard): Promise<{ allowed: number; delivered: number }> {
   const expected: string[] = [];
   let allowed = 0;
   for (const member of members) {
     const { nc, violations } = member.joined;
-    for (const subject of subjects) nc.publish(subject, WITH_EFFECT.test(subject) ? '{"batch":1,"no_wait":true}' : `from ${member.name}`);
+    for (const subject of subjects) nc.publish(subject, `from ${member.name}`);
     await violations.settle();
     const wrong: string[] = [];
     for (const subject of subjects) {

@@ -153,13 +153,16 @@ export class Wire {
     if (!this.retired) this.#events.onGone(this, cause instanceof Error ? cause : undefined);
   }
 
+  /** nats.js tells it again for every dial that was refused after it had reached the server. */
   #wentDown(): void {
+    const wasUp = this.up;
     this.up = false;
     if (this.retired) void this.connection.close();
-    else this.#events.onDown(this);
+    else if (wasUp) this.#events.onDown(this);
   }
 
   #cameBack(): void {
+    if (this.up) return;
     this.up = true;
     this.#attempts.connected();
     this.bornAt = this.#attempts.lastDialAt;

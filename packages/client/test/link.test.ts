@@ -266,7 +266,12 @@ describe("outages", () => {
   test("a server that refuses every login for a while is no end: that is what an outage of the control plane looks like", async () => {
     const nats = await server();
     let refusals = 0;
-    const caller = await link(nats, { user: "u", onAuthRefused: () => (refusals += 1) });
+    const told: string[] = [];
+    const caller = await link(nats, {
+      user: "u",
+      onAuthRefused: () => (refusals += 1),
+      onTrouble: (message) => told.push(message),
+    });
     const service = await echo(nats, "echo");
     await nats.kill();
     await nats.configure("authorization { token: nobody-knows }");
@@ -278,6 +283,7 @@ describe("outages", () => {
     await nats.up();
     await eventually(() => caller.state === "connected" && service.state === "connected", "both are back", 20_000);
     expect(await ask(caller, "echo", "after")).toBe("after");
+    expect(told).toEqual(["The connection to NATS was lost; reconnecting.", "The connection to NATS is back."]);
   });
 
   test("connects when the server comes up later", async () => {

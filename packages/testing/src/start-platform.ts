@@ -68,7 +68,8 @@ export async function startPlatform(options: TestPlatformOptions = {}): Promise<
   };
   const opened: AsyncDisposable[] = [];
   started.defer(async () => void (await Promise.allSettled(opened.map((each) => each[Symbol.asyncDispose]()))));
-  const admin = await connect(adminContract);
+  // Outages are made by tests on purpose, and whoever waits for the administrator learns from the test.
+  const admin = await connect(adminContract, { onNotice: () => undefined });
 
   const resources = started.move();
   const stop = (): Promise<void> => resources.disposeAsync();

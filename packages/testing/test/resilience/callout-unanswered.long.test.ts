@@ -1,0 +1,5 @@
+import { test } from "vitest";
+import { reconnectWhileNobodyAnswers } from "./callout-unanswered.ts";
+
+test("a callout that is not answered for 30 s while everybody reconnects: all come back", () =>
+  reconnectWhileNobodyAnswers(30_000));

@@ -1,7 +1,9 @@
-import type { ContractShape, RpcShape, SurfaceGroup, SurfaceLeaf } from "@trellis/contracts";
+import type { Contract, ContractShape, RpcShape, SurfaceGroup, SurfaceLeaf } from "@trellis/contracts";
 import type { AuthError, TransportError, ValidationError } from "@trellis/protocol";
 import type { Result } from "@trellis/result";
 import type { Caller } from "./authority.ts";
+import type { EventRegistrars } from "./consumers/event-handlers.ts";
+import type { FeedRegistrars } from "./feeds/feed-handlers.ts";
 import type { Log } from "./log.ts";
 
 /** What a handler gets. Members are made when they are touched: take the ones you need. */
@@ -55,6 +57,10 @@ export type RpcHandlers<S extends ContractShape, Client = unknown, Deps = unknow
 /** How a service says what answers what. */
 export interface Handle<S extends ContractShape, Client = unknown, Deps = unknown> {
   readonly rpc: RpcRegistrars<S, Client, Deps>;
+  /** `handle.events.<group>(handler)`; every consumer group of the contract needs one before the service runs. */
+  readonly events: EventRegistrars<Contract<S>, Client, Deps>;
+  /** `handle.feed.<group>.<leaf>(async function* …)`, one for every feed of the contract. */
+  readonly feed: FeedRegistrars<S, Client, Deps>;
   /** All at once: one that is forgotten or does not exist is a type error. */
   readonly all: (handlers: RpcHandlers<S, Client, Deps>) => void;
 }

@@ -14,4 +14,12 @@ export type {
   RpcHandlers,
   RpcRegistrars,
 } from "./handlers.ts";
-export type { Readiness, TrellisService } from "./service.ts";
+export type { Migrations, Readiness, TrellisService } from "./service.ts";
+export { KvError } from "./kv/kv-error.ts";
+export type { KvErrorCode } from "./kv/kv-error.ts";
+export type { Kv, KvWatchOptions, KvWriteOptions } from "./kv/kv.ts";
+export type { KvChange, KvEnded, KvEntry, KvHistoryEntry, KvStatus, KvWritten } from "./kv/kv-types.ts";
+export type { KvMigrations, ServiceKv } from "./kv/service-kv.ts";
+export { frame } from "./feeds/feed-handlers.ts";
+export type { FeedContext, FeedFrame, FeedFrames, FeedHandler, FeedRegistrars } from "./feeds/feed-handlers.ts";
+export type { EventContext, EventHandler, EventHandlers, EventOutcome, EventRegistrars } from "./consumers/event-handlers.ts";

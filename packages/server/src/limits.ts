@@ -1,3 +1,5 @@
+import { LIMITS } from "@trellis/protocol";
+
 /** Every limit of a service runtime, in one place. */
 export interface ServiceLimits {
   /** Handlers at work at the same time in one replica. */
@@ -22,10 +24,20 @@ export interface ServiceLimits {
   readonly freshnessMs: number;
   /** How long a drain waits for accepted requests before it aborts their signals. */
   readonly drainMs: number;
+  /** How long the handler of one event may take before its attempt counts as failed. */
+  readonly eventHandlerMs: number;
   /** How long one health check may take before it counts as failed. */
   readonly healthCheckMs: number;
   /** Time between heartbeats. */
   readonly heartbeatMs: number;
+  /** Feeds open at the same time in one replica; beyond it whoever opens another hears `overloaded` at once. */
+  readonly maxOpenFeeds: number;
+  /** Of these, how many one session may have: a single reader must not take the place of all others. */
+  readonly maxOpenFeedsPerSession: number;
+  /** Frames a feed may send before its reader grants more. */
+  readonly feedCredits: number;
+  /** How often idle feeds and their readers say that they live; three missed end the feed. */
+  readonly feedHeartbeatMs: number;
 }
 
 export const SERVICE_LIMITS: ServiceLimits = {
@@ -48,6 +60,15 @@ export const SERVICE_LIMITS: ServiceLimits = {
   freshnessMs: 30_000,
   // What orchestrators give a process between SIGTERM and SIGKILL, less a margin.
   drainMs: 25_000,
+  // Longer work is a job or an operation; one that hangs must not hold up its group for ever.
+  eventHandlerMs: 300_000,
   healthCheckMs: 2_000,
   heartbeatMs: 10_000,
+  // An open feed costs a replica about 10 kB, so 100 MB at the most.
+  maxOpenFeeds: 10_000,
+  // Generous for a person's screens and for a gateway that reads for many.
+  maxOpenFeedsPerSession: 1_024,
+  // Readers that keep up widen it by themselves; 16 of the largest messages are what one may make a slow reader hold.
+  feedCredits: 16,
+  feedHeartbeatMs: LIMITS.streamHeartbeatMs,
 };

@@ -5,6 +5,12 @@ import { parseAuthChange, TRELLIS_SUBJECTS } from "@trellis/protocol";
 import { AuthorityChanges } from "./authority-changes.ts";
 import type { RequestAuthority } from "./authority.ts";
 import type { RunInside } from "./call.ts";
+import { consumerGroups } from "./consumers/consumer-group.ts";
+import { Consumers, eventRegistrars, requireGroupHandlers } from "./consumers/consumers.ts";
+import type { BindingSource } from "./consumers/consumers.ts";
+import { feedEndpoints } from "./feeds/feed-endpoint.ts";
+import { makeFeedHandle, requireFeedHandlers } from "./feeds/feed-registrars.ts";
+import { FeedRouter } from "./feeds/feed-router.ts";
 import type { Handle } from "./handlers.ts";
 import { Health } from "./health.ts";
 import { startHeartbeats } from "./heartbeat.ts";
@@ -42,6 +48,8 @@ export interface ServiceRuntimeOptions<C extends AnyContract, Client = unknown, 
   readonly heartbeats?: boolean;
   /** Runs each handler so that what it calls can find the trace it belongs to. */
   readonly runInside?: RunInside;
+  /** What the platform named the contract's resources; without it no consumer group runs. */
+  readonly bindings?: BindingSource;
 }
 
 export type { RunInside } from "./call.ts";
@@ -52,6 +60,8 @@ export interface ServiceRuntime<S extends ContractShape, Client = unknown, Deps 
   readonly health: Health;
   /** Handlers at work. */
   readonly inFlight: number;
+  /** Feeds open at this replica. */
+  readonly openFeeds: number;
   /** Messages that got no answer, by why. */
   readonly unanswered: Unanswered;
   /** Sessions known now, and questions put to the authority so far. */
@@ -79,14 +89,29 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
   const sessions = new SessionDirectory({ authority: options.authority, changes, limits, followsChanges });
   const check = new RequestCheck({ crypto: options.crypto, clock, sessions, authority: options.authority, limits });
   const endpoints = rpcEndpoints(contract.manifest);
+  const groups = consumerGroups(contract);
+  const consumers = new Consumers(groups);
   const health = new Health(limits.healthCheckMs);
+  const surroundings = { log, client: options.client, deps: options.deps, runInside: options.runInside };
+  const feeds = feedEndpoints(contract.manifest);
+  const surroundings = { log, client: options.client, deps: options.deps, runInside: options.runInside };
+  const feedRouter = new FeedRouter({
+    link,
+    queue: contract.id,
+    instanceId: options.instanceId,
+    endpoints: feeds.values(),
+    check,
+    sessions,
+    limits,
+    surroundings,
+  });
   const router = new RpcRouter({
     link,
     queue: contract.id,
     endpoints: endpoints.values(),
     check,
     limits,
-    surroundings: { log, client: options.client, deps: options.deps, runInside: options.runInside },
+    surroundings,
   });
 
   let started = false;
@@ -96,10 +121,16 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
   };
 
   return {
-    handle: makeHandle<ShapeOf<C>, Client, Deps>(endpoints, () => started),
+    handle: {
+      ...makeHandle<ShapeOf<C>, Client, Deps>(endpoints, () => started),
+      feed: makeFeedHandle<ShapeOf<C>, Client, Deps>(feeds, () => started),
+    },
     health,
     get inFlight() {
       return router.inFlight;
+    },
+    get openFeeds() {
+      return feedRouter.openFeeds;
     },
     get unanswered() {
       return router.unanswered;
@@ -109,6 +140,8 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
     },
     async start() {
       requireHandlers(contract.id, endpoints);
+      requireGroupHandlers(contract.id, groups);
+      requireFeedHandlers(contract.id, feeds);
       started = true;
       if (followsChanges) {
         const following = follow(link, changes, sessions, log);
@@ -116,6 +149,10 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
       }
       stops.push(forgetOnReconnect(link, sessions));
       router.start();
+      if (options.bindings !== undefined) {
+        consumers.start({ link, bindings: options.bindings, surroundings, handlerMs: limits.eventHandlerMs });
+      }
+      feedRouter.start();
       const startedAt = new Date(clock.nowMs());
       const micro = serveMicro(link, {
         name: options.serviceName,
@@ -150,7 +187,8 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
       stops.push(() => beats.stop());
     },
     async drain() {
-      const result = await router.drain(limits.drainMs);
+      const [calls, readings] = await Promise.all([router.drain(limits.drainMs), feedRouter.drain(limits.drainMs)]);
+      const result = { left: calls.left + readings.left };
       stopAll();
       if (link.state === "connected") await link.flush();
       return result;
@@ -158,6 +196,7 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
     close() {
       stopAll();
       router.close();
+      feedRouter.close();
     },
   };
 }

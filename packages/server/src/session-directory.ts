@@ -110,6 +110,22 @@ export class SessionDirectory {
     return { kind: "known", session: entry };
   }
 
+  /** What may be relied on at this instant without asking anybody; `undefined` when the session must prove itself first. */
+  standing(sessionKey: string): KnownSession | undefined {
+    const entry = this.#entries.get(sessionKey);
+    if (entry === undefined) return undefined;
+    const now = performance.now();
+    const age = now - entry.checkedAt;
+    if (!entry.doubtful && age < entry.leaseMs && this.#heardSince(entry, now)) return entry;
+    return this.#failing && age < this.#limits.hardLeaseMs ? entry : undefined;
+  }
+
+  /** Whether a session should prove itself soon, before what is known about it is too old. */
+  isAgeing(sessionKey: string): boolean {
+    const entry = this.#entries.get(sessionKey);
+    return entry === undefined || performance.now() - entry.checkedAt > entry.leaseMs * REFRESH_AT;
+  }
+
   /** Drops the entries a notice names. */
   drop(notice: AuthChange): void {
     if (notice.kind === "beat") return;

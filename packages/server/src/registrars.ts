@@ -13,6 +13,7 @@ export class ServiceSetupError extends Error {
     | "handler_unknown"
     | "not_a_service"
     | "not_provisioned"
+    | "missing_resource"
     | "no_platform";
 
   constructor(code: ServiceSetupError["code"], message: string) {

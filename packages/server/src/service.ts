@@ -1,11 +1,15 @@
+import type { MsgHdrs } from "@nats-io/nats-core";
 import type { AuthCrypto } from "@trellis/auth";
 import { createClient } from "@trellis/client";
 import type { ClientConnection, TrellisClient } from "@trellis/client";
 import type { Link, RequestSigner } from "@trellis/client/internal";
-import type { AnyContract, ShapeOf } from "@trellis/contracts";
+import type { AnyContract, Bindings, ShapeOf } from "@trellis/contracts";
+import { NO_BINDINGS } from "@trellis/contracts";
 import { randomToken } from "@trellis/protocol";
 import type { Handle } from "./handlers.ts";
 import type { HealthCheck, HealthReport } from "./health.ts";
+import { serviceKv } from "./kv/service-kv.ts";
+import type { KvMigrations, ServiceKv } from "./kv/service-kv.ts";
 import { SERVICE_LIMITS } from "./limits.ts";
 import type { ServiceLimits } from "./limits.ts";
 import type { Log } from "./log.ts";
@@ -30,6 +34,10 @@ export interface TrellisService<C extends AnyContract = AnyContract, Deps = unde
   readonly instance: string;
   /** `service.handle.rpc.<group>.<leaf>(handler)`; every RPC of the contract needs one before the service runs. */
   readonly handle: Handle<ShapeOf<C>, TrellisClient<C>, Deps>;
+  /** The KV buckets of the contract by alias; one it can live without is `undefined` when the platform has none. */
+  readonly kv: ServiceKv<C>;
+  /** Publishes the contract's events and listens to those it uses; the same as `client.event`. */
+  readonly event: TrellisClient<C>["event"];
   /** Calls what the contract uses. */
   readonly client: TrellisClient<C>;
   readonly connection: ClientConnection;
@@ -54,6 +62,10 @@ export interface ServiceSession {
   readonly signer: RequestSigner;
   readonly clock: PlatformClock;
   readonly ended: AbortSignal;
+  /** The platform's newest answer: what the contract's resources are called. */
+  readonly facts?: { readonly bindings: Bindings };
+  /** Told when the platform's answer has changed; returns the function that stops listening. */
+  onFacts?(listener: () => void): () => void;
   refresh(): Promise<void>;
   close(): Promise<void>;
 }
@@ -64,7 +76,7 @@ export interface ServiceHost {
   /** Resolves when the process is asked to stop. */
   readonly untilAskedToStop: () => { readonly asked: Promise<string>; forget(): void };
   /** Carries the trace of a call to the calls its handler makes. */
-  readonly tracing?: { readonly runInside: RunInside; signer(signer: RequestSigner): RequestSigner };
+  readonly tracing?: { readonly runInside: RunInside; signer(signer: RequestSigner): RequestSigner; inject(headers: MsgHdrs): void };
 }
 
 export interface ServiceOptions<C extends AnyContract, Deps> {
@@ -75,6 +87,12 @@ export interface ServiceOptions<C extends AnyContract, Deps> {
   readonly deps: Deps;
   readonly log: Log;
   readonly limits?: Partial<ServiceLimits>;
+  readonly migrate?: Migrations<C>;
+}
+
+/** How values that an older version of the contract stored become values of this one. */
+export interface Migrations<C extends AnyContract> {
+  readonly kv?: KvMigrations<C>;
 }
 
 /** Puts a service together over a session that is already there. */
@@ -84,7 +102,14 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
   const limits: ServiceLimits = { ...SERVICE_LIMITS, ...options.limits };
   const instance = randomToken(INSTANCE_CHARACTERS);
   const signer = host.tracing?.signer(session.signer) ?? session.signer;
-  const client = createClient({ contract, transport: { link, signer, refresh: () => session.refresh() } });
+  const transport = {
+    link,
+    signer,
+    clock: session.clock,
+    refresh: () => session.refresh(),
+    ...(host.tracing === undefined ? {} : { trace: host.tracing.inject }),
+  };
+  const client = createClient({ contract, transport });
   const runtime = createServiceRuntime<C, TrellisClient<C>, Deps>({
     contract,
     link,
@@ -98,7 +123,11 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     client,
     deps: options.deps,
     ...(host.tracing === undefined ? {} : { runInside: host.tracing.runInside }),
+    bindings: { current: () => session.facts?.bindings ?? NO_BINDINGS, onChange: (listener) => session.onFacts?.(listener) ?? (() => undefined) },
   });
+
+  const bindings = (): Bindings => session.facts?.bindings ?? NO_BINDINGS;
+  const kv = serviceKv({ contract, link, bindings, migrations: options.migrate?.kv });
 
   let state: "new" | "serving" | "stopped" = "new";
   let starting: Promise<void> | undefined;
@@ -129,6 +158,8 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     name,
     instance,
     handle: runtime.handle,
+    kv,
+    event: client.event,
     client,
     connection: client.connection,
     health: {

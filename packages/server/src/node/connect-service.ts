@@ -10,7 +10,7 @@ import type { ServiceLimits } from "../limits.ts";
 import type { Log } from "../log.ts";
 import { ServiceSetupError } from "../registrars.ts";
 import { createService } from "../service.ts";
-import type { TrellisService } from "../service.ts";
+import type { Migrations, TrellisService } from "../service.ts";
 import { consoleLog } from "./console-log.ts";
 import { findServiceKey } from "./find-service-key.ts";
 import type { ServiceAccess, ServiceAccessOptions } from "./find-service-key.ts";
@@ -30,6 +30,8 @@ export interface NodeServiceOptions<C extends AnyContract, Deps> extends Service
   readonly limits?: Partial<ServiceLimits>;
   /** What is waited for, or has gone wrong and is being tried again. Printed to standard error unless given. */
   readonly onNotice?: (message: string) => void;
+  /** Makes values that an older version of the contract stored into values of this one, when they are read. */
+  readonly migrate?: Migrations<C>;
   /** Gives up connecting. */
   readonly signal?: AbortSignal;
 }
@@ -54,6 +56,7 @@ export async function connectService<C extends AnyContract, Deps>(
     deps: options.deps as Deps,
     log: options.log ?? consoleLog(),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.migrate === undefined ? {} : { migrate: options.migrate }),
   });
 }
 

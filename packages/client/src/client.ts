@@ -108,6 +108,7 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
   const untyped: UntypedClient = {
     contract,
     rpc: groups,
+    event: eventSurface(contract, transport),
     feed: feeds.feed,
     connection: {
       get state() {
@@ -131,6 +132,7 @@ type UntypedRpc = (input: unknown, options?: CallOptions) => AsyncResult<unknown
 interface UntypedClient extends AsyncDisposable {
   readonly contract: AnyContract;
   readonly rpc: { readonly [group: string]: { readonly [leaf: string]: UntypedRpc } };
+  readonly event: ReturnType<typeof eventSurface>;
   readonly feed: UntypedFeeds;
   readonly connection: ClientConnection;
   request(name: string, input: unknown, options?: CallOptions): AsyncResult<unknown, unknown>;

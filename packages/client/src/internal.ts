@@ -17,3 +17,10 @@ export { createRequestSigner } from "./request-signer.ts";
 export type { RequestSigner, RequestSignerOptions } from "./request-signer.ts";
 export { ConnectRefused, connectSession } from "./session.ts";
 export type { Session, SessionOptions } from "./session.ts";
+
+// Events.
+export { consumedEvents, publishableEvents } from "./events/event-facts.ts";
+export type { EventFacts } from "./events/event-facts.ts";
+export type { EventTransport } from "./events/publish-event.ts";
+export { readPubAck } from "./events/pub-ack.ts";
+export { eventTime, readEvent } from "./events/read-event.ts";

@@ -112,6 +112,7 @@ export class CarriedSubscription implements LinkSubscription {
 
   /** The server can be made to deliver what nobody here asked for; see `carriesJetStreamHeaders`. */
   #wanted(message: LinkMessage): boolean {
+    if (this.options.pulled === true) return true;
     if (message.subject !== this.subject && !subjectCovers(this.subject, message.subject)) return false;
     if (this.options.fromJetStream === true) return true;
     const headers: MsgHdrs | undefined = message.headers;

@@ -34,6 +34,8 @@ export interface SubscribeOptions {
   readonly onRefused?: () => void;
   /** Messages that JetStream made (they carry its headers) are dropped unless they were asked for. */
   readonly fromJetStream?: boolean;
+  /** What a consumer delivers arrives under its own subject; only for a subject nobody else can know. */
+  readonly pulled?: boolean;
 }
 
 export type LinkState = "connected" | "reconnecting" | "closed";
@@ -56,6 +58,11 @@ export interface Link {
    */
   request(subject: string, data: Uint8Array, options: RequestOptions): Promise<LinkMessage>;
   subscribe(subject: string, options: SubscribeOptions): LinkSubscription;
+  /** A fresh subject of the class `a`, where nobody may publish, and the subscription that hears what is pulled to it. */
+  openPull(onMessage: (message: LinkMessage) => void): {
+    readonly subject: string;
+    readonly subscription: LinkSubscription;
+  };
   /** A fresh subject below `<prefix>.s.` and the subscription that hears it: many answers to one question. */
   openStream(onMessage: (message: LinkMessage) => void): {
     readonly subject: string;

@@ -1,6 +1,6 @@
 import { AuthorizationError } from "@nats-io/nats-core";
 import type { Msg } from "@nats-io/nats-core";
-import { newStreamSubject, TransportError } from "@trellis/protocol";
+import { newInboxOwner, newReplySubject, newStreamSubject, replyBase, TransportError } from "@trellis/protocol";
 import { HeldPublishes } from "./held-publishes.ts";
 import { CarriedSubscription } from "./link-subscription.ts";
 import type { Link, LinkMessage, LinkState, LinkSubscription, RequestOptions, SubscribeOptions } from "./link.ts";
@@ -135,6 +135,14 @@ export class NatsLink implements Link, WireEvents {
   } {
     const subject = newStreamSubject(this.inboxPrefix);
     return { subject, subscription: this.subscribe(subject, { onMessage }) };
+  }
+
+  openPull(onMessage: (message: LinkMessage) => void): {
+    readonly subject: string;
+    readonly subscription: LinkSubscription;
+  } {
+    const subject = newReplySubject(replyBase(this.inboxPrefix, "a", newInboxOwner()));
+    return { subject, subscription: this.subscribe(subject, { onMessage, pulled: true }) };
   }
 
   hearRefusals(listener: (subject: string) => void): () => void {

@@ -5,6 +5,26 @@
 
 /** Every stored event of the platform; `events.>` reaches it through the account split. */
 export const EVENTS_STREAM = "EVENTS";
+/** Events that a consumer group could not handle, until a person decides about them. */
+export const DEAD_EVENTS_STREAM = "EVENTS_DEAD";
+
+/** What a consumer group does where its contract is silent; reconciliation and the runtime must agree on it. */
+export const EVENT_CONSUMER_DEFAULTS = {
+  /** How long a delivery stays with a replica that does not say it lives. */
+  ackWaitMs: 30_000,
+  /**
+   * With ordering by subject another replica takes over only when this has passed, so that nothing of its predecessor is
+   * still out: short, because the runtime says every third of it that it lives.
+   */
+  concurrentAckWaitMs: 10_000,
+  /** The priority group of a consumer that serves one replica at a time. */
+  pinnedGroup: "one",
+  /** Failed deliveries after which an event is a dead letter. */
+  maxDeliver: 8,
+  /** Pauses between deliveries, the last one repeated; about two minutes for all of them. */
+  backoffMs: [500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000],
+} as const;
+
 /** The truth about jobs, and the work queue sourced from it. */
 export const JOBS_STREAM = "JOBS";
 export const JOBS_WORK_STREAM = "JOBS_WORK";

@@ -65,8 +65,13 @@ type OperationShapes<O, Schemas> = {
 };
 
 type EventShapes<E, Schemas> = {
-  readonly [N in keyof E]: { readonly event: InferNamed<Schemas, Member<E[N], "event">> };
+  readonly [N in keyof E]: {
+    readonly event: InferNamed<Schemas, Member<E[N], "event">>;
+    readonly params: WithoutSlash<Item<Member<E[N], "params">>>;
+  };
 };
+
+type WithoutSlash<Pointer> = Pointer extends `/${infer Path}` ? Path : never;
 
 type FeedShapes<F, Schemas> = {
   readonly [N in keyof F]: {

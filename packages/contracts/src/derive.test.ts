@@ -470,7 +470,7 @@ describe("for random contracts", () => {
         must.push(events, `$JS.API.DIRECT.GET.JOBS.${events}`, ...consumer("JOBS_WORK", `shop-1_${queue}`));
       }
       for (const group of Object.keys(manifest.eventConsumers ?? {}))
-        publish.push(...consumer("EVENTS", `shop-1_${group}`));
+        publish.push(...consumer("EVENTS", `shop-1_${group}`), `trellis.dead.shop-1.${group}.*`);
     }
     return { publish: [...publish, ...must].map(literal), subscribe: subscribe.map(literal), must };
   }

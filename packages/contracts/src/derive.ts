@@ -7,6 +7,7 @@ import { PermissionList } from "./permission-list.ts";
 import type { DeriveInput, Permissions } from "./permissions.ts";
 import { listSurfaces } from "./surfaces.ts";
 import {
+  deadEventSubject,
   eventSubjectTemplate,
   eventWildcard,
   feedSubject,
@@ -191,8 +192,12 @@ function deriveEventConsumers({ manifest, uses, capabilities, bindings }: Derive
         return needed.every((key) => capabilities.has(key));
       }),
     );
-    if (allowed)
-      deriveConsumer(binding, `${manifest.id} declares the event consumer ${group}: it takes its events`, list);
+    if (!allowed) continue;
+    const what = `${manifest.id} declares the event consumer ${group}`;
+    deriveConsumer(binding, `${what}: it takes its events`, list);
+    if (bindings.service === undefined) continue;
+    requireName("event consumer", group, isName("local", group));
+    list.publish(deadEventSubject(bindings.service, group, "*"), `${what}: it puts aside what it cannot handle`);
   }
 }
 

@@ -17,13 +17,15 @@ export {
 } from "./names.ts";
 export type { NameKind, SurfaceGroup, SurfaceLeaf, SurfacePath } from "./names.ts";
 export {
+  OPERATION_ACTIONS,
+  deadEventSubject,
   eventSubjectTemplate,
   eventWildcard,
   feedSubject,
   jobSubject,
-  OPERATION_ACTIONS,
   operationControlSubject,
   operationSubject,
+  replayPrefix,
   rpcSubject,
   streamControlSubject,
   subjectCovers,

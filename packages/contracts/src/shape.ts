@@ -27,6 +27,8 @@ export interface OperationShape {
 
 export interface EventShape {
   readonly event: unknown;
+  /** The parameters of its subject, as pointers without the leading slash; `never` when it has none. */
+  readonly params: string;
 }
 
 export interface FeedShape {

@@ -42,6 +42,16 @@ export function eventWildcard(template: string): string {
   return template.replaceAll(/\{[^{}]*\}/g, "*");
 }
 
+/** `trellis.dead.<deployment>.<group>.<sequence>`: one event that a group gave up, by its place in the event stream. */
+export function deadEventSubject(deployment: string, group: string, sequence: string): string {
+  return `trellis.dead.${deployment}.${group}.${sequence}`;
+}
+
+/** `events.replay.<deployment>.<group>.`: before the rest of an event's subject, it reaches that group and nobody else. */
+export function replayPrefix(deployment: string, group: string): string {
+  return `events.replay.${deployment}.${group}.`;
+}
+
 /** `transfer.v1.upload.<service>.<id>` */
 export function transferSubject(direction: "upload" | "download", service: string, id: string): string {
   return `transfer.v1.${direction}.${service}.${id}`;

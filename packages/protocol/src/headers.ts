@@ -18,6 +18,13 @@ export const HEADERS = {
   eventId: "Nats-Msg-Id",
   /** When an event happened, ISO 8601. */
   eventTime: "trellis-time",
+  /** The id an event was published with, where `Nats-Msg-Id` has to be another: on dead letters and what is replayed of them. */
+  originalEventId: "trellis-event-id",
+  /** On a dead letter: the subject, the number of deliveries, the kind of failure and its sentence, in that order. */
+  deadSubject: "trellis-dead-subject",
+  deadAttempts: "trellis-dead-attempts",
+  deadCode: "trellis-dead-code",
+  deadReason: "trellis-dead-reason",
   /** Chunk number of a transfer, from 1. */
   transferSeq: "trellis-transfer-seq",
   /** On a message of JetStream; a participant refuses an answer that carries it unless it asked JetStream. */

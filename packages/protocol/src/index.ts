@@ -74,6 +74,7 @@ export {
 export type { ErrorRebuilder, KnownErrors } from "./error-codec.ts";
 
 // Events.
+export { newEventId } from "./event-id.ts";
 export { escapeEventToken, unescapeEventToken } from "./event-token.ts";
 export { compileEventTemplate, eventSubject, eventTokens } from "./event-subject.ts";
 export type { EventTemplate } from "./event-subject.ts";

@@ -1,8 +1,7 @@
 import { headers as natsHeaders } from "@nats-io/nats-core";
 import type { Link } from "@trellis/client/internal";
-import { HEADERS } from "@trellis/protocol";
+import { HEADERS, newEventId } from "@trellis/protocol";
 import { health as healthContract } from "@trellis/sdk/health";
-import { newEventId } from "./event-id.ts";
 import type { Health } from "./health.ts";
 import type { Log } from "./log.ts";
 import type { PlatformClock } from "./request-check.ts";

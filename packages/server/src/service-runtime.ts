@@ -92,7 +92,6 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
   const groups = consumerGroups(contract);
   const consumers = new Consumers(groups);
   const health = new Health(limits.healthCheckMs);
-  const surroundings = { log, client: options.client, deps: options.deps, runInside: options.runInside };
   const feeds = feedEndpoints(contract.manifest);
   const surroundings = { log, client: options.client, deps: options.deps, runInside: options.runInside };
   const feedRouter = new FeedRouter({
@@ -124,6 +123,8 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
     handle: {
       ...makeHandle<ShapeOf<C>, Client, Deps>(endpoints, () => started),
       feed: makeFeedHandle<ShapeOf<C>, Client, Deps>(feeds, () => started),
+      // The names come from the same manifest the types come from; the type system cannot follow them through a loop.
+      events: eventRegistrars(groups, () => started) as unknown as Handle<ShapeOf<C>, Client, Deps>["events"],
     },
     health,
     get inFlight() {
@@ -187,7 +188,11 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
       stops.push(() => beats.stop());
     },
     async drain() {
-      const [calls, readings] = await Promise.all([router.drain(limits.drainMs), feedRouter.drain(limits.drainMs)]);
+      const [calls, readings] = await Promise.all([
+        router.drain(limits.drainMs),
+        feedRouter.drain(limits.drainMs),
+        consumers.drain(limits.drainMs),
+      ]);
       const result = { left: calls.left + readings.left };
       stopAll();
       if (link.state === "connected") await link.flush();
@@ -197,6 +202,7 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
       stopAll();
       router.close();
       feedRouter.close();
+      consumers.close();
     },
   };
 }

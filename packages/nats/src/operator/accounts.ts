@@ -24,6 +24,7 @@ export const DATA_EXPORTS: readonly AccountExport[] = [
   { type: "service", subject: "$KV.>", answers: "Singleton" },
   { type: "service", subject: "$O.>", answers: "Singleton" },
   { type: "service", subject: "events.>", answers: "Singleton" },
+  { type: "service", subject: "trellis.dead.>", answers: "Singleton" },
   { type: "service", subject: "trellis.jobs.>", answers: "Singleton" },
   { type: "service", subject: "trellis.ops.>", answers: "Singleton" },
   // Reads: one message by its subject, in batches by a body, and the stream leader's own copy.

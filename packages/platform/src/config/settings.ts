@@ -141,7 +141,7 @@ export const settings = {
       describe: "An event id published twice within this window is stored once.",
       reason: "Longer than any publisher retries.",
     },
-    SECOND,
+    2 * MINUTE,
     HOUR,
   ),
   deadEventsMaxAgeMs: duration(

@@ -1,3 +1,4 @@
+import { EVENT_CONSUMER_DEFAULTS } from "@trellis/contracts";
 import type { ConsumerResource, KvResource, Owner, StoreResource } from "./resource-plan.ts";
 
 /** A stream or consumer configuration as the JetStream API writes it. */
@@ -27,6 +28,9 @@ const DELETE_MARKER_WITH_HISTORY_NS = 2 * 60_000 * NS_PER_MS;
 /** A publisher that got no answer may try the same message id again for this long. */
 const DUPLICATE_WINDOW_NS = 2 * 60_000 * NS_PER_MS;
 
+/** JetStream counts the headers of a message as part of its size; the limit of a contract is that of its values. */
+const HEADER_BYTES = 512;
+
 const OWNER_KEYS = { deployment: "trellis.deployment", lineage: "trellis.lineage", alias: "trellis.alias" } as const;
 
 function ownerMetadata(owner: Owner): { readonly [key: string]: string } {
@@ -52,7 +56,7 @@ export function kvStream(kv: KvResource, replicas: number): StreamConfig {
     num_replicas: replicas,
     max_msgs_per_subject: kv.history,
     max_age: kv.ttlMs * NS_PER_MS,
-    max_msg_size: kv.maxValueBytes ?? -1,
+    max_msg_size: kv.maxValueBytes === undefined ? -1 : kv.maxValueBytes + HEADER_BYTES,
     duplicate_window: duplicateWindow(kv.ttlMs),
     allow_direct: true,
     allow_msg_ttl: true,
@@ -88,9 +92,6 @@ function duplicateWindow(ttlMs: number): number {
   return ttlMs > 0 ? Math.min(DUPLICATE_WINDOW_NS, ttlMs * NS_PER_MS) : DUPLICATE_WINDOW_NS;
 }
 
-/** The one priority group of a consumer that serves one replica at a time. */
-const PINNED_GROUP = "one";
-
 /**
  * A durable pull consumer. It has no `backoff`: the first delay would override `ack_wait`, so delays are set on the
  * negative acknowledgement (traps 6, 7).
@@ -105,7 +106,7 @@ export function consumerConfig(consumer: ConsumerResource): ConsumerConfig {
     max_ack_pending: consumer.maxAckPending,
     replay_policy: "instant",
     filter_subjects: consumer.filters,
-    priority_groups: consumer.oneReplicaMs === undefined ? [] : [PINNED_GROUP],
+    priority_groups: consumer.oneReplicaMs === undefined ? undefined : [EVENT_CONSUMER_DEFAULTS.pinnedGroup],
     priority_policy: consumer.oneReplicaMs === undefined ? "none" : "pinned_client",
     priority_timeout: (consumer.oneReplicaMs ?? 0) * NS_PER_MS,
     metadata: ownerMetadata(consumer.owner),
@@ -155,7 +156,7 @@ function same(actual: unknown, wanted: unknown): boolean {
 
 /** The server leaves out options that have their zero value, and writes "no limit" as -1. */
 function isZero(value: unknown): boolean {
-  return value === undefined || value === 0 || value === -1 || value === false || value === "";
+  return value === "none" || value === undefined || value === 0 || value === -1 || value === false || value === "";
 }
 
 function ordered(value: unknown): string {

@@ -13,6 +13,10 @@ export function nodeTracing(): NonNullable<ServiceHost["tracing"]> {
   const active = new AsyncLocalStorage<TracedWork["context"]>();
   return {
     runInside: (context, body) => active.run(context, body),
+    inject(headers) {
+      const context = active.getStore();
+      if (context !== undefined) injectTrace(headers, context);
+    },
     signer: (inner): RequestSigner => ({
       sign(subject, payload, deadlineMs) {
         const headers = inner.sign(subject, payload, deadlineMs);

@@ -1,0 +1,131 @@
+import type { EventFacts } from "@trellis/client/internal";
+import type { TracedWork } from "@trellis/telemetry";
+import type { CallSurroundings } from "../call.ts";
+import type { Log } from "../log.ts";
+import type { Delivery } from "./delivery.ts";
+import type { EventContext } from "./event-handlers.ts";
+
+/** What is read of a message once, whatever becomes of it. */
+export interface EventIdentity {
+  /** The subject it was published under, also when it was replayed under another. */
+  readonly subject: string;
+  readonly id: string;
+  readonly at: Date;
+  readonly replayed: boolean;
+}
+
+/** An event this replica has in hand, from its delivery to its acknowledgement. */
+export class HeldEvent {
+  delivery: Delivery;
+  readonly identity: EventIdentity;
+  readonly lane: string;
+  /** When JetStream last heard that it is in hand, by the monotonic clock. */
+  aliveAt: number;
+  /** The attempt under way. */
+  attempt: HeldAttempt | undefined = undefined;
+  /** Attempts made here without giving it back in between. */
+  retries = 0;
+  /** Not ours any more: nothing is acknowledged. */
+  lost = false;
+  wake: ReturnType<typeof setTimeout> | undefined = undefined;
+
+  constructor(delivery: Delivery, identity: EventIdentity, lane: string, now: number) {
+    this.delivery = delivery;
+    this.identity = identity;
+    this.lane = lane;
+    this.aliveAt = now;
+  }
+
+  /** 1 for the first time. */
+  get attempts(): number {
+    return this.delivery.deliveries + this.retries;
+  }
+}
+
+/** One run of a handler; also the context it sees. Log and signal cost something, so they are made when touched. */
+export class HeldAttempt implements EventContext {
+  readonly name: string;
+  readonly event: unknown;
+  readonly attempt: number;
+  readonly startedAt: number;
+  readonly traced: TracedWork;
+  /** Its outcome counts for nothing any more. */
+  over = false;
+  readonly #identity: EventIdentity;
+  readonly #group: string;
+  readonly #surroundings: CallSurroundings;
+  #abort: AbortController | undefined = undefined;
+  #reason: string | undefined = undefined;
+  #log: Log | undefined = undefined;
+
+  constructor(
+    facts: EventFacts,
+    group: string,
+    held: HeldEvent,
+    event: unknown,
+    traced: TracedWork,
+    surroundings: CallSurroundings,
+    now: number,
+  ) {
+    this.name = facts.name;
+    this.event = event;
+    this.attempt = held.attempts;
+    this.startedAt = now;
+    this.traced = traced;
+    this.#identity = held.identity;
+    this.#group = group;
+    this.#surroundings = surroundings;
+  }
+
+  get id(): string {
+    return this.#identity.id;
+  }
+
+  get at(): Date {
+    return this.#identity.at;
+  }
+
+  get subject(): string {
+    return this.#identity.subject;
+  }
+
+  get replayed(): boolean {
+    return this.#identity.replayed;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#reason !== undefined) this.#abort.abort(new DOMException(this.#reason, "AbortError"));
+    }
+    return this.#abort.signal;
+  }
+
+  get log(): Log {
+    this.#log ??= this.#surroundings.log.child({
+      event: this.name,
+      group: this.#group,
+      id: this.id,
+      attempt: this.attempt,
+      trace: this.traced.traceId,
+    });
+    return this.#log;
+  }
+
+  get client(): unknown {
+    return this.#surroundings.client;
+  }
+
+  get deps(): unknown {
+    return this.#surroundings.deps;
+  }
+
+  /** Asks the handler to stop; what it still answers is not heard. */
+  end(reason: string): void {
+    if (this.over) return;
+    this.over = true;
+    this.#reason = reason;
+    this.#abort?.abort(new DOMException(reason, "AbortError"));
+    this.traced.end(new DOMException(reason, "AbortError"));
+  }
+}

@@ -26,7 +26,7 @@ export class ServiceSetupError extends Error {
 export function makeHandle<S extends ContractShape, Client, Deps>(
   endpoints: ReadonlyMap<string, RpcEndpoint>,
   isStarted: () => boolean,
-): Handle<S, Client, Deps> {
+): Pick<Handle<S, Client, Deps>, "rpc" | "all"> {
   const register = (endpoint: RpcEndpoint, handler: AnyHandler): void => {
     const { name } = endpoint;
     if (isStarted()) {
@@ -56,7 +56,7 @@ export function makeHandle<S extends ContractShape, Client, Deps>(
     }
   };
   // The names above come from the same manifest the types come from; the type system cannot follow them through a loop.
-  return { rpc, all } as unknown as Handle<S, Client, Deps>;
+  return { rpc, all } as unknown as Pick<Handle<S, Client, Deps>, "rpc" | "all">;
 }
 
 /** Refuses to serve a contract of which a part would never answer. */

@@ -1,6 +1,13 @@
 import { defineConfig } from "vitest/config";
 
-const everyRun = ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "examples/**/*.test.ts", "conformance/**/*.test.ts", "scripts/**/*.test.ts", "docs/**/*.test.ts"];
+const everyRun = [
+  "packages/*/src/**/*.test.ts",
+  "packages/*/test/**/*.test.ts",
+  "examples/**/*.test.ts",
+  "conformance/**/*.test.ts",
+  "scripts/**/*.test.ts",
+  "docs/**/*.test.ts",
+];
 
 /** `TRELLIS_LONG=1` (npm run test:long) runs only what is too long for every run: files named `*.long.test.ts`. */
 const long = process.env["TRELLIS_LONG"] === "1";

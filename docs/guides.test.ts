@@ -15,7 +15,8 @@ const PREPARE_MS = 300_000;
 const GUIDE_MS = 300_000;
 
 it("quotes code and tables as they are (npm run prepare:generated writes them)", async () => {
-  for (const { path, text } of await generatedDocs(root)) expect(readFileSync(join(root, path), "utf8"), path).toBe(text);
+  for (const { path, text } of await generatedDocs(root))
+    expect(readFileSync(join(root, path), "utf8"), path).toBe(text);
 });
 
 describe("a guide does what it says", () => {
@@ -58,7 +59,9 @@ async function readerEnvironment(registryUrl: string): Promise<Record<string, st
   const cache = join(root, ".cache", "npm-guides");
   // npx keeps what it installed by name; packages of an earlier build must not be found there.
   rmSync(join(cache, "_npx"), { recursive: true, force: true });
-  const system = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => !folder.includes(join("node_modules", ".bin")));
+  const system = (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .filter((folder) => !folder.includes(join("node_modules", ".bin")));
   const ofCheckout = /^(npm_|TRELLIS_|VITEST|NODE_OPTIONS|NODE_ENV|TEST$|INIT_CWD)/;
   const machine = Object.entries(process.env).flatMap(([name, value]) =>
     value === undefined || ofCheckout.test(name) ? [] : [[name, value] as const],

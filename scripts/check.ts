@@ -13,7 +13,11 @@ interface Step {
 }
 
 const steps: readonly Step[] = [
-  { name: "format", says: "prettier: one way to write it", commands: [["prettier", "--check", "--log-level", "warn", "."]] },
+  {
+    name: "format",
+    says: "prettier: one way to write it",
+    commands: [["prettier", "--check", "--log-level", "warn", "."]],
+  },
   {
     name: "types",
     says: "tsc: packages, then tests, examples, bench and scripts",
@@ -29,18 +33,28 @@ const steps: readonly Step[] = [
     commands: [["depcruise", "--config", ".dependency-cruiser.mjs", "--output-type", "err", "packages"]],
   },
   { name: "dependencies", says: "knip: nothing unused, nothing undeclared", commands: [["knip"]] },
-  { name: "vectors", says: "conformance vectors are what the code writes", commands: [["node", "conformance/write.ts", "--check"]] },
+  {
+    name: "vectors",
+    says: "conformance vectors are what the code writes",
+    commands: [["node", "conformance/write.ts", "--check"]],
+  },
   {
     name: "generated",
     says: "reference pages, tables and quoted code are what the code says",
     commands: [["node", "scripts/prepare-generated.ts", "--check"]],
   },
-  { name: "packages", says: "publint and attw on what would be published", commands: [["node", "scripts/pack.ts", "--check"]] },
+  {
+    name: "packages",
+    says: "publint and attw on what would be published",
+    commands: [["node", "scripts/pack.ts", "--check"]],
+  },
 ];
 
 const unknown = only.filter((name) => !steps.some((step) => step.name === name));
 if (unknown.length > 0) {
-  process.stderr.write(`error: there is no check named ${unknown.join(", ")}\n  next: choose from ${steps.map((step) => step.name).join(", ")}\n`);
+  process.stderr.write(
+    `error: there is no check named ${unknown.join(", ")}\n  next: choose from ${steps.map((step) => step.name).join(", ")}\n`,
+  );
   process.exit(2);
 }
 
@@ -50,7 +64,9 @@ for (const step of chosen) {
   const startedAt = performance.now();
   const problem = firstProblem(step);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  process.stdout.write(`${problem === undefined ? "ok  " : "FAIL"} ${step.name.padEnd(13)} ${step.says} (${seconds} s)\n`);
+  process.stdout.write(
+    `${problem === undefined ? "ok  " : "FAIL"} ${step.name.padEnd(13)} ${step.says} (${seconds} s)\n`,
+  );
   if (problem !== undefined) {
     failed.push(step.name);
     process.stdout.write(`${problem}\n`);
@@ -58,9 +74,14 @@ for (const step of chosen) {
 }
 
 mkdirSync(join(root, ".cache"), { recursive: true });
-writeFileSync(join(root, ".cache", "check-results.json"), JSON.stringify({ passed: chosen.length - failed.length, failed: failed.length }));
+writeFileSync(
+  join(root, ".cache", "check-results.json"),
+  JSON.stringify({ passed: chosen.length - failed.length, failed: failed.length }),
+);
 if (failed.length > 0) {
-  process.stdout.write(`\n${failed.length} of ${chosen.length} checks failed: ${failed.join(", ")}. Run one alone with: npm run check -- ${failed[0] ?? ""}\n`);
+  process.stdout.write(
+    `\n${failed.length} of ${chosen.length} checks failed: ${failed.join(", ")}. Run one alone with: npm run check -- ${failed[0] ?? ""}\n`,
+  );
   process.exitCode = 1;
 }
 

@@ -29,7 +29,10 @@ export async function generatedDocs(root: string): Promise<readonly GeneratedFil
   const handWritten = markdownFiles(root).filter((path) => !written.has(path));
   return [
     ...reference,
-    ...handWritten.map((path) => ({ path, text: withGeneratedParts(root, path, readFileSync(join(root, path), "utf8")) })),
+    ...handWritten.map((path) => ({
+      path,
+      text: withGeneratedParts(root, path, readFileSync(join(root, path), "utf8")),
+    })),
   ];
 }
 
@@ -37,10 +40,14 @@ export async function generatedDocs(root: string): Promise<readonly GeneratedFil
 export function markdownFiles(root: string): readonly string[] {
   const folders = ["docs", "design"].flatMap((folder) =>
     existsSync(join(root, folder))
-      ? readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((path) => `${folder}/${path.replaceAll("\\", "/")}`)
+      ? readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map(
+          (path) => `${folder}/${path.replaceAll("\\", "/")}`,
+        )
       : [],
   );
-  const single = ["README.md", "CONTRIBUTING.md", "examples/orders/README.md"].filter((path) => existsSync(join(root, path)));
+  const single = ["README.md", "CONTRIBUTING.md", "examples/orders/README.md"].filter((path) =>
+    existsSync(join(root, path)),
+  );
   return [...single, ...folders.filter((path) => path.endsWith(".md")).sort()];
 }
 
@@ -56,7 +63,8 @@ export function withGeneratedParts(root: string, page: string, text: string): st
     })
     .replaceAll(PART, (_match, opening: string, name: string, closing: string) => {
       const part = PARTS[name];
-      if (part === undefined) throw new Error(`${page} has a generated part "${name}"; known are ${Object.keys(PARTS).join(", ")}`);
+      if (part === undefined)
+        throw new Error(`${page} has a generated part "${name}"; known are ${Object.keys(PARTS).join(", ")}`);
       return `${opening}\n${part()}\n\n${closing}`;
     });
 }
@@ -70,7 +78,12 @@ const PARTS: { readonly [name: string]: () => string } = {
   "transport-codes": () =>
     table(
       ["Code", "What happened", "What to do", "Again?"],
-      Object.entries(TRANSPORT_WORDS).map(([code, { message, hint, retryable }]) => [`\`${code}\``, message, hint, retryable ? "yes" : "no"]),
+      Object.entries(TRANSPORT_WORDS).map(([code, { message, hint, retryable }]) => [
+        `\`${code}\``,
+        message,
+        hint,
+        retryable ? "yes" : "no",
+      ]),
     ),
 };
 
@@ -97,7 +110,8 @@ function configuration(): string {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 

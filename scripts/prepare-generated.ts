@@ -19,7 +19,9 @@ for (const { path, text } of await generatedDocs(root)) {
 if (stale.length > 0) {
   const list = stale.map((path) => `  ${path}\n`).join("");
   if (check) {
-    process.stderr.write(`These files are not what the code says:\n${list}Write them with: npm run prepare:generated\n`);
+    process.stderr.write(
+      `These files are not what the code says:\n${list}Write them with: npm run prepare:generated\n`,
+    );
     process.exitCode = 1;
   } else process.stdout.write(`Written:\n${list}`);
 }

@@ -2,7 +2,7 @@ const ANYTHING = "…";
 
 /**
  * What is wrong with an output, or undefined. Lines are compared whole and in order; `…` inside a line stands for any
- * text, a line that is only `…` for any lines. With `partly`, lines the guide does not show may stand anywhere.
+ * text, with the spaces beside it, a line that is only `…` for any lines. With `partly`, lines the guide does not show may stand anywhere.
  */
 export function compareOutput(expected: string, actual: string, partly = false): string | undefined {
   const wanted = lines(expected);
@@ -32,14 +32,17 @@ function lines(text: string): readonly string[] {
     .filter((line) => line !== "");
 }
 
-/** A line a program prints for people at a terminal is longer when it prints for machines; its words are in both. */
 function matches(expected: string, actual: string): boolean {
-  if (!expected.includes(ANYTHING)) return expected === actual;
-  let at = 0;
-  for (const part of expected.split(ANYTHING)) {
-    const found = actual.indexOf(part.trim(), at);
+  const parts = expected.split(ANYTHING).map((part) => part.trim());
+  const [first = "", ...others] = parts;
+  const last = others.pop();
+  if (last === undefined) return expected === actual;
+  if (!actual.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of others) {
+    const found = actual.indexOf(part, at);
     if (found < 0) return false;
-    at = found + part.trim().length;
+    at = found + part.length;
   }
-  return true;
+  return actual.length - at >= last.length && actual.endsWith(last);
 }

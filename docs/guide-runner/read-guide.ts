@@ -3,7 +3,15 @@ export type GuideStep =
   /** Commands, and what they print: undefined when the guide does not show it. */
   | { readonly kind: "run"; readonly line: number; readonly script: string; readonly output?: string }
   /** Commands in a terminal of their own, which goes on; the guide goes on when this was printed. */
-  | { readonly kind: "start"; readonly line: number; readonly terminal: string; readonly script: string; readonly output: string }
+  | {
+      readonly kind: "start";
+      readonly line: number;
+      readonly terminal: string;
+      readonly script: string;
+      readonly output: string;
+    }
+  /** What a terminal that goes on prints meanwhile. */
+  | { readonly kind: "see"; readonly line: number; readonly terminal: string; readonly output: string }
   | { readonly kind: "file"; readonly line: number; readonly path: string; readonly text: string };
 
 interface Fence {
@@ -19,6 +27,7 @@ interface Fence {
  * - `sh`: commands, run in order in one terminal;
  * - `sh terminal 2`: commands that go on in another terminal; a second block for it stops the first, as Ctrl-C would;
  * - `text` right after one of these: what it prints;
+ * - `text terminal 2`: what the other terminal prints by now, or a little later;
  * - a language and a file name (`ts main.ts`): a file to write;
  * - anything else is for reading only, and `sh not run` says so of commands.
  */
@@ -27,15 +36,18 @@ export function readGuide(markdown: string): readonly GuideStep[] {
   const steps: GuideStep[] = [];
   for (const [index, { line, language, rest, text }] of fences.entries()) {
     const next = fences[index + 1];
-    const output = next?.language === "text" ? next.text : undefined;
+    const output = next?.language === "text" && next.rest === "" ? next.text : undefined;
     const terminal = /^terminal (\S+)$/.exec(rest)?.[1];
     if (language === "sh" && rest === "") {
       steps.push({ kind: "run", line, script: text, ...(output === undefined ? {} : { output }) });
     } else if (language === "sh" && terminal !== undefined) {
-      if (output === undefined) throw new Error(`line ${line}: terminal ${terminal} needs a text block that says what it prints`);
+      if (output === undefined)
+        throw new Error(`line ${line}: terminal ${terminal} needs a text block that says what it prints`);
       steps.push({ kind: "start", line, terminal, script: text, output });
     } else if (language === "sh" && rest !== "not run") {
       throw new Error(`line ${line}: "sh ${rest}" means nothing; write sh, sh terminal <n> or sh not run`);
+    } else if (language === "text" && terminal !== undefined) {
+      steps.push({ kind: "see", line, terminal, output: text });
     } else if (language !== "sh" && language !== "text" && rest !== "") {
       steps.push({ kind: "file", line, path: rest, text });
     }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { compareOutput } from "./compare-output.ts";
@@ -26,9 +26,13 @@ export async function runGuide(file: string, { folder, env, onStep = () => undef
       const where = `${file}:${step.line}`;
       if (step.kind === "file") write(join(cwd, step.path), step.text);
       else if (step.kind === "run") cwd = await run(step, where, cwd, folder, env);
-      else {
+      else if (step.kind === "see") {
+        const terminal = terminals.get(step.terminal);
+        if (!terminal) throw new Error(`${where}: nothing runs in terminal ${step.terminal}`);
+        await printed(terminal, step.output, where);
+      } else {
         await terminals.get(step.terminal)?.stop();
-        const terminal = openTerminal(step.script, cwd, env);
+        const terminal = openTerminal(withExports(step.script, folder), cwd, env);
         terminals.set(step.terminal, terminal);
         await printed(terminal, step.output, where);
       }
@@ -47,13 +51,25 @@ async function run(
   env: Readonly<Record<string, string>>,
 ): Promise<string> {
   const place = join(dirname(folder), "cwd");
-  const terminal = openTerminal(`set -e\n${step.script}\npwd > ${JSON.stringify(place)}`, cwd, env);
+  const kept = `pwd > ${JSON.stringify(place)}\nexport -p > ${JSON.stringify(exportsFile(folder))}`;
+  const terminal = openTerminal(withExports(`set -e\n${step.script}\n${kept}`, folder), cwd, env);
   const code = await Promise.race([terminal.ended, pause(RUN_MS, "late" as const, { ref: false })]);
   await terminal.stop();
   if (code !== 0) throw new Error(`${where}: ended with ${code}\n${terminal.text()}`);
   const problem = step.output === undefined ? undefined : compareOutput(step.output, terminal.text("out"));
-  if (problem !== undefined) throw new Error(`${where}: the output is not what the guide says\n${problem}\nall of it:\n${terminal.text()}`);
+  if (problem !== undefined)
+    throw new Error(`${where}: the output is not what the guide says\n${problem}\nall of it:\n${terminal.text()}`);
   return readFileSync(place, "utf8").trim();
+}
+
+/** What one terminal exported, a reader sets in every other. */
+function withExports(script: string, folder: string): string {
+  const file = exportsFile(folder);
+  return existsSync(file) ? `. ${JSON.stringify(file)}\n${script}` : script;
+}
+
+function exportsFile(folder: string): string {
+  return join(dirname(folder), "exports.sh");
 }
 
 async function printed(terminal: Terminal, output: string, where: string): Promise<void> {

@@ -67,7 +67,8 @@ function run(platform: TestPlatform, file: string): Program {
     async said(words) {
       const endsAt = performance.now() + WAIT_MS;
       while (!log.includes(words)) {
-        if (child.exitCode !== null || performance.now() > endsAt) throw new Error(`${file} never said "${words}". It said:\n${log}`);
+        if (child.exitCode !== null || performance.now() > endsAt)
+          throw new Error(`${file} never said "${words}". It said:\n${log}`);
         await pause(20);
       }
     },

@@ -29,7 +29,7 @@ async function measure(ask: Ask, round: ToWorker & { type: "run" }): Promise<Fro
   const until = startedAt + round.durationMs;
   await Promise.all(
     Array.from({ length: round.inFlight }, async () => {
-      for (let now = performance.now(); now < until; ) {
+      for (let now = performance.now(); now < until;) {
         await ask();
         const done = performance.now();
         latencies.push(done - now);

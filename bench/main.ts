@@ -13,7 +13,9 @@ const names = args.filter((argument) => !argument.startsWith("--"));
 const unknown = names.filter((name) => !(name in benches));
 
 if (unknown.length > 0) {
-  process.stderr.write(`error: there is no benchmark ${unknown.join(", ")}\n  next: choose from ${Object.keys(benches).join(", ")}\n`);
+  process.stderr.write(
+    `error: there is no benchmark ${unknown.join(", ")}\n  next: choose from ${Object.keys(benches).join(", ")}\n`,
+  );
   process.exitCode = 2;
 } else {
   for (const [name, load] of Object.entries(benches)) {

@@ -18,7 +18,11 @@ export function printReport(result: BenchResult, json: boolean): void {
   const widths = result.columns.map((title, column) =>
     Math.max(title.length, ...result.rows.map((row) => (row[column] ?? "").length)),
   );
-  const line = (cells: readonly string[]) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd();
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
   process.stdout.write(`${line(result.columns)}\n`);
   for (const row of result.rows) process.stdout.write(`${line(row)}\n`);
   for (const miss of result.missed) process.stdout.write(`MISSED ${miss}\n`);

@@ -10,7 +10,10 @@ export class WorkerProcess implements AsyncDisposable {
   }
 
   static async start(script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<WorkerProcess> {
-    const child = fork(script, [...args], { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const child = fork(script, [...args], {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
     const worker = new WorkerProcess(child);
     await worker.#next("ready");
     return worker;

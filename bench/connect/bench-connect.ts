@@ -52,7 +52,9 @@ export async function run(): Promise<BenchResult> {
     ratios: { promise: Number((perSecond / PROMISED_PER_SECOND).toFixed(2)) },
     facts: { connectsPerSecond: perSecond, refused: burst.failed, burstMs: Math.round(burst.elapsedMs) },
     missed: [
-      ...(perSecond < PROMISED_PER_SECOND ? [`${perSecond} connections a second; promised ${PROMISED_PER_SECOND}`] : []),
+      ...(perSecond < PROMISED_PER_SECOND
+        ? [`${perSecond} connections a second; promised ${PROMISED_PER_SECOND}`]
+        : []),
       ...(burst.failed > 0 ? [`${burst.failed} of ${AT_ONCE} were refused: ${burst.firstFailure ?? ""}`] : []),
     ],
   };

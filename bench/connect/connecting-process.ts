@@ -17,7 +17,8 @@ type Open = () => Promise<{ close(): Promise<void> }>;
 const clock = new ServerClock();
 const user = nodeSessionKey(readSeedFile(userKeyFile));
 const participants: Open[] = [];
-for (let count = 0; count < AGENTS; count += 1) participants.push(await enter(visitor, "agent", createNodeSessionKey()));
+for (let count = 0; count < AGENTS; count += 1)
+  participants.push(await enter(visitor, "agent", createNodeSessionKey()));
 for (const file of readdirSync(serviceKeys)) {
   participants.push(await enter(benchService, "service", nodeSessionKey(readSeedFile(join(serviceKeys, file)))));
 }
@@ -44,7 +45,12 @@ async function enter(contract: AnyContract, kind: "agent" | "service", key: Sess
     ...(kind === "agent" ? { enrol: user } : {}),
   });
   if (!facts.ok) throw new Error(facts.error.message);
-  const authenticator = connectAuthenticator({ key, contractDigest: contract.digest, clock, sha256: nodeCrypto.sha256 });
+  const authenticator = connectAuthenticator({
+    key,
+    contractDigest: contract.digest,
+    clock,
+    sha256: nodeCrypto.sha256,
+  });
   const servers = [...facts.value.nats.servers];
   return () => connect({ servers, authenticator, reconnect: false, timeout: 10_000 });
 }

@@ -44,7 +44,8 @@ export async function run(): Promise<BenchResult> {
     const caller = stack.use(await WorkerProcess.start(worker, [name, "call", address], arena.env));
     pairs.set(name, { server, caller, turns: [], calls: 0, serverCpuMs: 0, callerCpuMs: 0 });
   }
-  for (const pair of pairs.values()) await pair.caller.run({ type: "run", durationMs: WARM_UP_MS, inFlight: IN_FLIGHT });
+  for (const pair of pairs.values())
+    await pair.caller.run({ type: "run", durationMs: WARM_UP_MS, inFlight: IN_FLIGHT });
   for (let turn = 0; turn < TURNS; turn += 1) for (const pair of pairs.values()) await takeTurn(pair);
 
   const pairOf = (name: string): Pair => {

@@ -1,4 +1,11 @@
-import { Client, Server, ServerCredentials, credentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import {
+  Client,
+  Server,
+  ServerCredentials,
+  credentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 import { Ajv2019 } from "ajv/dist/2019.js";
 import type { Contender } from "../contender.ts";
 import { Question, question } from "./question.ts";

@@ -1,3 +1,4 @@
+import type { JsonSchema } from "@trellis/contracts";
 import { Type } from "typebox";
 
 /** About 250 bytes of JSON each way, the size of a typical small call. */
@@ -17,3 +18,6 @@ export const Question = Type.Object({
   items: Type.Array(Type.Object({ sku: Type.String(), quantity: Type.Integer(), price: Type.Integer() })),
   note: Type.String(),
 });
+
+/** The same as plain JSON, as `compileSchema` takes it from a manifest. */
+export const questionSchema: JsonSchema = JSON.parse(JSON.stringify(Question));

@@ -4,7 +4,7 @@ import { nodeConnect } from "@trellis/client/node";
 import { compileSchema } from "@trellis/contracts";
 import { inboxPrefix } from "@trellis/protocol";
 import type { Contender } from "../contender.ts";
-import { Question, question } from "./question.ts";
+import { question, questionSchema } from "./question.ts";
 
 const SUBJECT = "bench.transport";
 const encoder = new TextEncoder();
@@ -15,7 +15,7 @@ export const transport: Contender = {
   name: "transport",
   says: "the link of Trellis bare, JSON, compiled schemas, no security",
   async serve(address) {
-    const { check } = compileSchema(Question);
+    const { check } = compileSchema(questionSchema);
     const link = await open(address);
     link.subscribe(SUBJECT, {
       queue: "bench",
@@ -28,7 +28,7 @@ export const transport: Contender = {
     await link.flush();
   },
   async connect(address) {
-    const { check } = compileSchema(Question);
+    const { check } = compileSchema(questionSchema);
     const link = await open(address);
     return async () => {
       const answer = await link.request(SUBJECT, encoder.encode(JSON.stringify(question)), { timeoutMs: 5000 });

@@ -28,7 +28,12 @@ export async function timeTrellisUp(folder: string): Promise<Up> {
     ]);
     const readyMs = performance.now() - startedAt;
     const { url, developerKeyFile }: { url: string; developerKeyFile: string } = JSON.parse(line);
-    await using client = await TrellisClient.connect({ contract: visitor, url, userKeyFile: developerKeyFile, env: {} });
+    await using client = await TrellisClient.connect({
+      contract: visitor,
+      url,
+      userKeyFile: developerKeyFile,
+      env: {},
+    });
     await client.rpc.auth.sessionsMe({}).orThrow();
     return { readyMs, firstAnswerMs: performance.now() - startedAt };
   } finally {

@@ -182,6 +182,7 @@ describe("derivePermissions for a service", () => {
         "_INBOX.*.r.*.*",
         "_INBOX.*.s.>",
         "events.v1.Orders.Placed.*",
+        "trellis.dead.orders-eu.own.*",
         "$KV.orders-eu_cache.>",
         "$JS.API.DIRECT.GET.KV_orders-eu_cache",
         "$JS.API.DIRECT.GET.KV_orders-eu_cache.$KV.orders-eu_cache.>",
@@ -243,6 +244,12 @@ describe("derivePermissions for a service", () => {
   test("another kind of participant serves nothing", () => {
     const { publish, subscribe } = derive({ manifest: { ...orders, kind: "device" }, uses: {}, bindings: NO_BINDINGS });
     expect(publish).toEqual(["events.v1.Orders.Placed.*"]);
+    expect(subscribe).toEqual([`${inboxPrefix}.>`]);
+  });
+
+  test.each(["app", "agent"] as const)("the contract of an %s, which nobody accepts, owns no events either", (kind) => {
+    const { publish, subscribe } = derive({ manifest: { ...orders, kind }, uses: {}, bindings: NO_BINDINGS });
+    expect(publish).toEqual([]);
     expect(subscribe).toEqual([`${inboxPrefix}.>`]);
   });
 
@@ -425,7 +432,9 @@ describe("for random contracts", () => {
       if (event !== undefined && holds(event.capabilities?.subscribe))
         subscribe.push(wild(event.version, name, event.params));
     }
-    for (const [name, event] of Object.entries(manifest.events ?? {}))
+    for (const [name, event] of Object.entries(
+      manifest.kind === "service" || manifest.kind === "device" ? (manifest.events ?? {}) : {},
+    ))
       must.push(wild(event.version, name, event.params));
     for (const alias of Object.keys(manifest.resources?.kv ?? {})) {
       const bucket = `shop-1_${alias}`;

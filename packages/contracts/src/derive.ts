@@ -135,7 +135,12 @@ function serveTransfers(
   );
 }
 
+/**
+ * A service or device owns its events because somebody accepted its contract for a deployment. The contract of an app or agent
+ * comes from whoever runs it: it could name the events of anybody, so it publishes only what it `uses`.
+ */
 function deriveOwnEvents(manifest: Manifest, list: PermissionList): void {
+  if (manifest.kind === "app" || manifest.kind === "agent") return;
   for (const [name, { subject }] of entries(manifest.events))
     list.publish(eventWildcard(subject), `${manifest.id} owns the event ${name} and publishes it`);
 }

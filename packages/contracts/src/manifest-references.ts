@@ -289,11 +289,19 @@ function checkTransfers(manifest: Manifest, list: ProblemList): void {
 
 function checkServing(manifest: Manifest, list: ProblemList): void {
   if (manifest.kind === "service") return;
+  const unserved = [
+    "rpc",
+    "operation",
+    "feed",
+    "job",
+    "eventConsumer",
+    ...(manifest.kind === "device" ? [] : ["event"]),
+  ];
   for (const { kind, name, member } of listSurfaces(manifest)) {
-    if (["rpc", "operation", "feed", "job", "eventConsumer"].includes(kind)) {
+    if (unserved.includes(kind)) {
       list.warn(
         pointer(`/${member}`, name),
-        `only a service can serve this; for ${article(manifest.kind)} it grants nothing`,
+        `only a service can ${kind === "event" ? "own" : "serve"} this; for ${article(manifest.kind)} it grants nothing`,
       );
     }
   }

@@ -1,4 +1,4 @@
-import { type Manifest, MANIFEST_FORMAT } from "@trellis/contracts";
+import { type Manifest, MANIFEST_FORMAT, type UseSelection } from "@trellis/contracts";
 
 const any = { schema: "Any" };
 const asks = { auth: { contract: "trellis.auth@v1", rpc: { call: ["Auth.Requests.Validate"] } } };
@@ -19,6 +19,20 @@ export function fullService(name: string, more: Partial<Manifest> = {}): Manifes
     eventConsumers: { group: { self: [`${word}.Told`], replay: "all", ordering: "strict", concurrency: 1 } },
     resources: { kv: { cache: { purpose: "Test.", schema: any, history: 5 } }, store: { files: { purpose: "Test." } } },
     uses: { required: asks },
+    ...more,
+  };
+}
+
+/** An agent that uses this and nothing else. */
+export function agentOf(name: string, uses: { readonly [alias: string]: UseSelection }, more: Partial<Manifest> = {}): Manifest {
+  return {
+    format: MANIFEST_FORMAT,
+    id: `${name}@v1`,
+    displayName: name,
+    description: `The agent ${name} of a security test.`,
+    kind: "agent",
+    schemas: { Any: {} },
+    uses: { required: { ...uses, own: { contract: "trellis.auth@v1", rpc: { call: ["Auth.Sessions.Me"] } } } },
     ...more,
   };
 }

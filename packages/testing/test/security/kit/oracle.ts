@@ -68,7 +68,7 @@ export function mayPublish(who: Participant, subject: string, world: World): boo
       );
     case "events":
       return (
-        Object.keys(who.manifest.events ?? {}).some((name) => isEvent(subject, name, who.manifest)) ||
+        (service && Object.keys(who.manifest.events ?? {}).some((name) => isEvent(subject, name, who.manifest))) ||
         uses(who, world).some(({ selection, target }) =>
           (selection.events?.publish ?? []).some((name) => isEvent(subject, name, target) && holdsAll(who, target.events?.[name]?.capabilities?.publish)),
         )

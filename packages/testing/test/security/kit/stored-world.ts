@@ -11,7 +11,7 @@ const OWN_EVENTS = /^events\.v1\.(?:Auth|Health)\./;
 export async function storedWorld(manager: JetStreamManager, mine: string): Promise<unknown> {
   const word = mine.charAt(0).toUpperCase() + mine.slice(1);
   const isMine = (subject: string): boolean =>
-    subject.startsWith(`events.v1.${word}.`) || subject.startsWith(`trellis.jobs.${mine}.`) || subject.startsWith(`trellis.work.${mine}.`);
+    subject.startsWith(`events.v1.${word}.`) || subject.startsWith(`trellis.jobs.${mine}.`) || subject.startsWith(`trellis.dead.${mine}.`) || subject.startsWith(`trellis.work.${mine}.`);
   const streams: { [name: string]: unknown } = {};
   for await (const { config } of manager.streams.list()) {
     const { name } = config;
@@ -28,7 +28,7 @@ export async function storedWorld(manager: JetStreamManager, mine: string): Prom
       const { ack_floor, delivered, num_ack_pending, num_redelivered, num_waiting, config: consumer } = info;
       consumers[info.name] = { ack: ack_floor.stream_seq, delivered: delivered.stream_seq, num_ack_pending, num_redelivered, num_waiting, config: stable(consumer) };
     }
-    const shared = ["EVENTS", "JOBS", "JOBS_WORK", "JOBS_ADVISORIES"].includes(name);
+    const shared = ["EVENTS", "EVENTS_DEAD", "JOBS", "JOBS_WORK", "JOBS_ADVISORIES"].includes(name);
     streams[name] = {
       config: stable(config),
       ...(shared ? {} : { last: state.last_seq, first: state.first_seq }),

@@ -1,10 +1,11 @@
 import { inboxPrefix } from "@trellis/protocol";
 import { expect } from "vitest";
 import type { NamedSet } from "./contract-sets.ts";
+import { eventually } from "./eventually.ts";
 import { exercise } from "./exercise.ts";
 import type { Joined, Laboratory } from "./laboratory.ts";
 import { mayConnect, mayPublish, maySubscribe, type Participant, type World, worldOf } from "./oracle.ts";
-import { askBootstrap, bootstrapReady, newKey, type RawKey } from "./participant.ts";
+import { askBootstrap, bootstrapReady, newKey, type RawIdentity, type RawKey } from "./participant.ts";
 import { probes } from "./probes.ts";
 
 export interface Member extends Participant {
@@ -40,6 +41,7 @@ async function join(lab: Laboratory, set: NamedSet, world: World, admin: RawKey)
   for (const { plan } of plans) await lab.accept(plan);
   // Optional uses are granted when their contract is ready, so everybody connects when everything is.
   for (const identity of plans) await bootstrapReady(lab.platform.url, identity);
+  for (const { name, manifest, key } of plans) await groupsReady(lab, name, { manifest, key }, world);
   const members: Member[] = [];
   for (const { name, manifest, key } of plans) {
     members.push({ name, manifest, prefix: inboxPrefix(key.text), holds: () => true, joined: await lab.join({ key, manifest }) });
@@ -56,6 +58,32 @@ async function join(lab: Laboratory, set: NamedSet, world: World, admin: RawKey)
     }
   }
   return members;
+}
+
+/** A group may have been made before an optional contract of its events was there; then it follows. */
+async function groupsReady(lab: Laboratory, name: string, identity: RawIdentity, world: World): Promise<void> {
+  const { eventConsumers = {}, uses, events } = identity.manifest;
+  for (const [group, consumer] of Object.entries(eventConsumers)) {
+    const owners = Object.entries(consumer.uses ?? {}).map(([alias, names]) => {
+      const selection = uses?.required?.[alias] ?? uses?.optional?.[alias];
+      return { names, events: world.contracts.get(selection?.contract ?? "")?.manifest.events };
+    });
+    const wanted = [{ names: consumer.self ?? [], events }, ...owners].flatMap((owner) =>
+      owner.names.map((event) => [`events.v1.${event}`, ...(owner.events?.[event]?.params ?? []).map(() => "*")].join(".")),
+    );
+    let found: unknown;
+    await eventually(
+      async () => {
+        const answer = await askBootstrap(lab.platform.url, identity);
+        const bound = answer.status === "ready" && Object.hasOwn(answer.bindings.eventConsumers, group);
+        const config = bound ? (await lab.manager.consumers.info("EVENTS", `${name}_${group}`)).config : undefined;
+        const filters = (config?.filter_subjects ?? [config?.filter_subject ?? ""]).filter((filter) => !filter.startsWith("events.replay."));
+        found = filters;
+        return JSON.stringify(filters.toSorted()) === JSON.stringify([...new Set(wanted)].toSorted()) || undefined;
+      },
+      { what: () => `${name}_${group} reads ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}` },
+    );
+  }
 }
 
 /** What arrived where, as `<member> <subject> <payload>`. */

@@ -29,13 +29,13 @@ async function main(): Promise<void> {
 
   await using service = run("service", ["main.ts"]);
   await service.printed("orders@v1");
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
 
   await using caller = run("caller", ["caller.ts"]);
   const code = await caller.ended;
   if (code !== 0) throw new Error(`the example caller ended with ${code}; its messages are above`);
   if (onceOnly) return;
 
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   say(`\nThe first answer came after ${seconds} s. Try it yourself, in another terminal:`);
   say(`  npm run trellis -- call Orders.Get '{"id":"o_1"}'`);
   say(`  npm run trellis -- status`);

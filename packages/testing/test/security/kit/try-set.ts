@@ -21,8 +21,7 @@ export interface SetReport {
 
 /** Sets up a whole contract set through the real control plane and holds every participant against the oracle. */
 export async function trySet(lab: Laboratory, set: NamedSet, admin: RawKey): Promise<SetReport> {
-  const world = worldOf(set.services);
-  const members = await join(lab, set, world, admin);
+  const { members, world } = await joinSet(lab, set, admin);
   try {
     const subjects = probes(members);
     const heard = await subscribeAll(members, subjects, world);
@@ -34,7 +33,9 @@ export async function trySet(lab: Laboratory, set: NamedSet, admin: RawKey): Pro
   }
 }
 
-async function join(lab: Laboratory, set: NamedSet, world: World, admin: RawKey): Promise<readonly Member[]> {
+/** Everybody of a set, accepted, ready and connected; who must be refused is seen to be. */
+export async function joinSet(lab: Laboratory, set: NamedSet, admin: RawKey): Promise<{ readonly members: readonly Member[]; readonly world: World }> {
+  const world = worldOf(set.services);
   // Known first, accepted then: the members of a circle are each other's evidence.
   const plans = [];
   for (const { name, manifest } of set.services) plans.push({ name, manifest, ...(await lab.propose(name, manifest)) });
@@ -57,7 +58,7 @@ async function join(lab: Laboratory, set: NamedSet, world: World, admin: RawKey)
       expect(answer, `${name} lacks what it requires`).toMatchObject({ status: "refused", reason: "insufficient_permissions" });
     }
   }
-  return members;
+  return { members, world };
 }
 
 /** A group may have been made before an optional contract of its events was there; then it follows. */

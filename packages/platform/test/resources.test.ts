@@ -71,7 +71,7 @@ describe("buckets", () => {
     expect(await store.ensure(kv({ history: 5, maxValueBytes: 4_096 }))).toBeUndefined();
     const now = await config(`KV_${name}_orders`);
     expect(now["max_msgs_per_subject"]).toBe(5);
-    expect(now["max_msg_size"]).toBe(4_096);
+    expect(now["max_msg_size"]).toBe(4_096 + 512);
     const { state } = await jsApi<{ state: { messages: number } }>(nc, `STREAM.INFO.KV_${name}_orders`);
     expect(state.messages).toBe(1);
   });

@@ -1,8 +1,8 @@
 export { LIMITS } from "./limits.ts";
 
 // What is signed, and how it reads.
-export { portableSha256 } from "./sha256.ts";
-export type { Sha256 } from "./sha256.ts";
+export { portableSha256, portableSha256Stream } from "./sha256.ts";
+export type { Sha256, Sha256Stream } from "./sha256.ts";
 export { isDigest, isSeconds, isSessionKey, isSignature } from "./signed-text.ts";
 export {
   bindFlowDigest,

@@ -8,3 +8,12 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
 /** Works in every runtime; several times slower than a native one. */
 export const portableSha256: Sha256 = (bytes) => portable(bytes);
+
+/** A SHA-256 that is fed piece by piece. */
+export interface Sha256Stream {
+  update(bytes: Uint8Array): unknown;
+  digest(): Uint8Array;
+}
+
+/** Works in every runtime; several times slower than a native one. */
+export const portableSha256Stream = (): Sha256Stream => portable.create();

@@ -20,6 +20,19 @@ export type { KvErrorCode } from "./kv/kv-error.ts";
 export type { Kv, KvWatchOptions, KvWriteOptions } from "./kv/kv.ts";
 export type { KvChange, KvEnded, KvEntry, KvHistoryEntry, KvStatus, KvWritten } from "./kv/kv-types.ts";
 export type { KvMigrations, ServiceKv } from "./kv/service-kv.ts";
+export { StoreError } from "./store/store-error.ts";
+export type { StoreErrorCode } from "./store/store-error.ts";
+export type { Store } from "./store/store.ts";
+export type {
+  StoreBody,
+  StoredObject,
+  StoreDownload,
+  StoreGetOptions,
+  StoreProgress,
+  StorePutOptions,
+  StoreStatus,
+} from "./store/store-types.ts";
+export type { ServiceStore } from "./store/service-store.ts";
 export { frame } from "./feeds/feed-handlers.ts";
 export type { FeedContext, FeedFrame, FeedFrames, FeedHandler, FeedRegistrars } from "./feeds/feed-handlers.ts";
 export type { EventContext, EventHandler, EventHandlers, EventOutcome, EventRegistrars } from "./consumers/event-handlers.ts";

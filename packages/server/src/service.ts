@@ -6,6 +6,7 @@ import type { Link, RequestSigner } from "@trellis/client/internal";
 import type { AnyContract, Bindings, ShapeOf } from "@trellis/contracts";
 import { NO_BINDINGS } from "@trellis/contracts";
 import { randomToken } from "@trellis/protocol";
+import type { Sha256Stream } from "@trellis/protocol";
 import type { Handle } from "./handlers.ts";
 import type { HealthCheck, HealthReport } from "./health.ts";
 import { serviceKv } from "./kv/service-kv.ts";
@@ -16,6 +17,8 @@ import type { Log } from "./log.ts";
 import type { PlatformClock } from "./request-check.ts";
 import { createRpcAuthority } from "./rpc-authority.ts";
 import { createServiceRuntime } from "./service-runtime.ts";
+import { serviceStore } from "./store/service-store.ts";
+import type { ServiceStore } from "./store/service-store.ts";
 import type { RunInside } from "./service-runtime.ts";
 
 /** Whether a replica should get work, and why not. */
@@ -36,6 +39,8 @@ export interface TrellisService<C extends AnyContract = AnyContract, Deps = unde
   readonly handle: Handle<ShapeOf<C>, TrellisClient<C>, Deps>;
   /** The KV buckets of the contract by alias; one it can live without is `undefined` when the platform has none. */
   readonly kv: ServiceKv<C>;
+  /** The object stores of the contract by alias; one it can live without is `undefined` when the platform has none. */
+  readonly store: ServiceStore<C>;
   /** Publishes the contract's events and listens to those it uses; the same as `client.event`. */
   readonly event: TrellisClient<C>["event"];
   /** Calls what the contract uses. */
@@ -73,6 +78,8 @@ export interface ServiceSession {
 /** What a runtime (Node, Deno, Bun) brings to a service. */
 export interface ServiceHost {
   readonly crypto: AuthCrypto;
+  /** For objects of any size; default: one that works everywhere, only slower. */
+  readonly newSha256?: () => Sha256Stream;
   /** Resolves when the process is asked to stop. */
   readonly untilAskedToStop: () => { readonly asked: Promise<string>; forget(): void };
   /** Carries the trace of a call to the calls its handler makes. */
@@ -128,6 +135,7 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
 
   const bindings = (): Bindings => session.facts?.bindings ?? NO_BINDINGS;
   const kv = serviceKv({ contract, link, bindings, migrations: options.migrate?.kv });
+  const store = serviceStore({ contract, link, bindings, log, newHash: host.newSha256 });
 
   let state: "new" | "serving" | "stopped" = "new";
   let starting: Promise<void> | undefined;
@@ -159,6 +167,7 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     instance,
     handle: runtime.handle,
     kv,
+    store,
     event: client.event,
     client,
     connection: client.connection,

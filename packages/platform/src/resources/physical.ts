@@ -81,6 +81,8 @@ export function storeStream(store: StoreResource, replicas: number): StreamConfi
     max_bytes: store.maxTotalBytes ?? -1,
     duplicate_window: duplicateWindow(store.ttlMs ?? 0),
     allow_direct: true,
+    // What replaces the chunks of a removed object goes by itself a second later.
+    allow_msg_ttl: true,
     allow_rollup_hdrs: true,
     deny_delete: true,
     metadata: ownerMetadata(store.owner),

@@ -21,6 +21,10 @@ describe("examples/orders", () => {
     expect(await caller.exit).toBe(0);
     expect(await caller.output).toBe('{"id":"o_1","item":"A blue bicycle","status":"placed"}\nNo order o_404\n');
 
+    const careful = run(platform, "careful-caller.ts");
+    expect(await careful.exit).toBe(0);
+    expect(await careful.output).toBe("No order o_404; is the number right?\n");
+
     service.stop();
     expect(await service.exit).toBe(0);
   });

@@ -77,7 +77,8 @@ export class StreamReader {
     this.#subscription = subscription;
     this.#stops.push(
       link.hearRefusals((refused) => {
-        if (refused === request.subject && this.#control === undefined) this.#end(refusedByNats(refused));
+        // Without the control subject a stream cannot be read on: the permission was taken away while it was open.
+        if (refused === (this.#control ?? request.subject)) this.#end(refusedByNats(refused));
       }),
       link.onState((state) => {
         // A closed link says why to whoever asks it for something.

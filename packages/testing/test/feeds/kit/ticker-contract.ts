@@ -38,3 +38,11 @@ export const listener = defineAgentContract({
   description: "Listens to the ticker.",
   uses: { required: { ticker: ticker.use({ feeds: { subscribe: ["Ticker.Count", "Ticker.Odd"] } }) } },
 });
+
+/** Listens to the ticker if it may, and can live without it. */
+export const occasionalListener = defineAgentContract({
+  id: "occasional-listener@v1",
+  displayName: "Occasional listener",
+  description: "Listens to the ticker when it may.",
+  uses: { optional: { ticker: ticker.use({ feeds: { subscribe: ["Ticker.Count"] } }) } },
+});

@@ -10,12 +10,15 @@ import { auditHandlers } from "./handlers/audit.ts";
 import { connectionHandlers } from "./handlers/connections.ts";
 import { coreHandlers } from "./handlers/core.ts";
 import { deploymentHandlers } from "./handlers/deployments.ts";
+import { eventHandlers } from "./handlers/events.ts";
 import { explainHandlers } from "./handlers/explain.ts";
 import { instanceHandlers } from "./handlers/instances.ts";
 import { planHandlers } from "./handlers/plans.ts";
 import { sessionHandlers } from "./handlers/sessions.ts";
 import { userHandlers } from "./handlers/users.ts";
 import type { SessionDirectory } from "./identity/session-directory.ts";
+import type { DeadLetters } from "./events/dead-letters.ts";
+import type { EventGroups } from "./events/event-groups.ts";
 import type { Log } from "./log.ts";
 
 /** The answer to a logout gets out before its connection is cut. */
@@ -30,6 +33,8 @@ export interface ControlPlaneServiceOptions {
   readonly connections: Connections;
   readonly sessions: SessionDirectory;
   readonly audit: AuditLog;
+  readonly eventGroups: EventGroups;
+  readonly deadLetters: DeadLetters;
   readonly log: Log;
 }
 
@@ -84,7 +89,10 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
     ...userHandlers(context),
   });
   const coreRuntime = createServiceRuntime({ ...common, contract: core });
-  coreRuntime.handle.all(coreHandlers(context, sessions));
+  coreRuntime.handle.all({
+    ...coreHandlers(context, sessions),
+    ...eventHandlers(context, options.eventGroups, options.deadLetters, options.log),
+  });
 
   const runtimes = [authRuntime, coreRuntime];
   await Promise.all(runtimes.map((runtime) => runtime.start()));

@@ -23,6 +23,8 @@ import { createRoutes, type ReadinessCheck } from "./http/routes.ts";
 import { ensureGroups } from "./identity/user-commands.ts";
 import { createSessionDirectory } from "./identity/session-directory.ts";
 import { Leases, runSingleton } from "./leases/leases.ts";
+import { createDeadLetters } from "./events/dead-letters.ts";
+import { createEventGroups } from "./events/event-groups.ts";
 import type { Log } from "./log.ts";
 import { accountAuthenticator, connectAccounts } from "./nats-connections.ts";
 import { createEventPublisher } from "./notices/event-publisher.ts";
@@ -113,7 +115,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     authTimeoutMs: DEFAULT_AUTH_TIMEOUT_MS,
     sessionIdleMs: config.sessionIdleMs,
     callerLeaseMs: config.callerLeaseMs,
-    publishEvent: createEventPublisher(nats.trellis, log),
+    publishEvent: createEventPublisher(nats.trellis, keys.xkeySeed, log),
     log,
   });
   started.defer(() => access.close());
@@ -163,6 +165,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     connections,
     sessions: createSessionDirectory(context, sessions, (key) => connections.ofSession(key).length),
     audit,
+    eventGroups: createEventGroups(nats.data),
+    deadLetters: createDeadLetters(nats.data),
     log,
   });
   started.defer(() => service.drain());

@@ -1,5 +1,7 @@
 import { defineError, defineServiceContract } from "@trellis/contracts";
 import { Type } from "typebox";
+import { NotFound, Refused } from "./auth.ts";
+import * as eventSchemas from "./event-schemas.ts";
 
 const SurfaceKind = Type.Union([
   Type.Literal("rpc"),
@@ -54,8 +56,16 @@ export const ContractNotFound = defineError({
 /** `trellis.core@v1`: what there is to call, and whether it can be called now. */
 export const core = defineServiceContract(
   {
-    schemas: { CatalogInput, Catalog, ContractGetInput, ContractGetOutput, SurfaceStatusInput, SurfaceStatus },
-    errors: { ContractNotFound },
+    schemas: {
+      CatalogInput,
+      Catalog,
+      ContractGetInput,
+      ContractGetOutput,
+      SurfaceStatusInput,
+      SurfaceStatus,
+      ...eventSchemas,
+    },
+    errors: { ContractNotFound, NotFound, Refused },
   },
   (ref) => ({
     id: "trellis.core@v1",
@@ -80,6 +90,60 @@ export const core = defineServiceContract(
         input: ref.schema("SurfaceStatusInput"),
         output: ref.schema("SurfaceStatus"),
         docs: { summary: "Whether the caller could use a surface now. Advisory." },
+      },
+      "Trellis.Events.Groups.List": {
+        version: "v1",
+        input: ref.schema("EventGroupsListInput"),
+        output: ref.schema("EventGroupsList"),
+        capabilities: { call: ["admin"] },
+        docs: { summary: "Every consumer group and how far behind it is." },
+      },
+      "Trellis.Events.Groups.Pause": {
+        version: "v1",
+        input: ref.schema("EventGroupPause"),
+        output: ref.schema("EventGroup"),
+        errors: [ref.error("NotFound"), ref.error("Refused")],
+        capabilities: { call: ["admin"] },
+        docs: { summary: "Stops deliveries to a group; what it has in hand it finishes." },
+      },
+      "Trellis.Events.Groups.Resume": {
+        version: "v1",
+        input: ref.schema("EventGroupRef"),
+        output: ref.schema("EventGroup"),
+        errors: [ref.error("NotFound"), ref.error("Refused")],
+        capabilities: { call: ["admin"] },
+        docs: { summary: "Delivers again." },
+      },
+      "Trellis.Events.DeadLetters.List": {
+        version: "v1",
+        input: ref.schema("DeadLettersListInput"),
+        output: ref.schema("DeadLetters"),
+        capabilities: { call: ["admin"] },
+        docs: { summary: "Events that groups gave up, oldest first." },
+      },
+      "Trellis.Events.DeadLetters.Get": {
+        version: "v1",
+        input: ref.schema("DeadLetterRef"),
+        output: ref.schema("DeadLetter"),
+        errors: [ref.error("NotFound")],
+        capabilities: { call: ["admin"] },
+        docs: { summary: "One of them with its payload." },
+      },
+      "Trellis.Events.DeadLetters.Replay": {
+        version: "v1",
+        input: ref.schema("DeadLettersSelection"),
+        output: ref.schema("DeadLettersDone"),
+        errors: [ref.error("NotFound"), ref.error("Refused")],
+        capabilities: { call: ["admin"] },
+        docs: { summary: "Delivers them again, to their group and nobody else." },
+      },
+      "Trellis.Events.DeadLetters.Drop": {
+        version: "v1",
+        input: ref.schema("DeadLettersSelection"),
+        output: ref.schema("DeadLettersDone"),
+        errors: [ref.error("NotFound"), ref.error("Refused")],
+        capabilities: { call: ["admin"] },
+        docs: { summary: "Deletes them for good." },
       },
     },
   }),

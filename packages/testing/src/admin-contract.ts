@@ -41,7 +41,22 @@ export const adminContract = defineAgentContract({
           ],
         },
       }),
-      core: core.use({ rpc: { call: ["Trellis.Catalog", "Trellis.Contract.Get", "Trellis.Surface.Status"] } }),
+      core: core.use({
+        rpc: {
+          call: [
+            "Trellis.Catalog",
+            "Trellis.Contract.Get",
+            "Trellis.Surface.Status",
+            "Trellis.Events.Groups.List",
+            "Trellis.Events.Groups.Pause",
+            "Trellis.Events.Groups.Resume",
+            "Trellis.Events.DeadLetters.List",
+            "Trellis.Events.DeadLetters.Get",
+            "Trellis.Events.DeadLetters.Replay",
+            "Trellis.Events.DeadLetters.Drop",
+          ],
+        },
+      }),
     },
   },
 });

@@ -40,7 +40,21 @@ export const operatorContract = defineAgentContract({
           ],
         },
       }),
-      core: core.use({ rpc: { call: ["Trellis.Catalog", "Trellis.Contract.Get"] } }),
+      core: core.use({
+        rpc: {
+          call: [
+            "Trellis.Catalog",
+            "Trellis.Contract.Get",
+            "Trellis.Events.Groups.List",
+            "Trellis.Events.Groups.Pause",
+            "Trellis.Events.Groups.Resume",
+            "Trellis.Events.DeadLetters.List",
+            "Trellis.Events.DeadLetters.Get",
+            "Trellis.Events.DeadLetters.Replay",
+            "Trellis.Events.DeadLetters.Drop",
+          ],
+        },
+      }),
     },
   },
 });

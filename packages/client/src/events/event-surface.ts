@@ -29,8 +29,13 @@ type EventFunctions<P, L> = {
     (N extends keyof L ? ListenerOf<L[N]> : unknown);
 };
 
-/** `event.orders.placed.publish(payload)`, `event.orders.placed.listen()`: what the contract allows of each. */
-export type ClientEvents<C extends AnyContract> = Nested<EventFunctions<PublishableEvents<C>, ListenableEvents<C>>>;
+/**
+ * `event.orders.placed.publish(payload)`, `event.orders.placed.listen()`: what the contract allows of each. Of a contract
+ * whose shape is not known nothing is, so that every client can stand for a client of any contract.
+ */
+export type ClientEvents<C extends AnyContract> = AnyContract extends C
+  ? unknown
+  : Nested<EventFunctions<PublishableEvents<C>, ListenableEvents<C>>>;
 
 /** What `event.<group>.<leaf>` is once its types have done their work. */
 export interface UntypedEvent {

@@ -1,0 +1,150 @@
+import type { Msg, NatsConnection } from "@nats-io/nats-core";
+import { DEAD_EVENTS_STREAM, deadEventSubject, EVENTS_STREAM, isName, replayPrefix } from "@trellis/contracts";
+import { HEADERS } from "@trellis/protocol";
+import { headersOf, isJsError, jsApi, JS_ERRORS, publishStored } from "../registry/jetstream-api.ts";
+
+/** An event a consumer group gave up. What its service wrote is data: only the subject it is stored under is certain. */
+export interface DeadLetter {
+  /** `<deployment>.<group>.<place in the event stream>` */
+  readonly id: string;
+  readonly deployment: string;
+  readonly group: string;
+  /** Its place among the dead letters. */
+  readonly sequence: number;
+  readonly eventId: string;
+  readonly subject: string;
+  readonly at: string;
+  readonly diedAt: string;
+  readonly attempts: number;
+  readonly code: string;
+  readonly reason: string;
+  readonly traceparent: string | undefined;
+  readonly payload: Uint8Array;
+}
+
+/** Which of them; everything without members. */
+export interface DeadLetterFilter {
+  readonly deployment?: string;
+  readonly group?: string;
+}
+
+/** The dead letters of all groups. */
+export interface DeadLetters {
+  /** Those after `after`, oldest first, at most `limit`. */
+  list(filter: DeadLetterFilter, after: number, limit: number): Promise<readonly DeadLetter[]>;
+  get(id: string): Promise<DeadLetter | undefined>;
+  /** How many each group has, by `<deployment>.<group>`. */
+  counts(): Promise<ReadonlyMap<string, number>>;
+  /** Delivers it to its group again and takes it away; answers why it could not. Safe to repeat when it broke off. */
+  replay(letter: DeadLetter): Promise<string | undefined>;
+  drop(letter: DeadLetter): Promise<void>;
+}
+
+const TIMEOUT_MS = 5_000;
+const PREFIX = "trellis.dead.";
+/** One of a published event: dots between tokens that hold no wildcard and nothing invisible. */
+const EVENT_SUBJECT = /^events\.(?:[!-)+-\-/-=?-~]+\.)*[!-)+-\-/-=?-~]+$/;
+
+/** Works in the DATA account. */
+export function createDeadLetters(nc: NatsConnection): DeadLetters {
+  const drop = async ({ sequence }: DeadLetter): Promise<void> => {
+    try {
+      await jsApi(nc, `STREAM.MSG.DELETE.${DEAD_EVENTS_STREAM}`, { seq: sequence, no_erase: true });
+    } catch (error) {
+      // Somebody else took it away.
+      if (!isJsError(error, JS_ERRORS.messageNotFound) && !isJsError(error, SEQUENCE_NOT_FOUND)) throw error;
+    }
+  };
+  return {
+    async list({ deployment, group }, after, limit) {
+      const subject = deadEventSubject(token("deployment", deployment), token("local", group), "*");
+      const found: DeadLetter[] = [];
+      let sequence = after + 1;
+      while (found.length < limit) {
+        const letter = await next(nc, { seq: sequence, next_by_subj: subject });
+        if (letter === undefined) break;
+        found.push(letter);
+        sequence = letter.sequence + 1;
+      }
+      return found;
+    },
+    async get(id) {
+      const [deployment = "", group = "", place = "", ...rest] = id.split(".");
+      if (rest.length > 0 || !isName("deployment", deployment) || !isName("local", group) || !/^\d{1,16}$/.test(place)) return undefined;
+      return next(nc, { last_by_subj: deadEventSubject(deployment, group, place) });
+    },
+    async counts() {
+      const { state } = await jsApi<{ state: { subjects?: { [subject: string]: number } } }>(nc, `STREAM.INFO.${DEAD_EVENTS_STREAM}`, {
+        subjects_filter: `${PREFIX}>`,
+      });
+      const counts = new Map<string, number>();
+      for (const subject of Object.keys(state.subjects ?? {})) {
+        const key = subject.slice(PREFIX.length, subject.lastIndexOf("."));
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+      }
+      return counts;
+    },
+    async replay(letter) {
+      if (!EVENT_SUBJECT.test(letter.subject)) return `${letter.id} does not say which event it was; it can only be dropped`;
+      const payload = letter.payload.length > 0 ? letter.payload : await originalPayload(nc, letter.id);
+      if (payload === undefined) return `the payload of ${letter.id} was too large to keep and has left the event stream`;
+      await publishStored(nc, replayPrefix(letter.deployment, letter.group) + letter.subject.slice("events.".length), payload, {
+        headers: headersOf({
+          // A second try within the window is stored once.
+          [HEADERS.eventId]: `replay-${letter.id}-${letter.sequence}`,
+          [HEADERS.originalEventId]: letter.eventId,
+          [HEADERS.eventTime]: letter.at,
+          [HEADERS.traceparent]: letter.traceparent,
+        }),
+        timeoutMs: TIMEOUT_MS,
+      });
+      await drop(letter);
+      return undefined;
+    },
+    drop,
+  };
+}
+
+const SEQUENCE_NOT_FOUND = 10043;
+
+function token(kind: "deployment" | "local", name: string | undefined): string {
+  // A name that is none would widen the subject; it matches nothing either way.
+  return name === undefined ? "*" : isName(kind, name) ? name : "-";
+}
+
+async function next(
+  nc: NatsConnection,
+  which: { readonly seq: number; readonly next_by_subj: string } | { readonly last_by_subj: string },
+): Promise<DeadLetter | undefined> {
+  const message = await nc.request(`$JS.API.DIRECT.GET.${DEAD_EVENTS_STREAM}`, JSON.stringify(which), { timeout: TIMEOUT_MS });
+  return message.headers === undefined || message.headers.code === 404 ? undefined : read(message);
+}
+
+function read(message: Msg): DeadLetter | undefined {
+  const header = (name: string): string => message.headers?.get(name) ?? "";
+  const id = header("Nats-Subject").slice(PREFIX.length);
+  const [deployment = "", group = ""] = id.split(".");
+  const sequence = Number(header("Nats-Sequence"));
+  if (!Number.isSafeInteger(sequence) || sequence < 1) return undefined;
+  return {
+    id,
+    deployment,
+    group,
+    sequence,
+    eventId: header(HEADERS.originalEventId),
+    subject: header(HEADERS.deadSubject),
+    at: header(HEADERS.eventTime),
+    diedAt: header("Nats-Time-Stamp"),
+    attempts: Math.max(0, Math.trunc(Number(header(HEADERS.deadAttempts)) || 0)),
+    code: header(HEADERS.deadCode),
+    reason: header(HEADERS.deadReason),
+    traceparent: header(HEADERS.traceparent) || undefined,
+    payload: message.data,
+  };
+}
+
+async function originalPayload(nc: NatsConnection, id: string): Promise<Uint8Array | undefined> {
+  const seq = Number(id.slice(id.lastIndexOf(".") + 1));
+  const message = await nc.request(`$JS.API.DIRECT.GET.${EVENTS_STREAM}`, JSON.stringify({ seq }), { timeout: TIMEOUT_MS });
+  return message.headers === undefined || message.headers.code !== 0 ? undefined : message.data;
+}

@@ -1,0 +1,46 @@
+import { defineAgentContract, defineServiceContract } from "@trellis/contracts";
+import { Type } from "typebox";
+
+const Order = Type.Object({ id: Type.String(), status: Type.String(), n: Type.Integer() });
+const Note = Type.Object({ text: Type.String() });
+
+/** Owns events, and consumes one of them itself. */
+export const shop = defineServiceContract({ schemas: { Order, Note } }, (ref) => ({
+  id: "shop@v1",
+  displayName: "Shop",
+  description: "Sells things.",
+  capabilities: { read: { displayName: "Read", description: "Hear of orders." } },
+  events: {
+    "Shop.Ordered": { version: "v1", event: ref.schema("Order"), params: ["/status"], capabilities: { subscribe: ["read"] } },
+    "Shop.Noted": { version: "v1", event: ref.schema("Note") },
+  },
+}));
+
+/** Consumes in strict order, with quick retries. */
+export const shipping = defineServiceContract({}, () => ({
+  id: "shipping@v1",
+  displayName: "Shipping",
+  description: "Ships what was ordered.",
+  uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered", "Shop.Noted"] } }) } },
+  eventConsumers: {
+    parcels: { uses: { shop: ["Shop.Ordered", "Shop.Noted"] }, ackWaitMs: 2_000, maxDeliver: 3, backoffMs: [50, 100] },
+  },
+}));
+
+/** Consumes side by side, in order by subject. */
+export const billing = defineServiceContract({}, () => ({
+  id: "billing@v1",
+  displayName: "Billing",
+  description: "Bills what was ordered.",
+  uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered"] } }) } },
+  eventConsumers: {
+    invoices: { uses: { shop: ["Shop.Ordered"] }, concurrency: 32, ackWaitMs: 2_000, maxDeliver: 3, backoffMs: [50, 100] },
+  },
+}));
+
+export const screen = defineAgentContract({
+  id: "screen@v1",
+  displayName: "Screen",
+  description: "Shows orders as they come.",
+  uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered"] } }) } },
+});

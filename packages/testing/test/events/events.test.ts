@@ -1,0 +1,137 @@
+import { TransportError, ValidationError } from "@trellis/protocol";
+import { err, ok } from "@trellis/result";
+import type { TrellisService } from "@trellis/server/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startPlatform, type TestPlatform } from "../../src/index.ts";
+import { billing, screen, shipping, shop } from "./contracts.ts";
+import { eventually } from "./eventually.ts";
+import { connectRaw } from "./raw-connection.ts";
+
+let platform: TestPlatform;
+let seller: TrellisService<typeof shop>;
+beforeAll(async () => {
+  platform = await startPlatform();
+  seller = await platform.connectService(shop, { name: "shop" });
+  await seller.start();
+});
+afterAll(() => platform.stop());
+
+const order = (id: string, status = "placed", n = 0) => ({ id, status, n });
+
+describe("publishing", () => {
+  it("resolves with the event's place once storage has it, and stores an id once", async () => {
+    const first = await seller.event.shop.ordered.publish(order("p1")).orThrow();
+    expect(first).toMatchObject({ duplicate: false });
+    expect(first.id).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/);
+    const again = await seller.event.shop.ordered.publish(order("p1"), { id: first.id }).orThrow();
+    expect(again).toEqual({ id: first.id, sequence: first.sequence, duplicate: true });
+  });
+
+  it("refuses what the contract does not describe, before sending", async () => {
+    // @ts-expect-error a number is no text
+    const wrong = await seller.event.shop.ordered.publish({ id: 1, status: "placed", n: 0 });
+    expect(!wrong.ok && wrong.error).toBeInstanceOf(ValidationError);
+    expect(!wrong.ok && wrong.error.message).toContain("Shop.Ordered");
+    const badId = await seller.event.shop.noted.publish({ text: "x" }, { id: "two words" });
+    expect(!badId.ok && badId.error).toBeInstanceOf(ValidationError);
+  });
+
+  it("carries almost a megabyte, and says clearly when it is more", async () => {
+    await seller.event.shop.noted.publish({ text: "x".repeat(1_000_000) }).orThrow();
+    const tooLarge = await seller.event.shop.noted.publish({ text: "x".repeat(9_000_000) });
+    expect(!tooLarge.ok && tooLarge.error).toMatchObject({ code: "payload_too_large" });
+    expect(!tooLarge.ok && tooLarge.error.message).toContain("Shop.Noted has 9000011 bytes");
+  });
+});
+
+describe("listening", () => {
+  it("hears live events, all or those with a value in their subject, each once", async () => {
+    const client = await platform.connectClient(screen);
+    await using all = client.event.shop.ordered.listen();
+    await using refused = client.event.shop.ordered.listen({ where: { status: "re.fused *" } });
+    await Promise.all([all.ready, refused.ready]);
+    const { id } = await seller.event.shop.ordered.publish(order("l1")).orThrow();
+    await seller.event.shop.ordered.publish(order("l1"), { id }).orThrow();
+    await seller.event.shop.ordered.publish(order("l2", "re.fused *")).orThrow();
+    expect((await all.next()).value).toMatchObject({ event: order("l1"), id, subject: "events.v1.Shop.Ordered.placed" });
+    expect((await all.next()).value?.event.id).toBe("l2");
+    expect((await refused.next()).value?.event.id).toBe("l2");
+    // @ts-expect-error there is no such parameter
+    expect(() => client.event.shop.ordered.listen({ where: { colour: "red" } })).toThrow("it has status");
+  });
+
+  it("reports what is not the event it says it is, and goes on", async () => {
+    const client = await platform.connectClient(screen);
+    const problems: unknown[] = [];
+    const signal = new AbortController();
+    const listener = client.event.shop.ordered.listen({ onProblem: (problem) => problems.push(problem), signal: signal.signal });
+    await listener.ready;
+    const connection = await connectRaw(platform, "TRELLIS");
+    const raw = (subject: string, body: string): void => connection.publish(subject, body);
+    raw("events.v1.Shop.Ordered.placed", "not json");
+    raw("events.v1.Shop.Ordered.placed", JSON.stringify({ id: "x" }));
+    raw("events.v1.Shop.Ordered.shipped", JSON.stringify(order("lie")));
+    await seller.event.shop.ordered.publish(order("l3")).orThrow();
+    expect((await listener.next()).value?.event.id).toBe("l3");
+    expect(problems).toHaveLength(3);
+    expect(problems[2]).toMatchObject({ kind: "invalid", issues: [{ message: expect.stringContaining("does not say") }] });
+    signal.abort();
+    expect((await listener.next()).done).toBe(true);
+    await connection.close();
+  });
+});
+
+describe("consuming", () => {
+  it("handles each event once, in order, with its facts, and tries a failed one again", async () => {
+    const service = await platform.connectService(shipping, { name: "shipping" });
+    const seen: string[] = [];
+    service.handle.events.parcels({
+      "Shop.Ordered": ({ event, attempt, id, subject }) => {
+        seen.push(`${event.id}#${attempt}`);
+        expect(id).toMatch(/^[0-9A-Z]{26}$/);
+        expect(subject).toBe(`events.v1.Shop.Ordered.${event.status}`);
+        if (event.id === "c2" && attempt === 1) throw new Error("not now");
+        if (event.id === "c2" && attempt === 2) return err(new TransportError("retry_later"));
+        return ok();
+      },
+      "Shop.Noted": () => undefined,
+    });
+    await service.start();
+    for (const id of ["c1", "c2", "c3"]) await seller.event.shop.ordered.publish(order(id)).orThrow();
+    await eventually(() => expect(seen).toEqual(["c1#1", "c2#1", "c2#2", "c2#3", "c3#1"]));
+    await service.stop();
+  });
+
+  it("lets events of different subjects pass each other, never those of one subject", async () => {
+    const service = await platform.connectService(billing, { name: "billing" });
+    const done: string[] = [];
+    let running = 0;
+    let most = 0;
+    service.handle.events.invoices(async ({ event, attempt }) => {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setTimeout(resolve, event.n));
+      running -= 1;
+      if (event.id === "k2" && attempt < 3) throw new Error("again");
+      done.push(event.id);
+    });
+    await service.start();
+    // Slow ones of one subject first, then quick ones of others.
+    await Promise.all([
+      (async () => {
+        for (const id of ["k1", "k2", "k3"]) await seller.event.shop.ordered.publish(order(id, "same", 50)).orThrow();
+      })(),
+      ...["a", "b", "c", "d"].map((id) => seller.event.shop.ordered.publish(order(id, id, 20)).orThrow()),
+    ]);
+    await eventually(() => expect(done).toHaveLength(7));
+    expect(done.filter((id) => id.startsWith("k"))).toEqual(["k1", "k2", "k3"]);
+    expect(done.indexOf("a")).toBeLessThan(done.indexOf("k3"));
+    expect(most).toBeGreaterThan(1);
+    await service.stop();
+  });
+
+  it("does not start with a group nobody handles", async () => {
+    const service = await platform.connectService(shipping, { name: "unhandled" });
+    await expect(service.start()).rejects.toThrow("service.handle.events.parcels");
+  });
+});

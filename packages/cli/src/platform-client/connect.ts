@@ -75,7 +75,7 @@ async function connect<const C extends AnyContract>(
 }
 
 /** The platform cuts the connection of a session that ended, often before its answer is here; nothing may reopen it. */
-async function logOut(client: TrellisClient<AnyContract>): Promise<void> {
+async function logOut(client: Pick<TrellisClient<AnyContract>, "connection" | "request">): Promise<void> {
   const cut = new AbortController();
   client.connection.onChange(() => cut.abort());
   // A platform that cannot be told now ends the session when it has been idle for long enough.

@@ -214,6 +214,8 @@ describe("outages", () => {
     caller.publish("news", encoder.encode("held"));
     await nats.up();
     await eventually(() => caller.state === "connected" && service.state === "connected", "both are back");
+    // The server may hear the request before the subscription: they come through two connections.
+    await service.flush();
     expect(await ask(caller, "echo", "after")).toBe("after");
     await eventually(() => heard.length === 1, "the held publish arrives");
     expect(heard).toEqual(["held"]);
@@ -282,6 +284,7 @@ describe("outages", () => {
     await nats.configure("");
     await nats.up();
     await eventually(() => caller.state === "connected" && service.state === "connected", "both are back", 20_000);
+    await service.flush();
     expect(await ask(caller, "echo", "after")).toBe("after");
     expect(told).toEqual(["The connection to NATS was lost; reconnecting.", "The connection to NATS is back."]);
   });

@@ -7,10 +7,11 @@ const mayKnow = {
   auth: ["protocol", "contracts", "result"],
   telemetry: [],
   client: ["auth", "sdk", "telemetry", "protocol", "contracts", "result"],
-  server: ["client", "auth", "sdk", "telemetry", "protocol", "contracts", "result"],
+  jobs: ["client", "telemetry", "protocol", "contracts", "result"],
+  server: ["jobs", "client", "auth", "sdk", "telemetry", "protocol", "contracts", "result"],
   nats: [],
-  platform: ["server", "client", "auth", "sdk", "telemetry", "nats", "protocol", "contracts", "result"],
-  testing: ["platform", "server", "client", "auth", "sdk", "nats", "protocol", "contracts", "result"],
+  platform: ["server", "jobs", "client", "auth", "sdk", "telemetry", "nats", "protocol", "contracts", "result"],
+  testing: ["platform", "jobs", "server", "client", "auth", "sdk", "nats", "protocol", "contracts", "result"],
   cli: ["client", "server", "platform", "auth", "sdk", "nats", "protocol", "contracts", "result"],
 };
 

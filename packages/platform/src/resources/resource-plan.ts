@@ -57,9 +57,11 @@ export type Resource = KvResource | StoreResource | ConsumerResource;
 /** Assumed where a manifest is silent (protocol §3). */
 export const RESOURCE_DEFAULTS = {
   jobAckWaitMs: 300_000,
-  jobMaxDeliver: 5,
-  /** Jobs in flight over all replicas; each worker limits its own by the contract's `concurrency`. */
-  jobMaxAckPending: 1_000,
+  /**
+   * Jobs handed out or waiting for their next attempt: workers limit what runs by the contract's `concurrency`, and
+   * thousands that wait to be retried must not keep the others from running.
+   */
+  jobMaxAckPending: 100_000,
 } as const;
 
 const UNLIMITED = -1;
@@ -105,7 +107,8 @@ export function planResources(deployment: string, manifest: Manifest, world: Con
       filters: [workSubject(deployment, queue)],
       replay: "all",
       ackWaitMs: job.ackWaitMs ?? RESOURCE_DEFAULTS.jobAckWaitMs,
-      maxDeliver: job.maxDeliver ?? RESOURCE_DEFAULTS.jobMaxDeliver,
+      // The worker counts attempts by their claims: a delivery to a worker that died before it began is none.
+      maxDeliver: UNLIMITED,
       maxAckPending: RESOURCE_DEFAULTS.jobMaxAckPending,
     });
   }

@@ -1,0 +1,104 @@
+import type { Json } from "@trellis/contracts";
+import { JOB_EVENTS, OUTSIDE_CLAIMS } from "./job-state.ts";
+import type { JobEvent, OutsideClaim } from "./job-state.ts";
+
+/** Where a job comes from, on each of its records. */
+export interface JobContext {
+  readonly requestId: string;
+  readonly traceId?: string;
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+}
+
+/** Why a job or one attempt of it failed. */
+export interface JobProblem {
+  readonly type: string;
+  readonly message: string;
+}
+
+/** What a record of a job says; which members there are depends on the event. */
+export interface JobRecordBody {
+  readonly id: string;
+  readonly context: JobContext;
+  /** created, retried. */
+  readonly payload?: Json;
+  readonly deadlineAt?: number;
+  readonly key?: string;
+  /** started, and every record under that claim: who holds the job. */
+  readonly claim?: string;
+  /** started: runs of this life so far, this one included when a worker claims. */
+  readonly attempt?: number;
+  readonly worker?: string;
+  /** started: a claim from outside, and for what. */
+  readonly for?: OutsideClaim;
+  readonly progress?: Json;
+  readonly message?: string;
+  /** retry: the next attempt does not begin before. */
+  readonly notBefore?: number;
+  /** retry: the worker had to stop; this attempt does not count. */
+  readonly givenBack?: boolean;
+  readonly result?: Json;
+  readonly error?: JobProblem;
+  /** cancelled, expired, retried, dismissed: who wanted it, and why. */
+  readonly by?: string;
+  readonly reason?: string;
+}
+
+/** One stored record of a job. */
+export interface JobRecord {
+  readonly service: string;
+  readonly queue: string;
+  readonly event: JobEvent;
+  readonly sequence: number;
+  /** When the stream took it, in milliseconds. */
+  readonly at: number;
+  readonly body: JobRecordBody;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** `trellis.jobs.<service>.<queue>.<jobId>.<event>`, read back. */
+export function readJobSubject(
+  subject: string,
+): { readonly service: string; readonly queue: string; readonly id: string; readonly event: JobEvent } | undefined {
+  const [trellis, jobs, service, queue, id, event, ...more] = subject.split(".");
+  if (trellis !== "trellis" || jobs !== "jobs" || more.length > 0) return undefined;
+  if (!service || !queue || !id || !isEvent(event)) return undefined;
+  return { service, queue, id, event };
+}
+
+export function writeRecord(body: JobRecordBody): Uint8Array {
+  return encoder.encode(JSON.stringify(body));
+}
+
+/** The body of a record, or nothing when it is not one. */
+export function readRecordBody(data: Uint8Array): JobRecordBody | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(data));
+  } catch {
+    return undefined;
+  }
+  return isBody(value) ? value : undefined;
+}
+
+function isEvent(value: unknown): value is JobEvent {
+  return JOB_EVENTS.some((event) => event === value);
+}
+
+/** Only the owning service and the control plane can write records: enough is checked for the code to be safe. */
+function isBody(value: unknown): value is JobRecordBody {
+  if (typeof value !== "object" || value === null || !("id" in value) || typeof value.id !== "string") return false;
+  if (!("context" in value) || typeof value.context !== "object" || value.context === null) return false;
+  const optional = (name: string, type: string): boolean => {
+    const found: unknown = Reflect.get(value, name);
+    return found === undefined || typeof found === type;
+  };
+  const claimedFor: unknown = Reflect.get(value, "for");
+  return (
+    ["claim", "worker", "key", "message", "by", "reason"].every((name) => optional(name, "string")) &&
+    ["deadlineAt", "attempt", "notBefore"].every((name) => optional(name, "number")) &&
+    (claimedFor === undefined || OUTSIDE_CLAIMS.some((each) => each === claimedFor))
+  );
+}

@@ -1,0 +1,341 @@
+import { pause } from "@trellis/client/internal";
+import type { Link } from "@trellis/client/internal";
+import type { Json } from "@trellis/contracts";
+import { randomToken, TransportError } from "@trellis/protocol";
+import { startServerSpan } from "@trellis/telemetry";
+import type { TracedWork } from "@trellis/telemetry";
+import { claimJob } from "./job-claim.ts";
+import type { AnyJobHandler } from "./job-handler.ts";
+import type { JobJournal } from "./job-journal.ts";
+import type { JobLog } from "./job-log.ts";
+import type { JobProblem, JobRecordBody } from "./job-record.ts";
+import { endsLife } from "./job-state.ts";
+import type { JobEvent } from "./job-state.ts";
+import { backoffAfter } from "./queue-facts.ts";
+import type { QueueFacts } from "./queue-facts.ts";
+
+/** What all runs of one worker have in common. */
+export interface RunSurroundings {
+  readonly link: Link;
+  readonly journal: JobJournal;
+  readonly facts: QueueFacts;
+  readonly handler: AnyJobHandler;
+  readonly worker: string;
+  readonly nowMs: () => number;
+  readonly log: JobLog;
+  readonly client: unknown;
+  readonly deps: unknown;
+  readonly runInside: (<T>(context: TracedWork["context"], body: () => T) => T) | undefined;
+}
+
+/** Why a handler's signal aborted. */
+type StopReason = "cancelled" | "expired" | "lost" | "stopping";
+
+const NS_PER_MS = 1_000_000;
+const LONGEST_TEXT = 4_000;
+const encoder = new TextEncoder();
+const ACK = encoder.encode("+ACK");
+const WORKING = encoder.encode("+WPI");
+
+/** `job.fail()` on its way out of the handler. */
+class JobGivenUp extends Error {
+  override readonly name = "JobGivenUp";
+}
+
+/**
+ * One job in the hands of one worker.
+ *
+ * 1. Everything that is recorded after the claim expects that claim to be the newest one.
+ * 2. The item is acknowledged after an end is stored, ours or another's; given back with a delay after a stored `retry`;
+ *    otherwise nothing is said and it comes again.
+ * 3. While the handler runs the item is kept from others, as long as the claim is still the newest.
+ */
+export class JobRun {
+  readonly id: string;
+  readonly #s: RunSurroundings;
+  readonly #item: JobRecordBody;
+  readonly #itemSequence: number;
+  readonly #claim = randomToken(12);
+  readonly #abort = new AbortController();
+  /** Aborts what this run itself waits for, when its worker is at its end. */
+  readonly #quit = new AbortController();
+  #reply: string;
+  #fence = 0;
+  #attempt = 0;
+  #ended = false;
+  #stop: StopReason | undefined;
+  #givenUp: string | undefined;
+
+  constructor(surroundings: RunSurroundings, item: JobRecordBody, itemSequence: number, reply: string) {
+    this.id = item.id;
+    this.#s = surroundings;
+    this.#item = item;
+    this.#itemSequence = itemSequence;
+    this.#reply = reply;
+  }
+
+  /** The same item was handed to this worker again, while it is at it. */
+  deliveredAgain(reply: string): void {
+    this.#reply = reply;
+  }
+
+  /** Somebody says the job has ended; what the journal says counts. */
+  async endedElsewhere(): Promise<void> {
+    if (this.#fence === 0 || this.#ended) return;
+    await this.#checkClaim();
+  }
+
+  /** The worker wants to stop: the handler is asked to end, and the job goes to another. */
+  stop(): void {
+    this.#halt("stopping");
+  }
+
+  /** Leaves everything as it is. */
+  quit(): void {
+    this.#halt("stopping");
+    this.#quit.abort();
+  }
+
+  async go(): Promise<void> {
+    const { journal, facts, nowMs, worker } = this.#s;
+    const claimed = await claimJob({
+      journal,
+      facts,
+      worker,
+      nowMs,
+      item: this.#item,
+      itemSequence: this.#itemSequence,
+      claim: this.#claim,
+      signal: this.#quit.signal,
+    });
+    if (claimed.kind === "ended") return this.#answer(ACK);
+    if (claimed.kind === "later") return this.#giveBack(claimed.delayMs);
+    if (claimed.kind === "theirs") return;
+    this.#fence = claimed.fence;
+    this.#attempt = claimed.attempt;
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return this.#end(refusal.event, refusal.body);
+    const heart = setInterval(() => this.#beat(), facts.ackWaitMs / 3);
+    const deadline = this.#watchDeadline();
+    try {
+      await this.#work();
+    } finally {
+      clearInterval(heart);
+      clearTimeout(deadline);
+    }
+  }
+
+  /** What ends this job before any handler sees it. */
+  #refusal(): { readonly event: JobEvent; readonly body: Partial<JobRecordBody> } | undefined {
+    const { facts, nowMs } = this.#s;
+    const { deadlineAt, payload } = this.#item;
+    if (deadlineAt !== undefined && nowMs() >= deadlineAt)
+      return { event: "expired", body: { by: "worker", reason: "Its deadline had passed before it could begin." } };
+    if (!facts.payload.check(payload)) {
+      const [first] = facts.payload.errors(payload);
+      const where = first === undefined || first.path === "" ? "the payload" : first.path;
+      const message = `The payload does not match the contract this service runs: ${where}: ${first?.message ?? "it does not match"}.`;
+      return { event: "failed", body: { error: { type: "ValidationError", message } } };
+    }
+    if (this.#attempt > facts.maxDeliver) {
+      const message = `It was begun ${facts.maxDeliver} times, and each time the worker ended before the job did.`;
+      return { event: this.#lastWord(), body: { error: { type: "WorkerLost", message } } };
+    }
+    return undefined;
+  }
+
+  async #work(): Promise<void> {
+    const { facts } = this.#s;
+    const traced = startServerSpan(
+      { name: facts.queue, surface: "job", contractId: facts.contractId },
+      { get: (name) => (name === "traceparent" ? this.#item.context.traceparent : name === "tracestate" ? this.#item.context.tracestate : undefined) },
+    );
+    const outcome = await this.#runHandler(traced);
+    traced.end(outcome.error);
+    if (this.#ended || this.#stop === "lost" || this.#stop === "cancelled" || this.#stop === "expired") return;
+    if (this.#givenUp !== undefined)
+      return this.#end("failed", { error: { type: "JobFailed", message: clip(this.#givenUp) } });
+    if (!("error" in outcome)) return this.#complete(outcome.value);
+    const error = describe(outcome.error);
+    if (this.#stop === "stopping") return this.#retryAfter(0, { error, givenBack: true });
+    this.#s.log.warn("A job failed.", { job: this.id, queue: facts.queue, attempt: this.#attempt, error: outcome.error });
+    if (this.#attempt >= facts.maxDeliver) return this.#end(this.#lastWord(), { error });
+    return this.#retryAfter(backoffAfter(facts, this.#attempt), { error });
+  }
+
+  async #runHandler(traced: TracedWork): Promise<{ readonly value: unknown; readonly error?: never } | { readonly value?: never; readonly error: unknown }> {
+    const { handler, runInside, client, deps, log, facts } = this.#s;
+    const context = {
+      payload: this.#item.payload,
+      job: {
+        id: this.id,
+        attempt: this.#attempt,
+        fence: this.#fence,
+        progress: (value: unknown) => {
+          // Values a contract may carry are JSON; what is not becomes what JSON makes of it.
+          if (facts.progress) this.#note("progress", { progress: value as Json });
+        },
+        log: (message: string) => {
+          if (facts.logs) this.#note("logged", { message: clip(message) });
+        },
+        fail: (reason: string): never => {
+          this.#givenUp ??= reason;
+          throw new JobGivenUp(reason);
+        },
+      },
+      signal: this.#abort.signal,
+      log: log.child({ job: this.id, queue: facts.queue, attempt: this.#attempt, trace: traced.traceId }),
+      client,
+      deps,
+    };
+    try {
+      const body = (): unknown => handler(context);
+      const answer: unknown = await traced.run(runInside === undefined ? body : () => runInside(traced.context, body));
+      if (typeof answer === "object" && answer !== null && "ok" in answer) {
+        if (answer.ok === true) return { value: "value" in answer ? answer.value : undefined };
+        return { error: "error" in answer ? answer.error : new Error("The handler answered an error without saying which.") };
+      }
+      return { value: undefined };
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  async #complete(value: unknown): Promise<void> {
+    const { result } = this.#s.facts;
+    if (result !== undefined && !result.check(value)) {
+      const [first] = result.errors(value);
+      const message = `The handler answered what the contract does not allow: ${first === undefined || first.path === "" ? "the result" : first.path}: ${first?.message ?? "it does not match"}.`;
+      return this.#end("failed", { error: { type: "ValidationError", message } });
+    }
+    try {
+      // Checked against the schema just above, so it is JSON.
+      await this.#end("completed", result === undefined ? {} : { result: value as Json });
+    } catch (error) {
+      if (!(error instanceof TransportError) || error.code !== "payload_too_large") throw error;
+      await this.#end("failed", { error: { type: "ResultTooLarge", message: "The result is larger than one message may be; put it into an object store." } });
+    }
+  }
+
+  /** Writes the end of this job, then lets go of the item; a claim that is no longer the newest writes nothing. */
+  async #end(event: JobEvent, members: Partial<JobRecordBody>): Promise<void> {
+    const { journal } = this.#s;
+    const written = await journal.append(event, this.#body(members), {
+      expect: { event: "started", sequence: this.#fence },
+      follows: this.#fence,
+      signal: this.#quit.signal,
+    });
+    this.#ended = true;
+    if (written.kind === "stored") return this.#answer(ACK);
+    const found = await journal.last(this.id, event, 0, this.#quit.signal);
+    if (found?.body.claim === this.#claim) return this.#answer(ACK);
+    await this.#ackIfEnded();
+  }
+
+  async #retryAfter(delayMs: number, members: Partial<JobRecordBody>): Promise<void> {
+    const { journal, nowMs } = this.#s;
+    const body = this.#body({ ...members, notBefore: Math.round(nowMs() + delayMs) });
+    const written = await journal.append("retry", body, {
+      // Its own subject's last record changes with every retry; the claim is what counts.
+      expect: { event: "started", sequence: this.#fence },
+      signal: this.#quit.signal,
+    });
+    this.#ended = true;
+    if (written.kind === "stored") return this.#giveBack(delayMs);
+    await this.#ackIfEnded();
+  }
+
+  /** Our claim is over: if the job has ended, so has its item; otherwise it belongs to whoever claimed it. */
+  async #ackIfEnded(): Promise<void> {
+    for (let tries = 0; tries < 10; tries += 1) {
+      const last = await this.#s.journal.last(this.id, "*", this.#fence, this.#quit.signal);
+      if (last !== undefined && endsLife(last.event)) return this.#answer(ACK);
+      // Whoever cancels claims first and writes the end a moment later.
+      if (last?.body.for === undefined) return;
+      await pause(50 * (tries + 1), this.#quit.signal);
+    }
+  }
+
+  async #checkClaim(): Promise<void> {
+    const newest = await this.#s.journal.last(this.id, "started", 0, this.#quit.signal).catch(() => undefined);
+    if (newest === undefined || newest.sequence <= this.#fence || this.#ended) return;
+    this.#ended = true;
+    this.#halt(newest.body.for === "cancel" ? "cancelled" : newest.body.for === "expire" ? "expired" : "lost");
+    await this.#ackIfEnded().catch(() => undefined);
+  }
+
+  #beat(): void {
+    if (this.#ended) return;
+    this.#answer(WORKING);
+    void this.#checkClaim();
+  }
+
+  #watchDeadline(): ReturnType<typeof setTimeout> | undefined {
+    const { deadlineAt } = this.#item;
+    if (deadlineAt === undefined) return undefined;
+    const leftMs = Math.min(Math.max(0, deadlineAt - this.#s.nowMs()), LONGEST_TIMER_MS);
+    return setTimeout(() => {
+      if (this.#ended || this.#stop !== undefined) return;
+      this.#halt("expired");
+      void this.#end("expired", { by: "worker", reason: "Its deadline passed while it was running." }).catch((error: unknown) =>
+        this.#s.log.warn("The end of a job at its deadline could not be recorded; it is tried again with its next delivery.", { job: this.id, error }),
+      );
+    }, leftMs);
+  }
+
+  #halt(reason: StopReason): void {
+    if (this.#stop !== undefined) return;
+    this.#stop = reason;
+    this.#abort.abort(new DOMException(WHY[reason], "AbortError"));
+  }
+
+  #note(event: "progress" | "logged", members: Partial<JobRecordBody>): void {
+    if (this.#ended) return;
+    try {
+      this.#s.journal.note(event, this.#body(members), this.#fence);
+    } catch (error) {
+      this.#s.log.debug("A note of a job was not recorded.", { job: this.id, error });
+    }
+  }
+
+  #body(members: Partial<JobRecordBody>): JobRecordBody {
+    return { id: this.id, context: this.#item.context, claim: this.#claim, attempt: this.#attempt, ...members };
+  }
+
+  #lastWord(): JobEvent {
+    return this.#s.facts.dlq ? "dead" : "failed";
+  }
+
+  #giveBack(delayMs: number): void {
+    this.#answer(delayMs <= 0 ? encoder.encode("-NAK") : encoder.encode(`-NAK {"delay": ${Math.round(delayMs) * NS_PER_MS}}`));
+  }
+
+  #answer(what: Uint8Array): void {
+    try {
+      this.#s.link.publish(this.#reply, what);
+    } catch {
+      // Without a connection the item comes again, and its job is found ended.
+    }
+  }
+}
+
+/** `setTimeout` counts in 32 bits. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const WHY: { readonly [R in StopReason]: string } = {
+  cancelled: "The job was cancelled.",
+  expired: "The deadline of the job has passed.",
+  lost: "Another worker has taken this job.",
+  stopping: "The service is stopping; the job goes to another worker.",
+};
+
+function clip(text: string): string {
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
+}
+
+/** No stack: records are read by people who are not on this machine. */
+function describe(error: unknown): JobProblem {
+  if (error instanceof Error) return { type: error.name, message: clip(error.message) };
+  if (typeof error === "object" && error !== null && "message" in error) return { type: "Error", message: clip(String(error.message)) };
+  return { type: "Error", message: clip(typeof error === "string" ? error : (JSON.stringify(error) ?? String(error))) };
+}

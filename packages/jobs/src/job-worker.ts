@@ -1,0 +1,96 @@
+import type { LinkSubscription } from "@trellis/client/internal";
+import type { ConsumerBinding } from "@trellis/contracts";
+import { within } from "./within.ts";
+import { readJobSubject, readRecordBody } from "./job-record.ts";
+import { JobRun } from "./job-run.ts";
+import type { RunSurroundings } from "./job-run.ts";
+import { WorkPuller } from "./work-puller.ts";
+import type { WorkDelivery } from "./work-puller.ts";
+
+const TERM = new TextEncoder().encode("+TERM");
+
+/** Takes the jobs of one queue and runs them, so many at a time. */
+export class JobWorker {
+  readonly #surroundings: RunSurroundings;
+  readonly #runs = new Map<string, JobRun>();
+  readonly #puller: WorkPuller;
+  readonly #endings: readonly LinkSubscription[];
+  #idle: (() => void) | undefined;
+
+  constructor(surroundings: RunSurroundings, binding: ConsumerBinding) {
+    this.#surroundings = surroundings;
+    const { link, journal, facts, log } = surroundings;
+    // A hint that comes at once; the journal decides.
+    this.#endings = (["cancelled", "expired"] as const).map((event) =>
+      link.subscribe(journal.subject("*", event), {
+        onMessage: ({ subject }) => {
+          const id = readJobSubject(subject)?.id;
+          if (id !== undefined) void this.#runs.get(id)?.endedElsewhere();
+        },
+      }),
+    );
+    this.#puller = new WorkPuller({
+      link,
+      binding,
+      free: () => facts.concurrency - this.#runs.size,
+      enough: Math.max(1, Math.ceil(facts.concurrency / 4)),
+      onDelivery: (delivery) => this.#take(delivery),
+      onTrouble: (why) => log.warn("No jobs come at the moment; asking again until they do.", { queue: facts.queue, why }),
+    });
+  }
+
+  /** Jobs at work. */
+  get running(): number {
+    return this.#runs.size;
+  }
+
+  /** Takes no more and lets what runs finish; after the time is up, what still runs is given back. */
+  async drain(graceMs: number): Promise<{ readonly left: number }> {
+    await this.#puller.stop();
+    const idle = new Promise<void>((resolve) => {
+      this.#idle = resolve;
+      if (this.#runs.size === 0) resolve();
+    });
+    if (!(await within(graceMs, idle))) {
+      for (const run of this.#runs.values()) run.stop();
+      await within(GIVE_BACK_MS, idle);
+    }
+    const left = this.#runs.size;
+    this.close();
+    return { left };
+  }
+
+  close(): void {
+    void this.#puller.stop();
+    for (const run of this.#runs.values()) run.quit();
+    for (const subscription of this.#endings) subscription.close();
+  }
+
+  #take({ data, recordSequence, reply }: WorkDelivery): void {
+    const { link, log, facts } = this.#surroundings;
+    const item = readRecordBody(data);
+    if (item === undefined) {
+      log.error("A work item was dropped: it is not a job.", { queue: facts.queue, record: recordSequence });
+      link.publish(reply, TERM);
+      return;
+    }
+    const same = this.#runs.get(item.id);
+    if (same !== undefined) return same.deliveredAgain(reply);
+    const run = new JobRun(this.#surroundings, item, recordSequence, reply);
+    this.#runs.set(item.id, run);
+    void run
+      .go()
+      .catch((error: unknown) => {
+        if (link.state === "closed") return;
+        log.warn("A job could not be brought to its end here; it comes again.", { job: item.id, queue: facts.queue, error });
+      })
+      .finally(() => {
+        this.#runs.delete(item.id);
+        if (this.#runs.size === 0) this.#idle?.();
+        this.#puller.more();
+      });
+  }
+}
+
+/** A handler that heeds its signal needs no longer to write that the job goes back. */
+const GIVE_BACK_MS = 2_000;

@@ -3,8 +3,10 @@ import type { AuthCrypto } from "@trellis/auth";
 import { createClient } from "@trellis/client";
 import type { ClientConnection, TrellisClient } from "@trellis/client";
 import type { Link, RequestSigner } from "@trellis/client/internal";
-import type { AnyContract, Bindings, ShapeOf } from "@trellis/contracts";
+import type { AnyContract, Bindings, JobsOf, ShapeOf } from "@trellis/contracts";
 import { NO_BINDINGS } from "@trellis/contracts";
+import type { JobRegistrars, ServiceJobs } from "@trellis/jobs";
+import { createServiceJobs } from "@trellis/jobs/internal";
 import { randomToken } from "@trellis/protocol";
 import type { Sha256Stream } from "@trellis/protocol";
 import type { Handle } from "./handlers.ts";
@@ -36,7 +38,12 @@ export interface TrellisService<C extends AnyContract = AnyContract, Deps = unde
   /** Names this replica in heartbeats and in `nats micro`. */
   readonly instance: string;
   /** `service.handle.rpc.<group>.<leaf>(handler)`; every RPC of the contract needs one before the service runs. */
-  readonly handle: Handle<ShapeOf<C>, TrellisClient<C>, Deps>;
+  readonly handle: Handle<ShapeOf<C>, TrellisClient<C>, Deps> & {
+    /** `service.handle.job.<queue>(handler)`: runs the jobs of a queue; without one this replica only creates them. */
+    readonly job: JobRegistrars<JobsOf<C>, TrellisClient<C>, Deps>;
+  };
+  /** `service.jobs.<queue>.create(payload)`: work that survives whoever does it. */
+  readonly jobs: ServiceJobs<C>;
   /** The KV buckets of the contract by alias; one it can live without is `undefined` when the platform has none. */
   readonly kv: ServiceKv<C>;
   /** The object stores of the contract by alias; one it can live without is `undefined` when the platform has none. */
@@ -137,6 +144,19 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
   const kv = serviceKv({ contract, link, bindings, migrations: options.migrate?.kv });
   const store = serviceStore({ contract, link, bindings, log, newHash: host.newSha256 });
 
+  const jobs = createServiceJobs<C, TrellisClient<C>, Deps>({
+    contract,
+    link,
+    service: name,
+    instance,
+    bindings,
+    nowMs: () => session.clock.nowMs(),
+    log,
+    client,
+    deps: options.deps,
+    ...(host.tracing === undefined ? {} : { runInside: host.tracing.runInside }),
+  });
+
   let state: "new" | "serving" | "stopped" = "new";
   let starting: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
@@ -144,6 +164,7 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
 
   const start = (): Promise<void> => {
     starting ??= runtime.start().then(() => {
+      jobs.start();
       if (state === "new") state = "serving";
     });
     return starting;
@@ -153,7 +174,9 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     return stopping;
   };
   const drain = async (): Promise<void> => {
-    const { left } = state === "serving" ? await runtime.drain() : { left: 0 };
+    const [{ left }, { left: jobsLeft }] =
+      state === "serving" ? await Promise.all([runtime.drain(), jobs.drain(limits.drainMs)]) : [{ left: 0 }, { left: 0 }];
+    if (jobsLeft > 0) log.warn("Stopped with jobs unfinished: others run them again.", { left: jobsLeft });
     state = "stopped";
     if (left > 0) log.warn("Stopped with requests unfinished: their handlers did not heed their signal.", { left });
     runtime.close();
@@ -165,7 +188,8 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     contract,
     name,
     instance,
-    handle: runtime.handle,
+    handle: { ...runtime.handle, job: jobs.handle },
+    jobs: jobs.jobs,
     kv,
     store,
     event: client.event,

@@ -16,7 +16,9 @@ export async function reconnectWhileNobodyAnswers(lastsMs: number): Promise<void
   const [{ url }] = replicas;
   const worker = await spawnWorker(platform, { url });
   try {
-    const clients = await Promise.all(Array.from({ length: CLIENTS }, () => platform.connectClient(boss, { url, ...QUIET })));
+    const clients = await Promise.all(
+      Array.from({ length: CLIENTS }, () => platform.connectClient(boss, { url, ...QUIET })),
+    );
     for (const client of clients) await client.rpc.work.do({ n: 1 }).orThrow();
 
     for (const { program } of replicas) program.send("SIGSTOP");

@@ -35,9 +35,15 @@ describe("a clock that is ten minutes off", () => {
     expect(worker.running).toBe(true);
   });
 
-  it.each([TEN_MINUTES, -TEN_MINUTES])("on a service (%i ms): it connects and believes its callers", async (shiftMs) => {
-    await using worker = await spawnWorker(platform, { preload: [SHIFT_CLOCK], env: { CLOCK_SHIFT_MS: String(shiftMs) } });
-    const client = await platform.connectClient(boss, QUIET);
-    expect(await client.rpc.work.do({ n: 1 }).orThrow()).toEqual({ n: 1, pid: worker.pid });
-  });
+  it.each([TEN_MINUTES, -TEN_MINUTES])(
+    "on a service (%i ms): it connects and believes its callers",
+    async (shiftMs) => {
+      await using worker = await spawnWorker(platform, {
+        preload: [SHIFT_CLOCK],
+        env: { CLOCK_SHIFT_MS: String(shiftMs) },
+      });
+      const client = await platform.connectClient(boss, QUIET);
+      expect(await client.rpc.work.do({ n: 1 }).orThrow()).toEqual({ n: 1, pid: worker.pid });
+    },
+  );
 });

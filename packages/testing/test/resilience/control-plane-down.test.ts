@@ -40,26 +40,29 @@ describe("without a control plane", () => {
     expect((await metric(controlPlane.url, "trellis_validations_total")) - before).toBeLessThanOrEqual(2);
   });
 
-  it.each(["SIGSTOP", "SIGKILL"] as const)("(%s): known sessions go on, new ones are told to try again", async (signal) => {
-    if (!controlPlane.program.running) throw new Error("The control plane is gone already.");
-    const [known, stranger] = await Promise.all([connect(), connect()]);
-    await known.rpc.work.do({ n: 1 }).orThrow();
-    controlPlane.program.send(signal);
-    const load = startLoad((n) => known.rpc.work.do({ n }), { atOnce: 4, pauseMs: 5 });
-    // Long enough for the service to notice the silence and to ask in vain.
-    await pause(AUTH_CHANGES.silenceMs + 3_000);
-    const refused = await stranger.rpc.work.do({ n: 2 });
-    expect(refused).toMatchObject({ ok: false, error: { code: "retry_later" } });
-    expect(!refused.ok && refused.error).toBeInstanceOf(TransportError);
-    const before = load.answered;
-    await eventually("known sessions go on", () => load.answered > before + 50);
-    await load.stop();
-    expect(load.failures).toEqual([]);
+  it.each(["SIGSTOP", "SIGKILL"] as const)(
+    "(%s): known sessions go on, new ones are told to try again",
+    async (signal) => {
+      if (!controlPlane.program.running) throw new Error("The control plane is gone already.");
+      const [known, stranger] = await Promise.all([connect(), connect()]);
+      await known.rpc.work.do({ n: 1 }).orThrow();
+      controlPlane.program.send(signal);
+      const load = startLoad((n) => known.rpc.work.do({ n }), { atOnce: 4, pauseMs: 5 });
+      // Long enough for the service to notice the silence and to ask in vain.
+      await pause(AUTH_CHANGES.silenceMs + 3_000);
+      const refused = await stranger.rpc.work.do({ n: 2 });
+      expect(refused).toMatchObject({ ok: false, error: { code: "retry_later" } });
+      expect(!refused.ok && refused.error).toBeInstanceOf(TransportError);
+      const before = load.answered;
+      await eventually("known sessions go on", () => load.answered > before + 50);
+      await load.stop();
+      expect(load.failures).toEqual([]);
 
-    if (signal === "SIGSTOP") controlPlane.program.send("SIGCONT");
-    else controlPlane = await spawnControlPlane(platform.local);
-    await eventually("the control plane is ready", () => isReady(controlPlane.url));
-    await eventually("the stranger is believed", async () => (await stranger.rpc.work.do({ n: 3 })).ok);
-    expect((await known.rpc.work.do({ n: 4 })).ok).toBe(true);
-  });
+      if (signal === "SIGSTOP") controlPlane.program.send("SIGCONT");
+      else controlPlane = await spawnControlPlane(platform.local);
+      await eventually("the control plane is ready", () => isReady(controlPlane.url));
+      await eventually("the stranger is believed", async () => (await stranger.rpc.work.do({ n: 3 })).ok);
+      expect((await known.rpc.work.do({ n: 4 })).ok).toBe(true);
+    },
+  );
 });

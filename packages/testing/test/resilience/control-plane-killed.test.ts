@@ -48,7 +48,9 @@ describe("two replicas of the control plane, one killed", () => {
     await using door = await balance(replicas.map(({ url }) => url));
     const client = await platform.connectClient(boss, { url: door.url, ...QUIET });
     const calls = startLoad((n) => client.rpc.work.do({ n }), { atOnce: 4, pauseMs: 5 });
-    const asked = startLoad(() => platform.admin.rpc.trellis.catalog({}, { timeoutMs: 3_000 }), { atOnce: ADMIN_CALLS });
+    const asked = startLoad(() => platform.admin.rpc.trellis.catalog({}, { timeoutMs: 3_000 }), {
+      atOnce: ADMIN_CALLS,
+    });
     await eventually("both are at work", () => calls.answered > 50 && asked.answered > 50);
     const killedAt = performance.now();
     await without(replicas[0], async () => {
@@ -123,7 +125,9 @@ describe("two replicas of the control plane, one killed", () => {
     );
     const accepting = Promise.all(plans.map((plan) => auth.authorityAccept({ plan }, { timeoutMs: 2_000 })));
     const unfinished = async () => {
-      const states = await Promise.all(names.map((deployment) => auth.deploymentsGet({ deployment }, { timeoutMs: 2_000 })));
+      const states = await Promise.all(
+        names.map((deployment) => auth.deploymentsGet({ deployment }, { timeoutMs: 2_000 })),
+      );
       return states.filter((state) => !state.ok || state.value.reconcile.state !== "ready").length;
     };
     await accepting;
@@ -133,11 +137,17 @@ describe("two replicas of the control plane, one killed", () => {
       await Promise.all(plans.map((plan) => auth.authorityAccept({ plan }, { timeoutMs: 2_000 })));
       const left = await unfinished();
       await eventually("everything is there", async () => (await unfinished()) === 0, TAKEOVER_MS);
-      console.log(`${left} of ${names.length} were left; finished ${Math.round(performance.now() - killedAt)} ms after the kill.`);
-      const owner = await eventually("another one reconciles", async () => {
-        const now = await leaseOwner(platform);
-        return now !== leader.origin && now;
-      }, TAKEOVER_MS);
+      console.log(
+        `${left} of ${names.length} were left; finished ${Math.round(performance.now() - killedAt)} ms after the kill.`,
+      );
+      const owner = await eventually(
+        "another one reconciles",
+        async () => {
+          const now = await leaseOwner(platform);
+          return now !== leader.origin && now;
+        },
+        TAKEOVER_MS,
+      );
       expect(replicas.map(({ origin }) => origin)).toContain(owner);
     });
     await Promise.all(replicas.map(({ url }) => eventually("it is ready", () => isReady(url))));
@@ -153,7 +163,10 @@ function storing(name: string, buckets: number): AnyContract {
     description: "Keeps something.",
     resources: {
       kv: Object.fromEntries(
-        Array.from({ length: buckets }, (_, at) => [`bucket${at}`, { purpose: "Keeps something.", schema: ref.schema("Value") }]),
+        Array.from({ length: buckets }, (_, at) => [
+          `bucket${at}`,
+          { purpose: "Keeps something.", schema: ref.schema("Value") },
+        ]),
       ),
     },
   }));
@@ -167,7 +180,10 @@ async function leaseOwner(platform: TestPlatform): Promise<string | undefined> {
     authenticator: directAuthenticator(createDirectUser(keys, "DATA", { name: "test" })),
   });
   try {
-    const answer = await nc.request("$JS.API.STREAM.MSG.GET.LEASES", JSON.stringify({ last_by_subj: "leases.reconcile" }));
+    const answer = await nc.request(
+      "$JS.API.STREAM.MSG.GET.LEASES",
+      JSON.stringify({ last_by_subj: "leases.reconcile" }),
+    );
     const { message } = answer.json<{ message?: { data?: string } }>();
     if (message?.data === undefined) return undefined;
     const lease: unknown = JSON.parse(Buffer.from(message.data, "base64").toString());

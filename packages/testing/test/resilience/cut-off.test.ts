@@ -129,7 +129,9 @@ describe("who is cut off", () => {
       const listed = await connections();
       return listed.length === 1 && listed;
     });
-    expect(await platform.admin.rpc.auth.connectionsKick({ sessionKey: key.publicKey }).orThrow()).toEqual({ kicked: 1 });
+    expect(await platform.admin.rpc.auth.connectionsKick({ sessionKey: key.publicKey }).orThrow()).toEqual({
+      kicked: 1,
+    });
     await eventually("it is back", () => states.includes("reconnecting") && client.connection.state === "connected");
     await client.rpc.work.do({ n: 2 }).orThrow();
     await eventually("it is another connection", async () => {

@@ -88,7 +88,10 @@ describe("one of three nats-servers, killed and restarted", () => {
       await eventually("calls are answered without it", () => load.answered > during + 20);
       await eventually("the control plane writes without it", async () => {
         const name = `without-${node.name.toLowerCase().replaceAll(/[^a-z0-9]/g, "")}`;
-        return (await platform.admin.rpc.auth.deploymentsCreate({ name })).ok || (await platform.admin.rpc.auth.deploymentsGet({ deployment: name })).ok;
+        return (
+          (await platform.admin.rpc.auth.deploymentsCreate({ name })).ok ||
+          (await platform.admin.rpc.auth.deploymentsGet({ deployment: name })).ok
+        );
       });
       await node.restart();
     }

@@ -42,7 +42,10 @@ describe("two replicas of a service", () => {
       expect(startedAt).toBeLessThan(killedAt + 250);
       expect(endedAt - startedAt).toBeLessThan(3_000);
       expect(error).toBeInstanceOf(TransportError);
-      expect(error).toMatchObject({ code: "timeout", message: expect.stringContaining("may or may not have been carried out") });
+      expect(error).toMatchObject({
+        code: "timeout",
+        message: expect.stringContaining("may or may not have been carried out"),
+      });
     }
     const settled = await Promise.all(Array.from({ length: 100 }, (_, n) => client.rpc.work.do({ n })));
     expect(settled.map((result) => result.ok && result.value.pid)).toEqual(settled.map(() => other.pid));

@@ -52,5 +52,7 @@ export function startLoad(
 
 /** The codes of the errors, each once. */
 export function codesOf(failures: readonly Failure[]): readonly string[] {
-  return [...new Set(failures.map(({ error }) => ("code" in error ? String(error.code) : `${error.name}: ${error.message}`)))].sort();
+  return [
+    ...new Set(failures.map(({ error }) => ("code" in error ? String(error.code) : `${error.name}: ${error.message}`))),
+  ].sort();
 }

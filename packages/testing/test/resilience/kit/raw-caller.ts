@@ -27,7 +27,10 @@ export async function connectUnchecked(platform: TestPlatform, key: SessionKey) 
     async ask(subject: string, input: unknown, timeoutMs = 2_000): Promise<RawAnswer> {
       const payload = new TextEncoder().encode(JSON.stringify(input));
       try {
-        const answer = await link.request(subject, payload, { headers: signer.sign(subject, payload, timeoutMs), timeoutMs });
+        const answer = await link.request(subject, payload, {
+          headers: signer.sign(subject, payload, timeoutMs),
+          timeoutMs,
+        });
         return isErrorReply(answer.headers) ? { answered: false, error: decodeError(answer.data) } : { answered: true };
       } catch (error) {
         return { answered: false, error: error instanceof Error ? error : new Error(String(error)) };

@@ -10,7 +10,11 @@ let files = 0;
 /** A replica of the service `work` in a process of its own, serving. */
 export async function spawnWorker(
   platform: TestPlatform,
-  options: { readonly url?: string; readonly preload?: readonly string[]; readonly env?: { readonly [name: string]: string } } = {},
+  options: {
+    readonly url?: string;
+    readonly preload?: readonly string[];
+    readonly env?: { readonly [name: string]: string };
+  } = {},
 ): Promise<Program> {
   const { url = platform.url, preload = [], env = {} } = options;
   const created = await platform.admin.rpc.auth.deploymentsCreate({ name: "work", mode: "mutable-dev" });

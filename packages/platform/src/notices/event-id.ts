@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 
 const CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -12,10 +12,21 @@ export function sharedEventId(at: number, what: string): string {
     time = CROCKFORD.charAt(rest % 32) + time;
     rest = Math.floor(rest / 32);
   }
-  const hash = createHash("sha256").update(what).digest();
+  return time + crockford(createHash("sha256").update(what).digest());
+}
+
+/**
+ * The same id as only the control plane can know it. The stream drops a second message with an id, whoever sent the first:
+ * somebody who could guess the id of an event could publish one of their own under it before, and the event would be lost.
+ */
+export function sealEventId(id: string, secret: string): string {
+  return id.slice(0, 10) + crockford(createHmac("sha256", secret).update(`event ${id}`).digest());
+}
+
+function crockford(hash: Uint8Array): string {
   let random = "";
   for (let place = 0; place < 16; place += 1) random += CROCKFORD.charAt((hash[place] ?? 0) & 31);
-  return time + random;
+  return random;
 }
 
 /** Publishes an event of `trellis.auth@v1`; the id keeps replicas from telling it twice. Must not throw. */

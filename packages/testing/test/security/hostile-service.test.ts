@@ -4,6 +4,7 @@ import { HEADERS, inboxPrefix, newReplySubject, randomToken, replyBase } from "@
 import { ok } from "@trellis/result";
 import { Type } from "typebox";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sharedEventId } from "../../../platform/src/notices/event-id.ts";
 import { eventually } from "./kit/eventually.ts";
 import { agentOf, fullService } from "./kit/hostile-manifests.ts";
 import { type Joined, type Laboratory, openLaboratory } from "./kit/laboratory.ts";
@@ -229,6 +230,50 @@ describe.each([1, 3] as const)("on %i nodes", (nodes) => {
     // Work still flows from the truth about jobs into the queue: nobody moved its beginning.
     await stored(victim, "trellis.jobs.victim.queue.after.created", "after");
     await eventually(async () => (await lab.manager.streams.getMessage("JOBS_WORK", { last_by_subj: "trellis.work.victim.queue" }))?.string() === "after" || undefined);
+  });
+
+  it("nobody can take the id of an event of the platform before it happens", async () => {
+    const twin = await malloryAt(lab.servers[0]);
+    const { connections } = await lab.platform.admin.rpc.auth.connectionsList({}).orThrow();
+    const own = connections.filter(({ sessionKey }) => sessionKey === mallory.key.text);
+    expect(own.length).toBeGreaterThan(1);
+    const kicked = async (): Promise<number> => (await lab.manager.streams.info("EVENTS", { subjects_filter: "events.v1.Auth.Connections.Kicked" })).state.subjects?.["events.v1.Auth.Connections.Kicked"] ?? 0;
+    const before = await kicked();
+    for (const { id, openedAt } of own) {
+      for (const what of ["kicked", "closed", "opened"])
+        await ask(twin.nc, mallory.key, "events.v1.Mallory.Told", "taken", { headers: { "Nats-Msg-Id": sharedEventId(Date.parse(openedAt), `${what} ${id}`) } });
+    }
+    await lab.platform.admin.rpc.auth.connectionsKick({ sessionKey: mallory.key.text }).orThrow();
+    await eventually(async () => (await kicked()) === before + own.length || undefined, { what: () => "a kick left no event" });
+    await eventually(() => mallory.nc.isClosed() || undefined);
+    mallory = await malloryAt(undefined);
+  });
+
+  it("message tracing, which a header asks for, reaches no subject its sender may not publish to", async () => {
+    const before = await world();
+    const targets = ["rpc.v1.Honest.Echo.spy", "trellis.auth.v1.changes", `${inboxPrefix(victim.key.text)}.c.notice`, "$KV.victim_cache.k1", "events.v1.Victim.Told", "$JS.API.STREAM.PURGE.KV_victim_cache", "security.trace"];
+    const heard: string[] = [];
+    for (const account of ["TRELLIS", "DATA"] as const) {
+      const spy = await lab.direct(account);
+      spy.subscribe(">", { callback: (_, message) => void (message.string().includes("io.nats.jetstream") || (message.string().includes('"hops"') || message.string().includes('"events":[{"type"')) && heard.push(`${account} ${message.subject}`)) });
+      await spy.flush();
+    }
+    // The sender's own subjects do hear of it, so the spies would see the others.
+    mallory.nc.publish("events.v1.Mallory.Told", "traced", { headers: natsHeaders({ "Nats-Trace-Dest": "events.v1.Mallory.Told" }) });
+    await eventually(() => heard.includes("TRELLIS events.v1.Mallory.Told") || undefined, { what: () => "no trace was heard at all" });
+    heard.length = 0;
+    for (const target of targets) {
+      for (const more of [{}, { "Nats-Trace-Only": "true" }]) {
+        const headers = natsHeaders({ "Nats-Trace-Dest": target, traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", ...more });
+        for (const subject of ["events.v1.Mallory.Told", "$KV.mallory_cache.t", "trellis.jobs.mallory.queue.t.progress", "rpc.v1.Honest.Echo"]) mallory.nc.publish(subject, "traced", { headers });
+      }
+    }
+    // What was stored with the header comes out again.
+    mallory.nc.publish("$JS.API.DIRECT.GET.KV_mallory_cache.$KV.mallory_cache.t", "", { reply: "rpc.v1.Honest.Echo" });
+    mallory.nc.publish("$JS.API.CONSUMER.MSG.NEXT.EVENTS.mallory_group", JSON.stringify({ batch: 50, no_wait: true, group: "one" }), { reply: "rpc.v1.Honest.Echo" });
+    await barrier(mallory);
+    expect(heard).toEqual([]);
+    expect(await world()).toEqual(before);
   });
 
   it("what its permissions do not name the server refuses, in every disguise", async () => {

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { serviceCrypto } from "./service-crypto.ts";
+import { verifyByHalves } from "./verify-by-halves.ts";
 import { verifyInPool } from "./verify-in-pool.ts";
-import { verifyInSlices } from "./verify-in-slices.ts";
 
 const { privateKey, publicKey } = generateKeyPairSync("ed25519");
 const key = publicKey.export({ format: "jwk" }).x ?? "";
@@ -17,7 +17,7 @@ function signed(count: number): { digest: Uint8Array; good: boolean; signature: 
 
 describe.each([
   ["in the pool", verifyInPool()],
-  ["in slices", verifyInSlices()],
+  ["by halves", verifyByHalves(verifyInPool())],
   ["as this machine does it", serviceCrypto.verify],
 ])("%s", (_, verify) => {
   test("every signature gets its own verdict, also far beyond what is verified at once", async () => {

@@ -1,0 +1,52 @@
+import { expect } from "vitest";
+import { startPlatform } from "../../src/index.ts";
+import { eventually } from "../resilience/kit/eventually.ts";
+import { QUIET } from "../resilience/kit/quiet.ts";
+import { listener } from "./kit/ticker-contract.ts";
+import { spawnTicker } from "./kit/tickers.ts";
+
+interface Memory {
+  readonly open: number;
+  readonly rssMb: number;
+  readonly heapMb: number;
+}
+
+/** Holds that many feeds open on one replica, each bringing a frame a second or so, and says what they cost it. */
+export async function holdOpen(feeds: number, readers: number): Promise<{ readonly kbPerFeed: number; readonly rssMb: number }> {
+  await using platform = await startPlatform();
+  await using ticker = await spawnTicker(platform, { HEARTBEAT_MS: "2000", NODE_OPTIONS: "--expose-gc" });
+  let asked = 0;
+  const memory = async (): Promise<Memory> => {
+    asked += 1;
+    ticker.send("SIGUSR2");
+    const lines = await eventually("the replica says how it is", () => {
+      const found = ticker.output.match(/open \d+ rssMb \d+ heapMb \d+/g) ?? [];
+      return found.length >= asked && found;
+    });
+    const [open = 0, rssMb = 0, heapMb = 0] = (lines.at(-1)?.match(/\d+/g) ?? []).map(Number);
+    return { open, rssMb, heapMb };
+  };
+  const before = await memory();
+  const clients = await Promise.all(Array.from({ length: readers }, () => platform.connectClient(listener, QUIET)));
+  const frames = Array.from({ length: feeds }, () => 0);
+  const stop = new AbortController();
+  const failures: unknown[] = [];
+  const readings = frames.map(async (_, at) => {
+    const client = clients[at % readers];
+    if (client === undefined) throw new Error("every feed has a reader");
+    try {
+      const input = { everyMs: 1_000 + (at % 500), label: "many" };
+      for await (const { n } of client.feed.ticker.count(input, { signal: stop.signal, timeoutMs: 60_000, reopen: false })) frames[at] = n;
+    } catch (error) {
+      if (!stop.signal.aborted) failures.push(error);
+    }
+  });
+  await eventually("every feed brings frames", () => failures.length > 0 || frames.every((n) => n >= 3), 120_000);
+  expect(failures).toEqual([]);
+  const full = await memory();
+  expect(full.open).toBe(feeds);
+  stop.abort();
+  await Promise.all(readings);
+  await eventually("all are closed", async () => (await memory()).open === 0, 60_000);
+  return { kbPerFeed: Math.round(((full.rssMb - before.rssMb) * 1_024) / feeds), rssMb: full.rssMb };
+}

@@ -46,7 +46,7 @@ export class JobWorker {
 
   /** Takes no more and lets what runs finish; after the time is up, what still runs is given back. */
   async drain(graceMs: number): Promise<{ readonly left: number }> {
-    await this.#puller.stop();
+    const stopped = this.#puller.stop();
     const idle = new Promise<void>((resolve) => {
       this.#idle = resolve;
       if (this.#runs.size === 0) resolve();
@@ -55,13 +55,14 @@ export class JobWorker {
       for (const run of this.#runs.values()) run.stop();
       await within(GIVE_BACK_MS, idle);
     }
+    await stopped;
     const left = this.#runs.size;
     this.close();
     return { left };
   }
 
   close(): void {
-    void this.#puller.stop();
+    this.#puller.close();
     for (const run of this.#runs.values()) run.quit();
     for (const subscription of this.#endings) subscription.close();
   }

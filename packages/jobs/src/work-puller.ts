@@ -24,12 +24,13 @@ export interface WorkPullerOptions {
 }
 
 /** Short, so that a worker that died leaves no request behind that takes work away from the living. */
-const EXPIRES_MS = 3_000;
-const GRACE_MS = 1_500;
+const EXPIRES_MS = 1_500;
+const GRACE_MS = 1_000;
 const GATHER_MS = 2;
 const LONGEST_PAUSE_MS = 5_000;
 const NS_PER_MS = 1_000_000;
 const encoder = new TextEncoder();
+const GIVE_BACK = encoder.encode("-NAK");
 
 /**
  * Keeps at most one request for work open, for as many jobs as the worker could begin: nothing is taken that would
@@ -42,6 +43,8 @@ export class WorkPuller {
   readonly #subscription: LinkSubscription;
   readonly #stopState: () => void;
   readonly #stopped = new AbortController();
+  /** Settled, once the worker stops, when no request is open. */
+  readonly #requestOver = Promise.withResolvers<void>();
   #left = 0;
   #failures = 0;
   #resting = false;
@@ -77,14 +80,26 @@ export class WorkPuller {
     }, GATHER_MS);
   }
 
-  /** Asks for nothing more; what was delivered already has been handed over. */
+  /**
+   * Asks for nothing more. The open request cannot be taken back: until it is over, what still comes is given back at
+   * once, otherwise it would be nobody's until the acknowledgement wait has passed.
+   */
   async stop(): Promise<void> {
     if (this.#stopped.signal.aborted) return;
+    this.#stopped.abort();
+    clearTimeout(this.#gather);
+    if (this.#left > 0 && this.#options.link.state === "connected") await this.#requestOver.promise;
+    this.close();
+  }
+
+  /** Hears nothing more. */
+  close(): void {
     this.#stopped.abort();
     this.#stopState();
     clearTimeout(this.#expiry);
     clearTimeout(this.#gather);
-    await this.#subscription.drain();
+    this.#requestOver.resolve();
+    this.#subscription.close();
   }
 
   #pull(): void {
@@ -107,7 +122,8 @@ export class WorkPuller {
   #over(): void {
     clearTimeout(this.#expiry);
     this.#left = 0;
-    this.#pull();
+    if (this.#stopped.signal.aborted) this.#requestOver.resolve();
+    else this.#pull();
   }
 
   #receive(message: LinkMessage): void {
@@ -116,6 +132,11 @@ export class WorkPuller {
     this.#failures = 0;
     this.#told = "";
     if (this.#left > 0) this.#left -= 1;
+    if (this.#stopped.signal.aborted) {
+      this.#options.link.publish(reply, GIVE_BACK);
+      if (this.#left === 0) this.#over();
+      return;
+    }
     this.#options.onDelivery({ reply, recordSequence: sourceSequence(message), data: message.data });
     this.more();
   }
@@ -123,8 +144,8 @@ export class WorkPuller {
   /** The end of a request; 408 is the usual one. */
   #status({ headers }: LinkMessage): void {
     const code = headers?.code ?? 0;
-    if (code === 100 || code === 0 || this.#stopped.signal.aborted) return;
-    if (code === 408) {
+    if (code === 100 || code === 0) return;
+    if (code === 408 || this.#stopped.signal.aborted) {
       this.#failures = 0;
       return this.#over();
     }

@@ -1,9 +1,12 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "vitest";
 import { startPlatform } from "../../src/index.ts";
 import { eventually } from "../resilience/kit/eventually.ts";
 import { QUIET } from "../resilience/kit/quiet.ts";
 import { listener } from "./kit/ticker-contract.ts";
 import { spawnTicker } from "./kit/tickers.ts";
+
+const OPENED_AT_ONCE = 250;
 
 interface Memory {
   readonly open: number;
@@ -31,7 +34,10 @@ export async function holdOpen(feeds: number, readers: number): Promise<{ readon
   const frames = Array.from({ length: feeds }, () => 0);
   const stop = new AbortController();
   const failures: unknown[] = [];
+  // A replica checks so many signatures at a time and drops the rest unread; nobody opens ten thousand feeds in one instant.
+  const wave = Math.ceil(feeds / OPENED_AT_ONCE);
   const readings = frames.map(async (_, at) => {
+    await pause((at % wave) * 100);
     const client = clients[at % readers];
     if (client === undefined) throw new Error("every feed has a reader");
     try {
@@ -42,7 +48,7 @@ export async function holdOpen(feeds: number, readers: number): Promise<{ readon
     }
   });
   await eventually("every feed brings frames", () => failures.length > 0 || frames.every((n) => n >= 3), 120_000);
-  expect(failures).toEqual([]);
+  expect([...new Set(failures.map(String))]).toEqual([]);
   const full = await memory();
   expect(full.open).toBe(feeds);
   stop.abort();

@@ -13,7 +13,9 @@ export function printDeployment(
     ? colors.yellow("disabled")
     : reconcile.state === "failing"
       ? colors.red("failing")
-      : reconcile.state;
+      : reconcile.state === "none"
+        ? "waiting for its first contract"
+        : reconcile.state;
   terminal.print(`${colors.bold(deployment.name)}  ${deployment.mode}  ${state}`);
   terminal.print(`  contract   ${deployment.contractId ?? "none accepted yet"}`);
   if (deployment.desiredDigest !== undefined)

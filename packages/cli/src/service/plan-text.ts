@@ -19,8 +19,7 @@ export function printPlan(terminal: Terminal, plan: PlanRecord): void {
     terminal.print("  NATS:");
     for (const permission of plan.permissions) terminal.print(`    ${permission}`);
   }
-  for (const { who, surface, message } of plan.breaks)
-    terminal.print(colors.red(`  breaks ${who}: ${surface} ${message}`));
+  for (const { who, message } of plan.breaks) terminal.print(colors.red(`  breaks ${who}: ${message}`));
   for (const id of plan.inactive)
     terminal.print(colors.yellow(`  ${id} is required and known, but nobody implements it now`));
   for (const id of plan.blockedBy) {

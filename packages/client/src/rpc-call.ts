@@ -7,7 +7,6 @@ import type { CallableRpc } from "./callable-rpc.ts";
 import type { Link, LinkMessage } from "./link.ts";
 import { pause } from "./reconnect-delay.ts";
 import type { RequestSigner } from "./request-signer.ts";
-import { within } from "./within.ts";
 
 /** How one call is made. */
 export interface CallOptions {

@@ -24,9 +24,9 @@ export function startLoad(
   const failures: Failure[] = [];
   let answered = 0;
   let calls = 0;
-  let stopped = false;
+  const stopping = new AbortController();
   const loop = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       const startedAt = performance.now();
       const result = await call((calls += 1));
       if (result.ok) answered += 1;
@@ -44,7 +44,7 @@ export function startLoad(
     },
     failures,
     async stop() {
-      stopped = true;
+      stopping.abort();
       await loops;
     },
   };

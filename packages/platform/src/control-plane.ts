@@ -22,6 +22,8 @@ import { PlatformMetrics } from "./http/metrics.ts";
 import { createRoutes, type ReadinessCheck } from "./http/routes.ts";
 import { ensureGroups } from "./identity/user-commands.ts";
 import { createSessionDirectory } from "./identity/session-directory.ts";
+import { expireOverdue } from "./jobs/job-janitor.ts";
+import { followJobs } from "./jobs/job-projection.ts";
 import { Leases, runSingleton } from "./leases/leases.ts";
 import { createDeadLetters } from "./events/dead-letters.ts";
 import { createEventGroups } from "./events/event-groups.ts";
@@ -156,6 +158,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     }),
   });
   started.defer(() => link.close());
+  const jobs = followJobs(nats.data, log);
+  started.defer(() => jobs.close());
+  const expiring = runSingleton({ leases, name: "jobs", log, run: (signal) => expireOverdue(jobs, link, signal) });
+  started.defer(() => expiring.close());
   const service = await serveControlPlane({
     link,
     crypto: serviceCrypto,
@@ -166,7 +172,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     sessions: createSessionDirectory(context, sessions, (key) => connections.ofSession(key).length),
     audit,
     eventGroups: createEventGroups(nats.data),
-    deadLetters: createDeadLetters(nats.data),
+    deadLetters: createDeadLetters(nats.data, keys.xkeySeed),
     log,
   });
   started.defer(() => service.drain());

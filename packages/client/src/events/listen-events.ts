@@ -138,11 +138,11 @@ class Listener implements LiveEvents {
   #receive({ subject, data, headers }: LinkMessage): void {
     if (this.#end !== undefined) return;
     const id = headers?.get(HEADERS.eventId) ?? "";
-    if (id !== "") {
-      if (this.#seen.has(id)) return;
-      this.#seen.add(id);
-      if (this.#seen.size > REMEMBERED_IDS) for (const oldest of this.#seen) { this.#seen.delete(oldest); break; }
-    }
+    // Every event has an id. What comes without one is no event but an acknowledgement or an answer of JetStream, which
+    // anybody can have delivered to any subject; a contract without required members would take it for one.
+    if (id === "" || this.#seen.has(id)) return;
+    this.#seen.add(id);
+    if (this.#seen.size > REMEMBERED_IDS) for (const oldest of this.#seen) { this.#seen.delete(oldest); break; }
     const read = readEvent(this.#facts, subject, data);
     if (!read.ok) {
       this.#options.onProblem?.({ kind: "invalid", id, subject, issues: read.issues });

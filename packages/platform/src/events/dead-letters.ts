@@ -1,6 +1,7 @@
 import type { Msg, NatsConnection } from "@nats-io/nats-core";
 import { DEAD_EVENTS_STREAM, deadEventSubject, EVENTS_STREAM, isName, replayPrefix } from "@trellis/contracts";
 import { HEADERS } from "@trellis/protocol";
+import { sealEventId, sharedEventId } from "../notices/event-id.ts";
 import { headersOf, isJsError, jsApi, JS_ERRORS, publishStored } from "../registry/jetstream-api.ts";
 
 /** An event a consumer group gave up. What its service wrote is data: only the subject it is stored under is certain. */
@@ -45,8 +46,8 @@ const PREFIX = "trellis.dead.";
 /** One of a published event: dots between tokens that hold no wildcard and nothing invisible. */
 const EVENT_SUBJECT = /^events\.(?:[!-)+-\-/-=?-~]+\.)*[!-)+-\-/-=?-~]+$/;
 
-/** Works in the DATA account. */
-export function createDeadLetters(nc: NatsConnection): DeadLetters {
+/** Works in the DATA account. `secret` is the same for all replicas of the control plane and nobody else has it. */
+export function createDeadLetters(nc: NatsConnection, secret: string): DeadLetters {
   const drop = async ({ sequence }: DeadLetter): Promise<void> => {
     try {
       await jsApi(nc, `STREAM.MSG.DELETE.${DEAD_EVENTS_STREAM}`, { seq: sequence, no_erase: true });
@@ -90,8 +91,8 @@ export function createDeadLetters(nc: NatsConnection): DeadLetters {
       if (payload === undefined) return `the payload of ${letter.id} was too large to keep and has left the event stream`;
       await publishStored(nc, replayPrefix(letter.deployment, letter.group) + letter.subject.slice("events.".length), payload, {
         headers: headersOf({
-          // A second try within the window is stored once.
-          [HEADERS.eventId]: `replay-${letter.id}-${letter.sequence}`,
+          // A second try within the window is stored once; an id somebody could guess, somebody could have used before.
+          [HEADERS.eventId]: sealEventId(sharedEventId(0, `replay ${letter.id} ${letter.sequence}`), secret),
           [HEADERS.originalEventId]: letter.eventId,
           [HEADERS.eventTime]: letter.at,
           [HEADERS.traceparent]: letter.traceparent,

@@ -22,11 +22,20 @@ afterAll(() => lab?.[Symbol.asyncDispose]());
 interface Answer {
   readonly status: number;
   readonly text: string;
-  readonly body: { readonly status?: string; readonly reason?: string; readonly message?: string; readonly problems?: readonly { readonly path: string; readonly message: string }[] };
+  readonly body: {
+    readonly status?: string;
+    readonly reason?: string;
+    readonly message?: string;
+    readonly problems?: readonly { readonly path: string; readonly message: string }[];
+  };
 }
 
 async function send(body: string, kind: "service" | "agent" = "service"): Promise<Answer> {
-  const response = await fetch(lab.platform.url + BOOTSTRAP_PATHS[kind], { method: "POST", headers: { "content-type": "application/json" }, body });
+  const response = await fetch(lab.platform.url + BOOTSTRAP_PATHS[kind], {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body,
+  });
   const text = await response.text();
   // Nothing of ours is told to whoever asks: no stack, no file, no module.
   expect(text).not.toMatch(/node_modules|\/packages\/|\/work\/|\bat [\w.<>]+ \(|file:\/\/|\.ts:\d/);
@@ -36,7 +45,13 @@ async function send(body: string, kind: "service" | "agent" = "service"): Promis
 /** A request of the known instance, signed for whatever digest, with this text as its manifest. */
 function requestWith(manifest: string, digest = "A".repeat(43)): string {
   const iat = Math.floor(Date.now() / 1000);
-  const head = JSON.stringify({ v: 1, sessionKey: instance.text, contractDigest: digest, iat, sig: instance.sign(bootstrapDigest(iat, digest)) });
+  const head = JSON.stringify({
+    v: 1,
+    sessionKey: instance.text,
+    contractDigest: digest,
+    iat,
+    sig: instance.sign(bootstrapDigest(iat, digest)),
+  });
   return `${head.slice(0, -1)},"manifest":${manifest}}`;
 }
 
@@ -55,10 +70,14 @@ describe("a contract that is no contract is refused with every reason, and nothi
 
   it("5 MB without a declared length is cut off while it arrives", async () => {
     const status = await new Promise<number | string>((resolve) => {
-      const outgoing = httpRequest(lab.platform.url + BOOTSTRAP_PATHS.service, { method: "POST", headers: { "content-type": "application/json", "transfer-encoding": "chunked" } }, (response) => {
-        response.resume();
-        resolve(response.statusCode ?? 0);
-      });
+      const outgoing = httpRequest(
+        lab.platform.url + BOOTSTRAP_PATHS.service,
+        { method: "POST", headers: { "content-type": "application/json", "transfer-encoding": "chunked" } },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode ?? 0);
+        },
+      );
       outgoing.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
       const chunk = Buffer.alloc(64 * 1024, 0x20);
       let sent = 0;
@@ -85,13 +104,32 @@ describe("a contract that is no contract is refused with every reason, and nothi
   });
 
   it("schema bombs: alternatives of alternatives, patterns that never end, sizes nobody has", async () => {
-    const grow = (levels: number): object => (levels === 0 ? { type: "string" } : { anyOf: [grow(levels - 1), grow(levels - 1), grow(levels - 1)] });
+    const grow = (levels: number): object =>
+      levels === 0 ? { type: "string" } : { anyOf: [grow(levels - 1), grow(levels - 1), grow(levels - 1)] };
     let chain: object = { type: "string" };
     for (let at = 0; at < 80; at += 1) chain = { allOf: [chain, chain].slice(0, 1) };
-    const bombs: readonly object[] = [grow(8), chain, { type: "string", pattern: "(a+)+$" }, { type: "string", pattern: "(?:a{1000}){1000}" }, { type: "string", pattern: "(a|a)*b" }, { $ref: "#" }, { $ref: "http://localhost/schema" }];
+    const bombs: readonly object[] = [
+      grow(8),
+      chain,
+      { type: "string", pattern: "(a+)+$" },
+      { type: "string", pattern: "(?:a{1000}){1000}" },
+      { type: "string", pattern: "(a|a)*b" },
+      { $ref: "#" },
+      { $ref: "http://localhost/schema" },
+    ];
     const started = performance.now();
     for (const bomb of bombs) {
-      const manifest = bare({ schemas: { Any: {}, Bomb: JSON.parse(JSON.stringify(bomb)) }, rpc: { "Bare.Boom": { version: "v1", subject: "rpc.v1.Bare.Boom", input: { schema: "Bomb" }, output: { schema: "Any" } } } });
+      const manifest = bare({
+        schemas: { Any: {}, Bomb: JSON.parse(JSON.stringify(bomb)) },
+        rpc: {
+          "Bare.Boom": {
+            version: "v1",
+            subject: "rpc.v1.Bare.Boom",
+            input: { schema: "Bomb" },
+            output: { schema: "Any" },
+          },
+        },
+      });
       const answer = await send(requestWith(JSON.stringify(manifest), contractDigest(manifest)));
       // Refused, or harmless: then it waits for a person like any other. Either way the answer comes at once.
       expect(["refused", "waiting"]).toContain(answer.body.status);
@@ -105,7 +143,10 @@ describe("a contract that is no contract is refused with every reason, and nothi
       '{"__proto__":{"kind":"service"}}',
       JSON.stringify(bare()).replace('"schemas":{', '"schemas":{"__proto__":{"type":"string"},'),
       JSON.stringify(bare()).replace('"schemas":{', '"rpc":{"constructor":{}},"schemas":{'),
-      JSON.stringify(bare()).replace('"schemas":{', '"resources":{"kv":{"toString":{"purpose":"x","schema":{"schema":"Any"}}}},"schemas":{'),
+      JSON.stringify(bare()).replace(
+        '"schemas":{',
+        '"resources":{"kv":{"toString":{"purpose":"x","schema":{"schema":"Any"}}}},"schemas":{',
+      ),
     ]) {
       expect((await send(requestWith(manifest))).body).toMatchObject({ status: "refused", reason: "invalid_manifest" });
     }
@@ -115,7 +156,18 @@ describe("a contract that is no contract is refused with every reason, and nothi
   });
 
   it("what is not JSON, not an object, or lacks a member", async () => {
-    for (const body of ["", "{", "null", "[]", '"x"', "1e999", "\u0000", '{"v":2}', '{"v":1}', JSON.stringify({ ...bootstrapBody({ key: newKey(), manifest: bare() }), iat: "now" })]) {
+    for (const body of [
+      "",
+      "{",
+      "null",
+      "[]",
+      '"x"',
+      "1e999",
+      "\u0000",
+      '{"v":2}',
+      '{"v":1}',
+      JSON.stringify({ ...bootstrapBody({ key: newKey(), manifest: bare() }), iat: "now" }),
+    ]) {
       for (const kind of ["service", "agent"] as const) {
         const answer = await send(body, kind);
         expect([400, 403]).toContain(answer.status);
@@ -128,10 +180,25 @@ describe("a contract that is no contract is refused with every reason, and nothi
     const manifest = bare();
     const stranger = newKey();
     const unheard = bare({ id: "unheard@v1" });
-    expect((await send(JSON.stringify(bootstrapBody({ key: stranger, manifest: unheard })))).body).toMatchObject({ status: "refused", reason: "unknown_service" });
-    expect((await send(JSON.stringify({ ...bootstrapBody({ key: stranger, manifest }), sessionKey: instance.text }))).body).toMatchObject({ status: "refused", reason: "invalid_signature" });
-    expect((await send(requestWith(JSON.stringify(manifest)))).body).toMatchObject({ status: "refused", reason: "digest_mismatch" });
-    expect((await send(JSON.stringify(bootstrapBody({ key: newKey(), manifest: agentOf("x", {}), userKey: newKey() })), "agent")).body).toMatchObject({ status: "refused", reason: "unknown_agent" });
+    expect((await send(JSON.stringify(bootstrapBody({ key: stranger, manifest: unheard })))).body).toMatchObject({
+      status: "refused",
+      reason: "unknown_service",
+    });
+    expect(
+      (await send(JSON.stringify({ ...bootstrapBody({ key: stranger, manifest }), sessionKey: instance.text }))).body,
+    ).toMatchObject({ status: "refused", reason: "invalid_signature" });
+    expect((await send(requestWith(JSON.stringify(manifest)))).body).toMatchObject({
+      status: "refused",
+      reason: "digest_mismatch",
+    });
+    expect(
+      (
+        await send(
+          JSON.stringify(bootstrapBody({ key: newKey(), manifest: agentOf("x", {}), userKey: newKey() })),
+          "agent",
+        )
+      ).body,
+    ).toMatchObject({ status: "refused", reason: "unknown_agent" });
     // A stranger's contract is not kept: nobody else may count on it.
     const { contracts } = await lab.platform.admin.rpc.trellis.catalog({}).orThrow();
     expect(contracts.map(({ id }) => id)).not.toContain("unheard@v1");
@@ -158,13 +225,24 @@ describe("contracts that do not fit together", () => {
     for (const [name, events] of [
       ["thief", { "Collides.Told": told }],
       // Whoever hears `Told.*` can hear everything below it.
-      ["parent", { Collides: { ...told, event: { schema: "Parts" }, subject: "events.v1.Collides.{/a}", params: ["/a"] } }],
+      [
+        "parent",
+        { Collides: { ...told, event: { schema: "Parts" }, subject: "events.v1.Collides.{/a}", params: ["/a"] } },
+      ],
     ] as const) {
-      const manifest = fullService(name, { events, eventConsumers: {}, schemas: { Any: {}, Parts: { type: "object", properties: { a: { type: "string" } } } } });
+      const manifest = fullService(name, {
+        events,
+        eventConsumers: {},
+        schemas: { Any: {}, Parts: { type: "object", properties: { a: { type: "string" } } } },
+      });
       const proposed = await lab.propose(name, manifest);
       const refused = await lab.platform.admin.rpc.auth.authorityAccept({ plan: proposed.plan, acknowledge: true });
       expect(refused.ok).toBe(false);
-      expect(await askBootstrap(lab.platform.url, { key: proposed.key, manifest })).toMatchObject({ status: "waiting", reason: "authority_update_required", message: expect.stringMatching(/owns here already/) });
+      expect(await askBootstrap(lab.platform.url, { key: proposed.key, manifest })).toMatchObject({
+        status: "waiting",
+        reason: "authority_update_required",
+        message: expect.stringMatching(/owns here already/),
+      });
     }
     expect(await askBootstrap(lab.platform.url, { key, manifest: first })).toMatchObject({ status: "ready" });
   });
@@ -178,12 +256,22 @@ describe("contracts that do not fit together", () => {
     const proposedHen = await lab.propose("hen", hen);
     // Nobody has seen an egg yet.
     expect((await lab.platform.admin.rpc.auth.authorityAccept({ plan: proposedHen.plan })).ok).toBe(false);
-    expect(await askBootstrap(lab.platform.url, { key: proposedHen.key, manifest: hen })).toMatchObject({ status: "waiting", reason: "dependency_unknown", blockedBy: ["egg@v1"] });
+    expect(await askBootstrap(lab.platform.url, { key: proposedHen.key, manifest: hen })).toMatchObject({
+      status: "waiting",
+      reason: "dependency_unknown",
+      blockedBy: ["egg@v1"],
+    });
     const proposedEgg = await lab.propose("egg", egg);
     await lab.accept(proposedHen.plan);
-    expect(await askBootstrap(lab.platform.url, { key: proposedHen.key, manifest: hen })).toMatchObject({ status: "waiting" });
+    expect(await askBootstrap(lab.platform.url, { key: proposedHen.key, manifest: hen })).toMatchObject({
+      status: "waiting",
+    });
     await lab.accept(proposedEgg.plan);
-    for (const identity of [{ key: proposedHen.key, manifest: hen }, { key: proposedEgg.key, manifest: egg }]) await bootstrapReady(lab.platform.url, identity);
+    for (const identity of [
+      { key: proposedHen.key, manifest: hen },
+      { key: proposedEgg.key, manifest: egg },
+    ])
+      await bootstrapReady(lab.platform.url, identity);
     const joined = await lab.join({ key: proposedHen.key, manifest: hen });
     joined.nc.publish("rpc.v1.Egg.Secret");
     await joined.violations.settle();
@@ -194,7 +282,10 @@ describe("contracts that do not fit together", () => {
     for (const [at, id] of ["trellis.auth@v1", "trellis.mine@v1"].entries()) {
       const manifest = { ...fullService("usurper"), id };
       const plan = await lab.propose(`usurper-${at}`, manifest).catch(() => undefined);
-      if (plan) expect((await lab.platform.admin.rpc.auth.authorityAccept({ plan: plan.plan, acknowledge: true })).ok).toBe(false);
+      if (plan)
+        expect((await lab.platform.admin.rpc.auth.authorityAccept({ plan: plan.plan, acknowledge: true })).ok).toBe(
+          false,
+        );
       // An agent that calls itself so gains nothing by it.
       const userKey = await lab.user(`usurper-${at}`, []);
       const agent: Manifest = { ...agentOf("usurper", {}), id };

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { contractSets, writeSet } from "./kit/contract-sets.ts";
 import { type Laboratory, openLaboratory } from "./kit/laboratory.ts";
@@ -31,19 +31,26 @@ it("`trellis why` says what the server does, for subjects of every kind", async 
       const { nc, key, violations } = joined;
       for (const subject of sample) {
         nc.publish(subject, "why");
-        for (const queue of [undefined, manifest.id]) nc.subscribe(subject, { ...(queue === undefined ? {} : { queue }), callback: () => undefined }).unsubscribe();
+        for (const queue of [undefined, manifest.id])
+          nc.subscribe(subject, { ...(queue === undefined ? {} : { queue }), callback: () => undefined }).unsubscribe();
       }
       await violations.settle();
       for (const subject of new Set(sample)) {
         const told = await lab.platform.admin.rpc.auth.explain({ session: key.text, subject }).orThrow();
         const may = {
           publish: !violations.seen.has(`publish ${subject}`),
-          subscribe: [`subscription ${subject}`, `subscription ${subject} ${manifest.id}`].some((line) => !violations.seen.has(line)),
+          subscribe: [`subscription ${subject}`, `subscription ${subject} ${manifest.id}`].some(
+            (line) => !violations.seen.has(line),
+          ),
         };
-        expect({ publish: told.publish, subscribe: told.subscribe }, `TRELLIS_SEED=${seed}, set ${at}: ${name} and ${subject}: ${told.message}`).toEqual(may);
+        expect(
+          { publish: told.publish, subscribe: told.subscribe },
+          `TRELLIS_SEED=${seed}, set ${at}: ${name} and ${subject}: ${told.message}`,
+        ).toEqual(may);
         // Whoever may is told why, in a sentence.
         for (const direction of ["publish", "subscribe"] as const)
-          if (may[direction]) expect(told.rules.some((rule) => rule.direction === direction && rule.reason.length > 20)).toBe(true);
+          if (may[direction])
+            expect(told.rules.some((rule) => rule.direction === direction && rule.reason.length > 20)).toBe(true);
         agreed += Number(may.publish) + Number(may.subscribe);
       }
     }

@@ -11,17 +11,25 @@ import { agentOf } from "./kit/hostile-manifests.ts";
 import { Replies, signedRequest, type SignOptions, type Wire } from "./kit/signed-request.ts";
 
 /** What is done to requests on the wire, against a service that really runs. */
-const contract = defineServiceContract({ schemas: { Any: Type.Unknown(), Note: Type.Object({ text: Type.String() }) } }, (ref) => ({
-  id: "honest@v1",
-  displayName: "Honest",
-  description: "Answers, and counts.",
-  capabilities: { admire: { displayName: "Admire", description: "Admire it." } },
-  rpc: {
-    "Honest.Echo": { version: "v1", input: ref.schema("Note"), output: ref.schema("Note") },
-    "Honest.Other": { version: "v1", input: ref.schema("Note"), output: ref.schema("Note") },
-    "Honest.Admire": { version: "v1", input: ref.schema("Note"), output: ref.schema("Note"), capabilities: { call: ["admire"] } },
-  },
-}));
+const contract = defineServiceContract(
+  { schemas: { Any: Type.Unknown(), Note: Type.Object({ text: Type.String() }) } },
+  (ref) => ({
+    id: "honest@v1",
+    displayName: "Honest",
+    description: "Answers, and counts.",
+    capabilities: { admire: { displayName: "Admire", description: "Admire it." } },
+    rpc: {
+      "Honest.Echo": { version: "v1", input: ref.schema("Note"), output: ref.schema("Note") },
+      "Honest.Other": { version: "v1", input: ref.schema("Note"), output: ref.schema("Note") },
+      "Honest.Admire": {
+        version: "v1",
+        input: ref.schema("Note"),
+        output: ref.schema("Note"),
+        capabilities: { call: ["admire"] },
+      },
+    },
+  }),
+);
 
 const ECHO = "rpc.v1.Honest.Echo";
 /** How long it is watched that nothing comes back. */
@@ -42,7 +50,9 @@ beforeAll(async () => {
     });
   }
   await service.start();
-  const manifest = agentOf("eve", { honest: { contract: "honest@v1", rpc: { call: ["Honest.Echo", "Honest.Other"] } } });
+  const manifest = agentOf("eve", {
+    honest: { contract: "honest@v1", rpc: { call: ["Honest.Echo", "Honest.Other"] } },
+  });
   eve = await lab.join({ key: newKey(), manifest, userKey: await lab.user("eve", []) });
   replies = new Replies(eve.nc, inboxPrefix(eve.key.text));
 });
@@ -78,12 +88,14 @@ describe("gets no answer at all", () => {
     const stranger = newKey();
     const wrongProof = request();
     wrongProof.headers.set(HEADERS.proof, "A".repeat(86));
-    await nothingComesOf([
-      request({ claims: eve.key.text }, stranger),
-      request({ signedPayload: '{"text":"other"}' }),
-      request({ signedSubject: "rpc.v1.Honest.Other" }),
-      wrongProof,
-    ].map((wire) => ({ ...wire, reply: request().reply })));
+    await nothingComesOf(
+      [
+        request({ claims: eve.key.text }, stranger),
+        request({ signedPayload: '{"text":"other"}' }),
+        request({ signedSubject: "rpc.v1.Honest.Other" }),
+        wrongProof,
+      ].map((wire) => ({ ...wire, reply: request().reply })),
+    );
   });
 
   it("a request under somebody else's session key, with a reply of the sender's own", async () => {
@@ -96,13 +108,26 @@ describe("gets no answer at all", () => {
     const [owner, call] = [randomToken(22), randomToken(12)];
     const victim = inboxPrefix(newKey().text);
     const targets = [
-      `${victim}.r.${owner}.${call}`, `${victim}.c.notice`, `${prefix}.a.${owner}.${call}`, `${prefix}.s.${owner}`, `${prefix}.c.notice`, `${prefix}.r.${owner}`,
-      `${prefix}.r.${owner}.${call}.more`, `${prefix}x.r.${owner}.${call}`, "rpc.v1.Honest.Other", "$KV.victim_cache.k", "events.v1.Victim.Told",
-      "$JS.API.STREAM.PURGE.KV_victim_cache", "trellis.auth.v1.changes", "$SYS.REQ.SERVER.PING",
+      `${victim}.r.${owner}.${call}`,
+      `${victim}.c.notice`,
+      `${prefix}.a.${owner}.${call}`,
+      `${prefix}.s.${owner}`,
+      `${prefix}.c.notice`,
+      `${prefix}.r.${owner}`,
+      `${prefix}.r.${owner}.${call}.more`,
+      `${prefix}x.r.${owner}.${call}`,
+      "rpc.v1.Honest.Other",
+      "$KV.victim_cache.k",
+      "events.v1.Victim.Told",
+      "$JS.API.STREAM.PURGE.KV_victim_cache",
+      "trellis.auth.v1.changes",
+      "$SYS.REQ.SERVER.PING",
     ];
     const spy = await lab.direct("TRELLIS");
     const seen: string[] = [];
-    spy.subscribe(">", { callback: (_, message) => void (targets.includes(message.subject) && seen.push(message.subject)) });
+    spy.subscribe(">", {
+      callback: (_, message) => void (targets.includes(message.subject) && seen.push(message.subject)),
+    });
     await spy.flush();
     await nothingComesOf(targets.map((reply) => ({ ...request(), reply })));
     await spy.flush();
@@ -144,13 +169,19 @@ describe("is refused with its reason", () => {
     const before = replies.to(wire.reply).length;
     for (let again = 0; again < 3; again += 1) replies.send(wire);
     await eventually(() => replies.to(wire.reply).length === before + 3 || undefined);
-    expect(replies.to(wire.reply).slice(1).map(({ error }) => error?.reason)).toEqual(["replayed", "replayed", "replayed"]);
+    expect(
+      replies
+        .to(wire.reply)
+        .slice(1)
+        .map(({ error }) => error?.reason),
+    ).toEqual(["replayed", "replayed", "replayed"]);
     expect(handled).toEqual(["echo eve once"]);
   });
 
   it("a request of an hour ago or an hour from now", async () => {
     const now = Math.floor(Date.now() / 1000);
-    for (const iat of [0, now - 3_600, now - 40, now + 40, now + 3_600]) expect((await answer(request({ iat }))).error).toMatchObject({ type: "AuthError", reason: "iat_out_of_range" });
+    for (const iat of [0, now - 3_600, now - 40, now + 40, now + 3_600])
+      expect((await answer(request({ iat }))).error).toMatchObject({ type: "AuthError", reason: "iat_out_of_range" });
     expect(handled).toEqual([]);
   });
 
@@ -164,7 +195,15 @@ describe("is refused with its reason", () => {
   });
 
   it("what is not JSON, not UTF-8, not of the schema, or too large for its schema's reader", async () => {
-    for (const payload of ["", "{", "\u0000", new Uint8Array([0xff, 0xfe]), '{"text":1}', "[".repeat(100_000), `{"text":${"[".repeat(5_000)}${"]".repeat(5_000)}}`]) {
+    for (const payload of [
+      "",
+      "{",
+      "\u0000",
+      new Uint8Array([0xff, 0xfe]),
+      '{"text":1}',
+      "[".repeat(100_000),
+      `{"text":${"[".repeat(5_000)}${"]".repeat(5_000)}}`,
+    ]) {
       const { error } = await answer(request({ payload }));
       expect(error?.type).toBe("ValidationError");
       expect(error?.message ?? "").not.toMatch(/node_modules|\/work\/|at .*:\d+:\d+|\.ts/);
@@ -180,7 +219,9 @@ describe("is refused with its reason", () => {
 });
 
 it("a payload beyond the server's limit costs the sender its connection and nobody else anything", async () => {
-  const manifest = agentOf("eve", { honest: { contract: "honest@v1", rpc: { call: ["Honest.Echo", "Honest.Other"] } } });
+  const manifest = agentOf("eve", {
+    honest: { contract: "honest@v1", rpc: { call: ["Honest.Echo", "Honest.Other"] } },
+  });
   const key = newKey();
   const userKey = await lab.user("eve2", []);
   const loud = await lab.join({ key, manifest, userKey });
@@ -197,8 +238,12 @@ describe("a connect token", () => {
     const identity = { key: eve.key, manifest: eve.manifest };
     const own = await connectRaw(identity, lab.servers, { present: (credentials) => (captured = credentials) });
     await own.close();
-    await expect(connectRaw(identity, lab.servers, { present: () => captured ?? { auth_token: "" } })).rejects.toThrow(/authorization/i);
-    await expect(connectRaw(identity, lab.servers, { present: ({ sig }) => ({ auth_token: captured?.auth_token ?? "", sig }) })).rejects.toThrow(/authorization/i);
+    await expect(connectRaw(identity, lab.servers, { present: () => captured ?? { auth_token: "" } })).rejects.toThrow(
+      /authorization/i,
+    );
+    await expect(
+      connectRaw(identity, lab.servers, { present: ({ sig }) => ({ auth_token: captured?.auth_token ?? "", sig }) }),
+    ).rejects.toThrow(/authorization/i);
   });
 
   it("for another contract than the session's, without or with another's signature of the nonce, is refused", async () => {
@@ -222,7 +267,9 @@ describe("a connect token", () => {
       await expect(connectRaw(identity, lab.servers, bend(change))).rejects.toThrow(/authorization/i);
     }
     for (const auth_token of ["", "{", "null", "[]", "x".repeat(20_000), '{"__proto__":{"v":1}}']) {
-      await expect(connectRaw(identity, lab.servers, { present: ({ sig }) => ({ auth_token, sig }) })).rejects.toThrow(/authorization/i);
+      await expect(connectRaw(identity, lab.servers, { present: ({ sig }) => ({ auth_token, sig }) })).rejects.toThrow(
+        /authorization/i,
+      );
     }
     // Everything above was refused for what it was, not because nobody gets in any more.
     await (await connectRaw(identity, lab.servers)).close();

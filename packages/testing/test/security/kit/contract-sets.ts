@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { type Manifest, MANIFEST_FORMAT, type UseSelection } from "@trellis/contracts";
 
 /**
@@ -65,7 +65,10 @@ const service: fc.Arbitrary<ServiceSpec> = fc.record({
     }),
     { maxLength: 2 },
   ),
-  events: fc.array(fc.record({ params: fc.constantFrom(0 as const, 1 as const, 2 as const), publish: asks, subscribe: asks }), { maxLength: 3 }),
+  events: fc.array(
+    fc.record({ params: fc.constantFrom(0 as const, 1 as const, 2 as const), publish: asks, subscribe: asks }),
+    { maxLength: 3 },
+  ),
   feeds: fc.array(fc.record({ subscribe: asks }), { maxLength: 2 }),
   jobs: fc.nat(2),
   kv: fc.array(fc.record({ history: fc.integer({ min: 1, max: 5 }) }), { maxLength: 2 }),
@@ -74,7 +77,11 @@ const service: fc.Arbitrary<ServiceSpec> = fc.record({
   uses,
 });
 
-const agent: fc.Arbitrary<AgentSpec> = fc.record({ holds: fc.oneof(fc.constant("everything" as const), fc.nat(0xff)), uses, events: fc.nat(1) });
+const agent: fc.Arbitrary<AgentSpec> = fc.record({
+  holds: fc.oneof(fc.constant("everything" as const), fc.nat(0xff)),
+  uses,
+  events: fc.nat(1),
+});
 
 export const contractSets: fc.Arbitrary<SetSpec> = fc.record({
   services: fc.array(service, { minLength: 2, maxLength: 3 }),
@@ -99,7 +106,14 @@ export function writeSet(spec: SetSpec, tag: string): NamedSet {
     const name = `${tag}s${index}`;
     const own = owned[index];
     if (!own) throw new Error("every service has surfaces of its own");
-    return { name, manifest: { ...own, ...usesOf(each.uses, others(owned, own), BASELINE_SERVICE), ...consumersOf(each, own, owned) } };
+    return {
+      name,
+      manifest: {
+        ...own,
+        ...usesOf(each.uses, others(owned, own), BASELINE_SERVICE),
+        ...consumersOf(each, own, owned),
+      },
+    };
   });
   const keys = owned.flatMap((manifest) => Object.keys(manifest.capabilities ?? {}));
   const agents = spec.agents.map((each, index) => {
@@ -135,10 +149,16 @@ function ownedSurfaces(spec: ServiceSpec, name: string): Manifest {
   const prefix = capital(name);
   const keyed = (list: Asks): readonly string[] | undefined => list?.map((local) => `${name}::${local}`);
   const rules = (asked: { readonly [action: string]: Asks }) => {
-    const said = Object.entries(asked).flatMap(([action, list]) => (list === undefined ? [] : [[action, keyed(list)] as const]));
+    const said = Object.entries(asked).flatMap(([action, list]) =>
+      list === undefined ? [] : [[action, keyed(list)] as const],
+    );
     return said.length === 0 ? {} : { capabilities: Object.fromEntries(said) };
   };
-  const named = <T, V>(list: readonly T[], word: string, write: (each: T, name: string, at: number) => V): { readonly [name: string]: V } =>
+  const named = <T, V>(
+    list: readonly T[],
+    word: string,
+    write: (each: T, name: string, at: number) => V,
+  ): { readonly [name: string]: V } =>
     Object.fromEntries(list.map((each, at) => [`${prefix}.${word}${at}`, write(each, `${prefix}.${word}${at}`, at)]));
   const locals = <V>(count: number, word: string, write: (at: number) => V): { readonly [name: string]: V } =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`${word}_${at}`, write(at)]));
@@ -148,7 +168,9 @@ function ownedSurfaces(spec: ServiceSpec, name: string): Manifest {
     displayName: name,
     description: "A service of a random set.",
     kind: "service",
-    capabilities: Object.fromEntries(["read", "write"].map((local) => [`${name}::${local}`, { displayName: local, description: local }])),
+    capabilities: Object.fromEntries(
+      ["read", "write"].map((local) => [`${name}::${local}`, { displayName: local, description: local }]),
+    ),
     schemas: { Any: {}, Parts: { type: "object", properties: { a: { type: "string" }, b: { type: "string" } } } },
     rpc: named(spec.rpc, "Ask", ({ call, transfer }, surface) => ({
       version: "v1",
@@ -158,21 +180,40 @@ function ownedSurfaces(spec: ServiceSpec, name: string): Manifest {
       ...rules({ call }),
       ...(transfer ? { transfer: { direction: "receive" as const } } : {}),
     })),
-    operations: named(spec.operations, "Run", ({ call, observe, cancel, control, cancels, signals, transfer }, surface) => ({
-      version: "v1",
-      subject: `operations.v1.${surface}`,
-      input: any,
-      output: any,
-      ...rules({ call, observe, cancel, control }),
-      ...(cancels === undefined ? {} : { cancel: cancels }),
-      ...(signals ? { signals: { nudge: { input: any } } } : {}),
-      ...(transfer && spec.stores > 0 ? { transfer: { direction: "send" as const, store: "files_0", key: "fixed" } } : {}),
+    operations: named(
+      spec.operations,
+      "Run",
+      ({ call, observe, cancel, control, cancels, signals, transfer }, surface) => ({
+        version: "v1",
+        subject: `operations.v1.${surface}`,
+        input: any,
+        output: any,
+        ...rules({ call, observe, cancel, control }),
+        ...(cancels === undefined ? {} : { cancel: cancels }),
+        ...(signals ? { signals: { nudge: { input: any } } } : {}),
+        ...(transfer && spec.stores > 0
+          ? { transfer: { direction: "send" as const, store: "files_0", key: "fixed" } }
+          : {}),
+      }),
+    ),
+    events: named(spec.events, "Told", ({ params, publish, subscribe }, surface) => ({
+      ...event(surface, params),
+      ...rules({ publish, subscribe }),
     })),
-    events: named(spec.events, "Told", ({ params, publish, subscribe }, surface) => ({ ...event(surface, params), ...rules({ publish, subscribe }) })),
-    feeds: named(spec.feeds, "Live", ({ subscribe }, surface) => ({ version: "v1", subject: `feeds.v1.${surface}`, input: any, event: any, ...rules({ subscribe }) })),
+    feeds: named(spec.feeds, "Live", ({ subscribe }, surface) => ({
+      version: "v1",
+      subject: `feeds.v1.${surface}`,
+      input: any,
+      event: any,
+      ...rules({ subscribe }),
+    })),
     jobs: locals(spec.jobs, "queue", () => ({ payload: any })),
     resources: {
-      kv: locals(spec.kv.length, "cache", (at) => ({ purpose: "Test.", schema: any, history: spec.kv[at]?.history ?? 1 })),
+      kv: locals(spec.kv.length, "cache", (at) => ({
+        purpose: "Test.",
+        schema: any,
+        history: spec.kv[at]?.history ?? 1,
+      })),
       store: locals(spec.stores, "files", () => ({ purpose: "Test." })),
     },
   };
@@ -181,10 +222,19 @@ function ownedSurfaces(spec: ServiceSpec, name: string): Manifest {
 function event(surface: string, params: 0 | 1 | 2) {
   const pointers = ["/a", "/b"].slice(0, params);
   const subject = [`events.v1.${surface}`, ...pointers.map((pointer) => `{${pointer}}`)].join(".");
-  return { version: "v1", subject, event: { schema: params === 0 ? "Any" : "Parts" }, ...(params === 0 ? {} : { params: pointers }) };
+  return {
+    version: "v1",
+    subject,
+    event: { schema: params === 0 ? "Any" : "Parts" },
+    ...(params === 0 ? {} : { params: pointers }),
+  };
 }
 
-function usesOf(wanted: readonly UseSpec[], services: readonly Manifest[], baseline: { readonly [alias: string]: UseSelection }): Pick<Manifest, "uses"> {
+function usesOf(
+  wanted: readonly UseSpec[],
+  services: readonly Manifest[],
+  baseline: { readonly [alias: string]: UseSelection },
+): Pick<Manifest, "uses"> {
   const required: { [alias: string]: UseSelection } = { ...baseline };
   const optional: { [alias: string]: UseSelection } = {};
   for (const [at, use] of wanted.entries()) {
@@ -201,18 +251,31 @@ function others(services: readonly Manifest[], own: Manifest): readonly Manifest
 
 function selectionOf(target: Manifest, pick: number): UseSelection {
   let bit = 0;
-  const some = (map: object | undefined): readonly string[] => Object.keys(map ?? {}).filter(() => (pick >> bit++ % 12) & 1);
-  const [rpc, operations, publish, subscribe, feeds] = [some(target.rpc), some(target.operations), some(target.events), some(target.events), some(target.feeds)];
+  const some = (map: object | undefined): readonly string[] =>
+    Object.keys(map ?? {}).filter(() => (pick >> (bit++ % 12)) & 1);
+  const [rpc, operations, publish, subscribe, feeds] = [
+    some(target.rpc),
+    some(target.operations),
+    some(target.events),
+    some(target.events),
+    some(target.feeds),
+  ];
   return {
     contract: target.id,
     ...(rpc.length > 0 ? { rpc: { call: rpc } } : {}),
     ...(operations.length > 0 ? { operations: { call: operations } } : {}),
-    ...(publish.length + subscribe.length > 0 ? { events: { ...(publish.length > 0 ? { publish } : {}), ...(subscribe.length > 0 ? { subscribe } : {}) } } : {}),
+    ...(publish.length + subscribe.length > 0
+      ? { events: { ...(publish.length > 0 ? { publish } : {}), ...(subscribe.length > 0 ? { subscribe } : {}) } }
+      : {}),
     ...(feeds.length > 0 ? { feeds: { subscribe: feeds } } : {}),
   };
 }
 
-function consumersOf(spec: ServiceSpec, own: Manifest, services: readonly Manifest[]): Pick<Manifest, "eventConsumers"> {
+function consumersOf(
+  spec: ServiceSpec,
+  own: Manifest,
+  services: readonly Manifest[],
+): Pick<Manifest, "eventConsumers"> {
   const { uses = {} } = usesOf(spec.uses, others(services, own), {});
   const consumed = Object.entries({ ...uses.optional, ...uses.required }).flatMap(([alias, { events }]) =>
     events?.subscribe === undefined ? [] : [[alias, events.subscribe] as const],

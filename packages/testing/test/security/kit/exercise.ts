@@ -6,21 +6,33 @@ import { eventually } from "./eventually.ts";
 import type { Member } from "./try-set.ts";
 
 /** Uses everything stored that a member's contract gives it: puts, reads of every kind, watches, pulls, acknowledges. */
-export async function exercise(lab: Laboratory, member: Member, members: readonly Member[], world: World): Promise<void> {
+export async function exercise(
+  lab: Laboratory,
+  member: Member,
+  members: readonly Member[],
+  world: World,
+): Promise<void> {
   if (member.manifest.kind !== "service") return;
-  for (const alias of Object.keys(member.manifest.resources?.kv ?? {})) await useBucket(member, `${member.name}_${alias}`);
-  for (const alias of Object.keys(member.manifest.resources?.store ?? {})) await useStore(member, `${member.name}_${alias}`);
+  for (const alias of Object.keys(member.manifest.resources?.kv ?? {}))
+    await useBucket(member, `${member.name}_${alias}`);
+  for (const alias of Object.keys(member.manifest.resources?.store ?? {}))
+    await useStore(member, `${member.name}_${alias}`);
   for (const queue of Object.keys(member.manifest.jobs ?? {})) await useJobs(lab, member, queue);
-  for (const group of Object.keys(member.manifest.eventConsumers ?? {})) await useConsumer(lab, member, group, members, world);
+  for (const group of Object.keys(member.manifest.eventConsumers ?? {}))
+    await useConsumer(lab, member, group, members, world);
 }
 
 async function useBucket({ joined: { nc, key } }: Member, bucket: string): Promise<void> {
   const watched: string[] = [];
-  const watch = nc.subscribe(`kvr.${bucket}.exercise.>`, { callback: (_, message) => void watched.push(`${message.subject} ${message.string()}`) });
+  const watch = nc.subscribe(`kvr.${bucket}.exercise.>`, {
+    callback: (_, message) => void watched.push(`${message.subject} ${message.string()}`),
+  });
   const put = acknowledgement(await ask(nc, key, `$KV.${bucket}.exercise.a`, "1"));
   expect(put.stream).toBe(`KV_${bucket}`);
   await readBack({ nc, key }, `KV_${bucket}`, `$KV.${bucket}.exercise.a`, "1");
-  await eventually(() => watched.includes(`kvr.${bucket}.exercise.a 1`) || undefined, { what: () => `no change of ${bucket} was heard` });
+  await eventually(() => watched.includes(`kvr.${bucket}.exercise.a 1`) || undefined, {
+    what: () => `no change of ${bucket} was heard`,
+  });
   watch.unsubscribe();
 }
 
@@ -31,13 +43,26 @@ async function useStore({ joined: { nc, key } }: Member, bucket: string): Promis
   }
 }
 
-async function readBack({ nc, key }: Pick<Member["joined"], "nc" | "key">, stream: string, subject: string, value: string): Promise<void> {
+async function readBack(
+  { nc, key }: Pick<Member["joined"], "nc" | "key">,
+  stream: string,
+  subject: string,
+  value: string,
+): Promise<void> {
   expect((await ask(nc, key, `$JS.API.DIRECT.GET.${stream}.${subject}`)).text()).toBe(value);
-  const batch = await askMany(nc, key, `$JS.API.DIRECT.GET.${stream}`, JSON.stringify({ seq: 1, batch: 10, next_by_subj: subject }), {
-    until: ({ headers }) => headers?.code === 204,
-  });
+  const batch = await askMany(
+    nc,
+    key,
+    `$JS.API.DIRECT.GET.${stream}`,
+    JSON.stringify({ seq: 1, batch: 10, next_by_subj: subject }),
+    {
+      until: ({ headers }) => headers?.code === 204,
+    },
+  );
   expect(batch.map((answer) => answer.text())).toEqual([value, ""]);
-  const leader: { readonly message?: { readonly data: string } } = JSON.parse((await ask(nc, key, `trellis.leader.${stream}`, JSON.stringify({ last_by_subj: subject }))).text());
+  const leader: { readonly message?: { readonly data: string } } = JSON.parse(
+    (await ask(nc, key, `trellis.leader.${stream}`, JSON.stringify({ last_by_subj: subject }))).text(),
+  );
   expect(Buffer.from(leader.message?.data ?? "", "base64").toString()).toBe(value);
 }
 
@@ -50,7 +75,13 @@ async function useJobs(lab: Laboratory, { name, joined: { nc, key } }: Member, q
   await acknowledge(lab, { nc, key }, "JOBS_WORK", `${name}_${queue}`, [taken]);
 }
 
-async function useConsumer(lab: Laboratory, member: Member, group: string, members: readonly Member[], world: World): Promise<void> {
+async function useConsumer(
+  lab: Laboratory,
+  member: Member,
+  group: string,
+  members: readonly Member[],
+  world: World,
+): Promise<void> {
   const consumer = `${member.name}_${group}`;
   const { config } = await lab.manager.consumers.info("EVENTS", consumer);
   const { nc, key } = member.joined;
@@ -78,18 +109,36 @@ async function useConsumer(lab: Laboratory, member: Member, group: string, membe
 }
 
 /** `pin`: what a consumer that serves one replica at a time called us with its first delivery. */
-async function pull(lab: Laboratory, { nc, key }: Pick<Member["joined"], "nc" | "key">, stream: string, consumer: string, pin?: string): Promise<RawAnswer> {
+async function pull(
+  lab: Laboratory,
+  { nc, key }: Pick<Member["joined"], "nc" | "key">,
+  stream: string,
+  consumer: string,
+  pin?: string,
+): Promise<RawAnswer> {
   const [group] = (await lab.manager.consumers.info(stream, consumer)).config.priority_groups ?? [];
-  const body = { batch: 1, expires: 9_000_000_000, ...(group === undefined ? {} : { group }), ...(pin === undefined ? {} : { id: pin }) };
+  const body = {
+    batch: 1,
+    expires: 9_000_000_000,
+    ...(group === undefined ? {} : { group }),
+    ...(pin === undefined ? {} : { id: pin }),
+  };
   return ask(nc, key, `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, JSON.stringify(body), {
     wanted: ({ reply, headers }) => {
-      if (headers !== undefined && headers.code >= 400) throw new Error(`${consumer}: ${headers.code} ${headers.description}`);
+      if (headers !== undefined && headers.code >= 400)
+        throw new Error(`${consumer}: ${headers.code} ${headers.description}`);
       return reply?.startsWith("$JS.ACK.") === true;
     },
   });
 }
 
-async function acknowledge(lab: Laboratory, { nc, key }: Pick<Member["joined"], "nc" | "key">, stream: string, consumer: string, taken: readonly RawAnswer[]): Promise<void> {
+async function acknowledge(
+  lab: Laboratory,
+  { nc, key }: Pick<Member["joined"], "nc" | "key">,
+  stream: string,
+  consumer: string,
+  taken: readonly RawAnswer[],
+): Promise<void> {
   for (const { reply } of taken) await ask(nc, key, reply ?? "", "+ACK");
   expect((await lab.manager.consumers.info(stream, consumer)).num_ack_pending).toBe(0);
 }

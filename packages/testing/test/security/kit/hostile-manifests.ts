@@ -24,7 +24,11 @@ export function fullService(name: string, more: Partial<Manifest> = {}): Manifes
 }
 
 /** An agent that uses this and nothing else. */
-export function agentOf(name: string, uses: { readonly [alias: string]: UseSelection }, more: Partial<Manifest> = {}): Manifest {
+export function agentOf(
+  name: string,
+  uses: { readonly [alias: string]: UseSelection },
+  more: Partial<Manifest> = {},
+): Manifest {
   return {
     format: MANIFEST_FORMAT,
     id: `${name}@v1`,

@@ -2,7 +2,13 @@ import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import type { Manifest } from "@trellis/contracts";
-import { type AccountName, createDirectUser, directAuthenticator, loadControlPlaneKeys, type UserPermissions } from "@trellis/nats";
+import {
+  type AccountName,
+  createDirectUser,
+  directAuthenticator,
+  loadControlPlaneKeys,
+  type UserPermissions,
+} from "@trellis/nats";
 import { type Config, localFiles } from "@trellis/platform";
 import { Refused } from "@trellis/sdk";
 import { startPlatform, type TestPlatform } from "../../../src/index.ts";
@@ -36,7 +42,9 @@ export interface Joined {
   readonly violations: Violations;
 }
 
-export async function openLaboratory(options: { readonly nodes?: 1 | 3; readonly config?: Partial<Config> } = {}): Promise<Laboratory> {
+export async function openLaboratory(
+  options: { readonly nodes?: 1 | 3; readonly config?: Partial<Config> } = {},
+): Promise<Laboratory> {
   await using started = new AsyncDisposableStack();
   const platform = started.use(await startPlatform(options));
   const keys = await loadControlPlaneKeys(localFiles(platform.local.directory).operator);
@@ -62,7 +70,8 @@ export async function openLaboratory(options: { readonly nodes?: 1 | 3; readonly
     if (!plan) throw new Error(`no plan for ${name}`);
     return { key, plan: plan.id };
   };
-  const accept: Laboratory["accept"] = async (plan) => void (await admin.rpc.auth.authorityAccept({ plan, acknowledge: true }).orThrow());
+  const accept: Laboratory["accept"] = async (plan) =>
+    void (await admin.rpc.auth.authorityAccept({ plan, acknowledge: true }).orThrow());
 
   const resources = started.move();
   return {
@@ -82,7 +91,14 @@ export async function openLaboratory(options: { readonly nodes?: 1 | 3; readonly
       const [controlPlane] = platform.local.controlPlanes;
       if (!controlPlane) throw new Error("no control plane");
       const { registry, tables } = controlPlane.context;
-      await registry.transact((tx) => tx.put(tables.groups, name, { name, capabilities: [...capabilities], everyCapability: false, createdAt: Date.now() }));
+      await registry.transact((tx) =>
+        tx.put(tables.groups, name, {
+          name,
+          capabilities: [...capabilities],
+          everyCapability: false,
+          createdAt: Date.now(),
+        }),
+      );
       const key = newKey();
       await admin.rpc.auth.usersCreate({ name, groups: [name] }).orThrow();
       await admin.rpc.auth.usersAddKey({ user: name, key: key.text }).orThrow();
@@ -91,9 +107,12 @@ export async function openLaboratory(options: { readonly nodes?: 1 | 3; readonly
     async join(identity, server) {
       await bootstrapReady(platform.url, identity);
       // The registry view of the replica that answers the callout may be a moment behind the one that answered HTTP.
-      const nc = await eventually(() => connectRaw(identity, servers, server === undefined ? {} : { server }).catch(() => undefined), {
-        what: () => `${identity.manifest.id} cannot connect`,
-      });
+      const nc = await eventually(
+        () => connectRaw(identity, servers, server === undefined ? {} : { server }).catch(() => undefined),
+        {
+          what: () => `${identity.manifest.id} cannot connect`,
+        },
+      );
       opened.push(nc);
       return { nc, key: identity.key, manifest: identity.manifest, violations: new Violations(nc) };
     },

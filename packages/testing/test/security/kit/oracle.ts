@@ -30,7 +30,10 @@ export function worldOf(services: readonly { readonly name: string; readonly man
 }
 
 /** A use that counts: its contract is here and has everything selected. */
-function uses(participant: Participant, world: World): readonly { readonly selection: UseSelection; readonly target: Manifest; readonly deployment: string }[] {
+function uses(
+  participant: Participant,
+  world: World,
+): readonly { readonly selection: UseSelection; readonly target: Manifest; readonly deployment: string }[] {
   const { required = {}, optional = {} } = participant.manifest.uses ?? {};
   return Object.values({ ...optional, ...required }).flatMap((selection) => {
     const found = world.contracts.get(selection.contract);
@@ -46,38 +49,60 @@ export function mayPublish(who: Participant, subject: string, world: World): boo
   const owns = (bucket: string | undefined, kind: "kv" | "store"): boolean =>
     service && Object.keys(who.manifest.resources?.[kind] ?? {}).some((alias) => bucket === `${who.name}_${alias}`);
   const ownsStream = (stream = ""): boolean =>
-    (stream.startsWith("KV_") && owns(stream.slice(3), "kv")) || (stream.startsWith("OBJ_") && owns(stream.slice(4), "store"));
+    (stream.startsWith("KV_") && owns(stream.slice(3), "kv")) ||
+    (stream.startsWith("OBJ_") && owns(stream.slice(4), "store"));
   const ownsConsumer = (stream: string | undefined, consumer: string | undefined): boolean =>
     service &&
-    ((stream === "JOBS_WORK" && Object.keys(who.manifest.jobs ?? {}).some((queue) => consumer === `${who.name}_${queue}`)) ||
-      (stream === "EVENTS" && Object.keys(who.manifest.eventConsumers ?? {}).some((group) => consumer === `${who.name}_${group}`)));
+    ((stream === "JOBS_WORK" &&
+      Object.keys(who.manifest.jobs ?? {}).some((queue) => consumer === `${who.name}_${queue}`)) ||
+      (stream === "EVENTS" &&
+        Object.keys(who.manifest.eventConsumers ?? {}).some((group) => consumer === `${who.name}_${group}`)));
   const ownJob = (parts: readonly string[]): boolean =>
-    service && parts.length === 6 && parts[0] === "trellis" && parts[1] === "jobs" && parts[2] === who.name && Object.hasOwn(who.manifest.jobs ?? {}, parts[3] ?? "");
+    service &&
+    parts.length === 6 &&
+    parts[0] === "trellis" &&
+    parts[1] === "jobs" &&
+    parts[2] === who.name &&
+    Object.hasOwn(who.manifest.jobs ?? {}, parts[3] ?? "");
   switch (first) {
     case "rpc":
       return uses(who, world).some(({ selection, target }) =>
-        (selection.rpc?.call ?? []).some((name) => subject === `rpc.v1.${name}` && holdsAll(who, target.rpc?.[name]?.capabilities?.call)),
+        (selection.rpc?.call ?? []).some(
+          (name) => subject === `rpc.v1.${name}` && holdsAll(who, target.rpc?.[name]?.capabilities?.call),
+        ),
       );
     case "operations":
-      return uses(who, world).some(({ selection, target }) => (selection.operations?.call ?? []).some((name) => mayOperate(who, target, name, subject)));
+      return uses(who, world).some(({ selection, target }) =>
+        (selection.operations?.call ?? []).some((name) => mayOperate(who, target, name, subject)),
+      );
     case "feeds":
       return uses(who, world).some(({ selection, target }) =>
         (selection.feeds?.subscribe ?? []).some(
-          (name) => (subject === `feeds.v1.${name}` || isStreamControl(subject, `feeds.v1.${name}`)) && holdsAll(who, target.feeds?.[name]?.capabilities?.subscribe),
+          (name) =>
+            (subject === `feeds.v1.${name}` || isStreamControl(subject, `feeds.v1.${name}`)) &&
+            holdsAll(who, target.feeds?.[name]?.capabilities?.subscribe),
         ),
       );
     case "events":
       return (
         (service && Object.keys(who.manifest.events ?? {}).some((name) => isEvent(subject, name, who.manifest))) ||
         uses(who, world).some(({ selection, target }) =>
-          (selection.events?.publish ?? []).some((name) => isEvent(subject, name, target) && holdsAll(who, target.events?.[name]?.capabilities?.publish)),
+          (selection.events?.publish ?? []).some(
+            (name) => isEvent(subject, name, target) && holdsAll(who, target.events?.[name]?.capabilities?.publish),
+          ),
         )
       );
     case "transfer":
       return tokens.length > 3 && mayTransfer(who, tokens, world);
     case "trellis":
       if (second === "leader") return tokens.length === 3 && ownsStream(tokens[2]);
-      if (second === "dead") return service && tokens.length === 5 && tokens[2] === who.name && Object.hasOwn(who.manifest.eventConsumers ?? {}, tokens[3] ?? "");
+      if (second === "dead")
+        return (
+          service &&
+          tokens.length === 5 &&
+          tokens[2] === who.name &&
+          Object.hasOwn(who.manifest.eventConsumers ?? {}, tokens[3] ?? "")
+        );
       return ownJob(tokens);
     case "$KV":
       return tokens.length >= 3 && owns(second, "kv");
@@ -88,7 +113,8 @@ export function mayPublish(who: Participant, subject: string, world: World): boo
     case "$JS": {
       if (second === "ACK") return ackOf(rest, ownsConsumer);
       const [verb, what, ...tail] = rest;
-      if (verb === "CONSUMER" && what === "MSG" && tail[0] === "NEXT") return tail.length === 3 && ownsConsumer(tail[1], tail[2]);
+      if (verb === "CONSUMER" && what === "MSG" && tail[0] === "NEXT")
+        return tail.length === 3 && ownsConsumer(tail[1], tail[2]);
       if (verb !== "DIRECT" || what !== "GET") return false;
       const [stream, ...stored] = tail;
       if (stream === "JOBS") return ownJob(stored);
@@ -102,8 +128,14 @@ export function mayPublish(who: Participant, subject: string, world: World): boo
 }
 
 /** `<stream>.<consumer>.…`, or `_.<account>.<stream>.<consumer>.…`. */
-function ackOf(rest: readonly string[], ownsConsumer: (stream: string | undefined, consumer: string | undefined) => boolean): boolean {
-  return (rest.length > 2 && ownsConsumer(rest[0], rest[1])) || (rest[0] === "_" && rest.length > 4 && ownsConsumer(rest[2], rest[3]));
+function ackOf(
+  rest: readonly string[],
+  ownsConsumer: (stream: string | undefined, consumer: string | undefined) => boolean,
+): boolean {
+  return (
+    (rest.length > 2 && ownsConsumer(rest[0], rest[1])) ||
+    (rest[0] === "_" && rest.length > 4 && ownsConsumer(rest[2], rest[3]))
+  );
 }
 
 function mayOperate(who: Participant, target: Manifest, name: string, subject: string): boolean {
@@ -124,7 +156,10 @@ function mayOperate(who: Participant, target: Manifest, name: string, subject: s
     case "cancel":
       return operation.cancel !== false && rules.cancel !== undefined && holdsAll(who, rules.cancel);
     case "signal":
-      return operation.signals !== undefined && (rules.control === undefined ? call || observe : holdsAll(who, rules.control));
+      return (
+        operation.signals !== undefined &&
+        (rules.control === undefined ? call || observe : holdsAll(who, rules.control))
+      );
     default:
       return false;
   }
@@ -134,9 +169,12 @@ function mayTransfer(who: Participant, [, version, kind, service, ...ids]: reado
   if (version !== "v1" || ids.length !== (kind === "control" ? 2 : 1)) return false;
   return uses(who, world).some(({ selection, target, deployment }) => {
     if (deployment === "" || deployment !== service) return false;
-    const downloads = (selection.rpc?.call ?? []).some((name) => target.rpc?.[name]?.transfer !== undefined && holdsAll(who, target.rpc[name]?.capabilities?.call));
+    const downloads = (selection.rpc?.call ?? []).some(
+      (name) => target.rpc?.[name]?.transfer !== undefined && holdsAll(who, target.rpc[name]?.capabilities?.call),
+    );
     const uploads = (selection.operations?.call ?? []).some(
-      (name) => target.operations?.[name]?.transfer !== undefined && holdsAll(who, target.operations[name]?.capabilities?.call),
+      (name) =>
+        target.operations?.[name]?.transfer !== undefined && holdsAll(who, target.operations[name]?.capabilities?.call),
     );
     return kind === "control" ? downloads || uploads : kind === "download" ? downloads : kind === "upload" && uploads;
   });
@@ -151,7 +189,9 @@ export function maySubscribe(who: Participant, asked: string, queue: string | un
   const tokens = subject.split(".");
   if (tokens[0] === "events") {
     return uses(who, world).some(({ selection, target }) =>
-      (selection.events?.subscribe ?? []).some((event) => isEvent(subject, event, target) && holdsAll(who, target.events?.[event]?.capabilities?.subscribe)),
+      (selection.events?.subscribe ?? []).some(
+        (event) => isEvent(subject, event, target) && holdsAll(who, target.events?.[event]?.capabilities?.subscribe),
+      ),
     );
   }
   if (manifest.kind !== "service") return false;
@@ -160,7 +200,13 @@ export function maySubscribe(who: Participant, asked: string, queue: string | un
   if (Object.keys(manifest.feeds ?? {}).some((feed) => subject === `feeds.v1.${feed}`)) return grouped;
   for (const [operation, { capabilities, cancel, signals }] of Object.entries(manifest.operations ?? {})) {
     const base = `operations.v1.${operation}`;
-    const actions = ["get", "wait", "watch", ...(capabilities?.cancel !== undefined && cancel !== false ? ["cancel"] : []), ...(signals ? ["signal"] : [])];
+    const actions = [
+      "get",
+      "wait",
+      "watch",
+      ...(capabilities?.cancel !== undefined && cancel !== false ? ["cancel"] : []),
+      ...(signals ? ["signal"] : []),
+    ];
     if (subject === base || actions.some((action) => subject === `${base}.control.${action}`)) return grouped;
     if (isStreamControl(subject, base)) return true;
   }
@@ -168,8 +214,12 @@ export function maySubscribe(who: Participant, asked: string, queue: string | un
   if (subject === "trellis.auth.v1.changes") return true;
   if (tokens[0] === "$SRV" && ["PING", "INFO", "STATS"].includes(tokens[1] ?? ""))
     return tokens.length === 2 || (tokens[2] === name && (tokens.length === 3 || tokens.length === 4));
-  if (tokens[0] === "kvr") return tokens.length >= 3 && Object.keys(manifest.resources?.kv ?? {}).some((alias) => tokens[1] === `${name}_${alias}`);
-  if (tokens[0] === "trellis" && tokens[1] === "jobs") return tokens.length === 6 && tokens[2] === name && Object.hasOwn(manifest.jobs ?? {}, tokens[3] ?? "");
+  if (tokens[0] === "kvr")
+    return (
+      tokens.length >= 3 && Object.keys(manifest.resources?.kv ?? {}).some((alias) => tokens[1] === `${name}_${alias}`)
+    );
+  if (tokens[0] === "trellis" && tokens[1] === "jobs")
+    return tokens.length === 6 && tokens[2] === name && Object.hasOwn(manifest.jobs ?? {}, tokens[3] ?? "");
   if (tokens[0] === "transfer" && tokens[1] === "v1" && tokens[3] === name) {
     const downloads = Object.values(manifest.rpc ?? {}).some(({ transfer }) => transfer !== undefined);
     const uploads = Object.values(manifest.operations ?? {}).some(({ transfer }) => transfer !== undefined);
@@ -186,9 +236,13 @@ export function mayConnect(who: Participant, world: World): boolean {
     const target = world.contracts.get(selection.contract)?.manifest;
     return (
       (selection.rpc?.call ?? []).every((name) => holdsAll(who, target?.rpc?.[name]?.capabilities?.call)) &&
-      (selection.operations?.call ?? []).every((name) => holdsAll(who, target?.operations?.[name]?.capabilities?.call)) &&
+      (selection.operations?.call ?? []).every((name) =>
+        holdsAll(who, target?.operations?.[name]?.capabilities?.call),
+      ) &&
       (selection.events?.publish ?? []).every((name) => holdsAll(who, target?.events?.[name]?.capabilities?.publish)) &&
-      (selection.events?.subscribe ?? []).every((name) => holdsAll(who, target?.events?.[name]?.capabilities?.subscribe)) &&
+      (selection.events?.subscribe ?? []).every((name) =>
+        holdsAll(who, target?.events?.[name]?.capabilities?.subscribe),
+      ) &&
       (selection.feeds?.subscribe ?? []).every((name) => holdsAll(who, target?.feeds?.[name]?.capabilities?.subscribe))
     );
   });
@@ -204,7 +258,9 @@ function isEvent(subject: string, name: string, owner: Manifest): boolean {
   if (!event) return false;
   const base = `events.v1.${name}`;
   const params = event.params?.length ?? 0;
-  return subject === base ? params === 0 : subject.startsWith(`${base}.`) && subject.slice(base.length + 1).split(".").length === params;
+  return subject === base
+    ? params === 0
+    : subject.startsWith(`${base}.`) && subject.slice(base.length + 1).split(".").length === params;
 }
 
 /** `<surface>.control.stream.<replica>.<stream>` */

@@ -1,5 +1,12 @@
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { type Authenticator, headers, type MsgHdrs, type NatsConnection, PermissionViolationError, type Subscription } from "@nats-io/nats-core";
+import {
+  type Authenticator,
+  headers,
+  type MsgHdrs,
+  type NatsConnection,
+  PermissionViolationError,
+  type Subscription,
+} from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import { contractDigest, type Manifest } from "@trellis/contracts";
 import {
@@ -69,7 +76,8 @@ export async function bootstrapReady(url: string, identity: RawIdentity): Promis
   return eventually(
     async () => {
       last = await askBootstrap(url, identity);
-      if (last.status === "refused") throw new Error(`${identity.manifest.id} is refused: ${last.reason}: ${last.message}`);
+      if (last.status === "refused")
+        throw new Error(`${identity.manifest.id} is refused: ${last.reason}: ${last.message}`);
       return last.status === "ready" ? last : undefined;
     },
     { what: () => `${identity.manifest.id} still waits: ${last?.status === "waiting" ? last.message : "no answer"}` },
@@ -79,19 +87,33 @@ export async function bootstrapReady(url: string, identity: RawIdentity): Promis
 export interface ConnectOptions {
   readonly server?: string;
   /** Changes what is presented, before it is sent. */
-  readonly present?: (credentials: { auth_token: string; sig: string }, nonce: string) => { auth_token: string; sig?: string };
+  readonly present?: (
+    credentials: { auth_token: string; sig: string },
+    nonce: string,
+  ) => { auth_token: string; sig?: string };
   readonly digest?: string;
 }
 
 /** A raw connection with the participant's own key and token: everything else is up to the test. */
-export async function connectRaw(identity: RawIdentity, servers: readonly string[], options: ConnectOptions = {}): Promise<NatsConnection> {
+export async function connectRaw(
+  identity: RawIdentity,
+  servers: readonly string[],
+  options: ConnectOptions = {},
+): Promise<NatsConnection> {
   const { key } = identity;
   const digest = options.digest ?? contractDigest(identity.manifest);
   const authenticator: Authenticator = (nonce = "") => {
     const iat = Math.floor(Date.now() / 1000);
     const digests = connectTokenDigests({ iat, contractDigest: digest, nonce });
     const nonceSig = key.sign(digests.nonceSig);
-    const token = encodeConnectToken({ v: 1, sessionKey: key.text, contractDigest: digest, iat, sig: key.sign(digests.sig), nonceSig });
+    const token = encodeConnectToken({
+      v: 1,
+      sessionKey: key.text,
+      contractDigest: digest,
+      iat,
+      sig: key.sign(digests.sig),
+      nonceSig,
+    });
     const credentials = { auth_token: token, sig: nonceSig };
     return { sig: nonceSig, ...(options.present?.(credentials, nonce) ?? credentials) };
   };
@@ -148,7 +170,11 @@ export async function ask(
   key: RawKey,
   subject: string,
   body: string | Uint8Array = "",
-  options: { readonly wanted?: (answer: RawAnswer) => boolean; readonly headers?: { readonly [name: string]: string }; readonly timeoutMs?: number } = {},
+  options: {
+    readonly wanted?: (answer: RawAnswer) => boolean;
+    readonly headers?: { readonly [name: string]: string };
+    readonly timeoutMs?: number;
+  } = {},
 ): Promise<RawAnswer> {
   const found = await askMany(nc, key, subject, body, { ...options, until: () => true });
   const [answer] = found;
@@ -174,7 +200,13 @@ export async function askMany(
   const { promise, resolve } = Promise.withResolvers<void>();
   const subscription = nc.subscribe(inbox, {
     callback: (_, message) => {
-      const answer = { subject: message.subject, reply: message.reply, headers: message.headers, data: message.data, text: () => message.string() };
+      const answer = {
+        subject: message.subject,
+        reply: message.reply,
+        headers: message.headers,
+        data: message.data,
+        text: () => message.string(),
+      };
       if (options.wanted && !options.wanted(answer)) return;
       found.push(answer);
       if (options.until(answer)) resolve();

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { contractSets, writeSet } from "./contract-sets.ts";
 import type { Laboratory } from "./laboratory.ts";
 import { newKey } from "./participant.ts";
@@ -14,7 +14,11 @@ export interface SetsReport {
 }
 
 /** Tries `count` random sets on one platform; what fails names seed and set. `TRELLIS_SEED` repeats a run. */
-export async function tryRandomSets(lab: Laboratory, count: number, options: { readonly tag?: string; readonly seed?: number } = {}): Promise<SetsReport> {
+export async function tryRandomSets(
+  lab: Laboratory,
+  count: number,
+  options: { readonly tag?: string; readonly seed?: number } = {},
+): Promise<SetsReport> {
   const seed = options.seed ?? Number(process.env["TRELLIS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   const tag = options.tag ?? "x";
   const admin = newKey();
@@ -26,7 +30,9 @@ export async function tryRandomSets(lab: Laboratory, count: number, options: { r
       const report = await trySet(lab, writeSet(spec, `${tag}${at}`), admin);
       for (const figure of ["participants", "probes", "allowed", "delivered"] as const) total[figure] += report[figure];
     } catch (error) {
-      throw new Error(`TRELLIS_SEED=${seed}, set ${at}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new Error(`TRELLIS_SEED=${seed}, set ${at}: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
     }
   }
   return { seed, sets: count, ...total };

@@ -1,4 +1,13 @@
-import { HEADERS, newInboxOwner, newReplySubject, inboxPrefix, proofDigest, randomToken, replyBase, writeRequestHeaders } from "@trellis/protocol";
+import {
+  HEADERS,
+  newInboxOwner,
+  newReplySubject,
+  inboxPrefix,
+  proofDigest,
+  randomToken,
+  replyBase,
+  writeRequestHeaders,
+} from "@trellis/protocol";
 import { headers as makeHeaders, type MsgHdrs, type NatsConnection } from "@nats-io/nats-core";
 import { sha256 } from "./sha256.ts";
 import type { RawAnswer, RawKey } from "./participant.ts";
@@ -26,11 +35,28 @@ export interface SignOptions {
 const encoder = new TextEncoder();
 
 export function signedRequest(key: RawKey, options: SignOptions): Wire {
-  const { subject, iat = Math.floor(Date.now() / 1000), requestId = `${randomToken(22)}.1`, claims = key.text } = options;
-  const payload = typeof options.payload === "string" || options.payload === undefined ? encoder.encode(options.payload ?? "{}") : options.payload;
+  const {
+    subject,
+    iat = Math.floor(Date.now() / 1000),
+    requestId = `${randomToken(22)}.1`,
+    claims = key.text,
+  } = options;
+  const payload =
+    typeof options.payload === "string" || options.payload === undefined
+      ? encoder.encode(options.payload ?? "{}")
+      : options.payload;
   const signed = options.signedPayload === undefined ? payload : encoder.encode(options.signedPayload);
   const proof = key.sign(
-    proofDigest({ sessionKey: claims, subject: options.signedSubject ?? subject, payload: { hash: sha256(signed) }, iat, requestId }, sha256),
+    proofDigest(
+      {
+        sessionKey: claims,
+        subject: options.signedSubject ?? subject,
+        payload: { hash: sha256(signed) },
+        iat,
+        requestId,
+      },
+      sha256,
+    ),
   );
   const headers = makeHeaders();
   writeRequestHeaders(headers, { sessionKey: claims, proof, iat, requestId, deadlineMs: 5_000 });
@@ -40,7 +66,11 @@ export function signedRequest(key: RawKey, options: SignOptions): Wire {
 /** Sends what was made and gives what came back on its reply subject. */
 export class Replies {
   readonly #nc: NatsConnection;
-  readonly #heard: (RawAnswer & { readonly error: { readonly type?: string; readonly reason?: string; readonly code?: string; readonly message?: string } | undefined })[] = [];
+  readonly #heard: (RawAnswer & {
+    readonly error:
+      | { readonly type?: string; readonly reason?: string; readonly code?: string; readonly message?: string }
+      | undefined;
+  })[] = [];
 
   /** `below`: the participant's own prefix, all of which it hears. */
   constructor(nc: NatsConnection, below: string) {
@@ -48,7 +78,14 @@ export class Replies {
     nc.subscribe(`${below}.>`, {
       callback: (_, message) => {
         const error = message.headers?.get(HEADERS.status) === "error" ? JSON.parse(message.string()) : undefined;
-        this.#heard.push({ subject: message.subject, reply: message.reply, headers: message.headers, data: message.data, text: () => message.string(), error });
+        this.#heard.push({
+          subject: message.subject,
+          reply: message.reply,
+          headers: message.headers,
+          data: message.data,
+          text: () => message.string(),
+          error,
+        });
       },
     });
   }

@@ -11,7 +11,10 @@ const OWN_EVENTS = /^events\.v1\.(?:Auth|Health)\./;
 export async function storedWorld(manager: JetStreamManager, mine: string): Promise<unknown> {
   const word = mine.charAt(0).toUpperCase() + mine.slice(1);
   const isMine = (subject: string): boolean =>
-    subject.startsWith(`events.v1.${word}.`) || subject.startsWith(`trellis.jobs.${mine}.`) || subject.startsWith(`trellis.dead.${mine}.`) || subject.startsWith(`trellis.work.${mine}.`);
+    subject.startsWith(`events.v1.${word}.`) ||
+    subject.startsWith(`trellis.jobs.${mine}.`) ||
+    subject.startsWith(`trellis.dead.${mine}.`) ||
+    subject.startsWith(`trellis.work.${mine}.`);
   const streams: { [name: string]: unknown } = {};
   for await (const { config } of manager.streams.list()) {
     const { name } = config;
@@ -21,12 +24,21 @@ export async function storedWorld(manager: JetStreamManager, mine: string): Prom
     }
     if (name.startsWith(`KV_${mine}_`) || name.startsWith(`OBJ_${mine}_`)) continue;
     const { state } = await manager.streams.info(name, { subjects_filter: ">" });
-    const subjects = Object.entries(state.subjects ?? {}).filter(([subject]) => !isMine(subject) && !OWN_EVENTS.test(subject));
+    const subjects = Object.entries(state.subjects ?? {}).filter(
+      ([subject]) => !isMine(subject) && !OWN_EVENTS.test(subject),
+    );
     const consumers: { [name: string]: unknown } = {};
     for await (const info of manager.consumers.list(name)) {
       if (info.name.startsWith(`${mine}_`)) continue;
       const { ack_floor, delivered, num_ack_pending, num_redelivered, num_waiting, config: consumer } = info;
-      consumers[info.name] = { ack: ack_floor.stream_seq, delivered: delivered.stream_seq, num_ack_pending, num_redelivered, num_waiting, config: stable(consumer) };
+      consumers[info.name] = {
+        ack: ack_floor.stream_seq,
+        delivered: delivered.stream_seq,
+        num_ack_pending,
+        num_redelivered,
+        num_waiting,
+        config: stable(consumer),
+      };
     }
     const shared = ["EVENTS", "EVENTS_DEAD", "JOBS", "JOBS_WORK", "JOBS_ADVISORIES"].includes(name);
     streams[name] = {
@@ -35,7 +47,15 @@ export async function storedWorld(manager: JetStreamManager, mine: string): Prom
       subjects: await Promise.all(
         subjects.sort().map(async ([subject, count]) => {
           const last = await manager.streams.getMessage(name, { last_by_subj: subject });
-          return [subject, count, last?.seq, createHash("sha256").update(last?.data ?? "").digest("hex").slice(0, 12)];
+          return [
+            subject,
+            count,
+            last?.seq,
+            createHash("sha256")
+              .update(last?.data ?? "")
+              .digest("hex")
+              .slice(0, 12),
+          ];
         }),
       ),
       consumers,

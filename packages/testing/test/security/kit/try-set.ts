@@ -34,7 +34,11 @@ export async function trySet(lab: Laboratory, set: NamedSet, admin: RawKey): Pro
 }
 
 /** Everybody of a set, accepted, ready and connected; who must be refused is seen to be. */
-export async function joinSet(lab: Laboratory, set: NamedSet, admin: RawKey): Promise<{ readonly members: readonly Member[]; readonly world: World }> {
+export async function joinSet(
+  lab: Laboratory,
+  set: NamedSet,
+  admin: RawKey,
+): Promise<{ readonly members: readonly Member[]; readonly world: World }> {
   const world = worldOf(set.services);
   // Known first, accepted then: the members of a circle are each other's evidence.
   const plans = [];
@@ -45,17 +49,31 @@ export async function joinSet(lab: Laboratory, set: NamedSet, admin: RawKey): Pr
   for (const { name, manifest, key } of plans) await groupsReady(lab, name, { manifest, key }, world);
   const members: Member[] = [];
   for (const { name, manifest, key } of plans) {
-    members.push({ name, manifest, prefix: inboxPrefix(key.text), holds: () => true, joined: await lab.join({ key, manifest }) });
+    members.push({
+      name,
+      manifest,
+      prefix: inboxPrefix(key.text),
+      holds: () => true,
+      joined: await lab.join({ key, manifest }),
+    });
   }
   for (const { name, manifest, holds } of set.agents) {
     const userKey = holds === "everything" ? admin : await lab.user(name, holds);
     const key = newKey();
-    const who = { name, manifest, prefix: inboxPrefix(key.text), holds: (capability: string) => holds === "everything" || holds.includes(capability) };
+    const who = {
+      name,
+      manifest,
+      prefix: inboxPrefix(key.text),
+      holds: (capability: string) => holds === "everything" || holds.includes(capability),
+    };
     if (mayConnect(who, world)) {
       members.push({ ...who, joined: await lab.join({ key, manifest, userKey }) });
     } else {
       const answer = await askBootstrap(lab.platform.url, { key, manifest, userKey });
-      expect(answer, `${name} lacks what it requires`).toMatchObject({ status: "refused", reason: "insufficient_permissions" });
+      expect(answer, `${name} lacks what it requires`).toMatchObject({
+        status: "refused",
+        reason: "insufficient_permissions",
+      });
     }
   }
   return { members, world };
@@ -70,7 +88,9 @@ async function groupsReady(lab: Laboratory, name: string, identity: RawIdentity,
       return { names, events: world.contracts.get(selection?.contract ?? "")?.manifest.events };
     });
     const wanted = [{ names: consumer.self ?? [], events }, ...owners].flatMap((owner) =>
-      owner.names.map((event) => [`events.v1.${event}`, ...(owner.events?.[event]?.params ?? []).map(() => "*")].join(".")),
+      owner.names.map((event) =>
+        [`events.v1.${event}`, ...(owner.events?.[event]?.params ?? []).map(() => "*")].join("."),
+      ),
     );
     let found: unknown;
     await eventually(
@@ -78,7 +98,9 @@ async function groupsReady(lab: Laboratory, name: string, identity: RawIdentity,
         const answer = await askBootstrap(lab.platform.url, identity);
         const bound = answer.status === "ready" && Object.hasOwn(answer.bindings.eventConsumers, group);
         const config = bound ? (await lab.manager.consumers.info("EVENTS", `${name}_${group}`)).config : undefined;
-        const filters = (config?.filter_subjects ?? [config?.filter_subject ?? ""]).filter((filter) => !filter.startsWith("events.replay."));
+        const filters = (config?.filter_subjects ?? [config?.filter_subject ?? ""]).filter(
+          (filter) => !filter.startsWith("events.replay."),
+        );
         found = filters;
         return JSON.stringify(filters.toSorted()) === JSON.stringify([...new Set(wanted)].toSorted()) || undefined;
       },
@@ -100,7 +122,8 @@ async function subscribeAll(members: readonly Member[], subjects: readonly strin
       queues.map((queue) => {
         const subscription = nc.subscribe(subject, {
           ...(queue === undefined ? {} : { queue }),
-          callback: (error, message) => void (error ?? heard.add(`${member.name} ${message.subject} ${message.string()}`)),
+          callback: (error, message) =>
+            void (error ?? heard.add(`${member.name} ${message.subject} ${message.string()}`)),
         });
         return { subject, queue, subscription };
       }),
@@ -109,7 +132,10 @@ async function subscribeAll(members: readonly Member[], subjects: readonly strin
     for (const { subject, queue, subscription } of opened) {
       const refused = violations.seen.has(`subscription ${subject}${queue === undefined ? "" : ` ${queue}`}`);
       const may = maySubscribe(member, subject, queue, world);
-      if (may === refused) wrong.push(`${may ? "should" : "must not"} subscribe to ${subject}${queue === undefined ? "" : ` in ${queue}`}`);
+      if (may === refused)
+        wrong.push(
+          `${may ? "should" : "must not"} subscribe to ${subject}${queue === undefined ? "" : ` in ${queue}`}`,
+        );
       // Of what is allowed only the exact subjects stay, once: wildcards hear everything of one's own.
       if (refused || queue === "another" || /[*>]/.test(subject)) subscription.unsubscribe();
     }
@@ -119,7 +145,12 @@ async function subscribeAll(members: readonly Member[], subjects: readonly strin
   return heard;
 }
 
-async function publishAll(members: readonly Member[], subjects: readonly string[], world: World, heard: Heard): Promise<{ allowed: number; delivered: number }> {
+async function publishAll(
+  members: readonly Member[],
+  subjects: readonly string[],
+  world: World,
+  heard: Heard,
+): Promise<{ allowed: number; delivered: number }> {
   const expected: string[] = [];
   let allowed = 0;
   for (const member of members) {
@@ -135,7 +166,10 @@ async function publishAll(members: readonly Member[], subjects: readonly string[
       allowed += 1;
       if (/[*>]/.test(subject)) continue;
       for (const listener of members) {
-        if (maySubscribe(listener, subject, undefined, world) || maySubscribe(listener, subject, listener.manifest.id, world))
+        if (
+          maySubscribe(listener, subject, undefined, world) ||
+          maySubscribe(listener, subject, listener.manifest.id, world)
+        )
           expected.push(`${listener.name} ${subject} from ${member.name}`);
       }
     }

@@ -34,6 +34,8 @@ const UNKNOWN_EVENT_MS = 5_000;
 const BURY_AGAIN_MS = 2_000;
 /** Handled events that are remembered, in case their acknowledgement got lost. */
 const REMEMBERED = 4_096;
+/** What was out comes at once; if nothing new follows it, this is how long to wait for the rest. */
+const COLLECT_MS = 500;
 const STRICT_BATCH = 64;
 const CONCURRENT_BATCH = 256;
 
@@ -45,7 +47,9 @@ const CONCURRENT_BATCH = 256;
  * 2. An event in hand is said to be alive every third of the ack wait. Not having said so for a whole ack wait means
  *    another replica may have it: its handler's signal aborts, and nothing more is said about it.
  * 3. An event is acknowledged when its handler has succeeded or when a dead letter is stored, never otherwise.
- * 4. A failed event is given back with a delay. With more than one out it stays in hand through the delay instead:
+ * 4. Whoever takes over gets what was out first, but in no certain order: all of it is collected and sorted before
+ *    anything begins. The first event that was never delivered before says that there is no more of it.
+ * 5. A failed event is given back with a delay. With more than one out it stays in hand through the delay instead:
  *    given back, a later event of its subject could overtake it in another replica.
  */
 export class GroupRunner {
@@ -57,6 +61,7 @@ export class GroupRunner {
   readonly #puller: Puller;
   readonly #keepAlive: ReturnType<typeof setInterval>;
   #stopping = false;
+  #collecting: ReturnType<typeof setTimeout> | undefined;
   #aliveAt: number;
   #idle: (() => void) | undefined;
 
@@ -74,6 +79,7 @@ export class GroupRunner {
       pinned: !this.#strict,
       standBackMs: group.ackWaitMs + everyMs,
       holds: () => this.#held.size > 0,
+      onTurn: () => this.#collect(),
       onDelivery: (delivery) => this.#take(delivery),
       onTrouble: (why) => surroundings.log.warn("No events come at the moment; asking again.", { group: group.name, why }),
     });
@@ -111,6 +117,7 @@ export class GroupRunner {
     this.#stopping = true;
     void this.#puller.stop();
     clearInterval(this.#keepAlive);
+    clearTimeout(this.#collecting);
     for (const held of this.#held.values()) this.#lose(held, "This replica stops.");
   }
 
@@ -133,16 +140,33 @@ export class GroupRunner {
     const held = new HeldEvent(delivery, identity, this.#strict ? "" : identity.subject, now);
     if (this.#stopping) return this.#say(delivery.reply, nak(1));
     this.#held.set(sequence, held);
-    const lane = this.#lanes.get(held.lane);
-    if (lane === undefined) {
-      this.#lanes.set(held.lane, [held]);
-      this.#begin(held);
-      return;
-    }
-    // Behind everything older; the head has begun and stays.
+    if (delivery.deliveries === 1) this.#beginAll();
+    let lane = this.#lanes.get(held.lane);
+    if (lane === undefined) this.#lanes.set(held.lane, (lane = []));
+    // Behind everything older; what has begun stays.
     let at = lane.length;
-    while (at > 1 && (lane[at - 1]?.delivery.sequence ?? 0) > sequence) at -= 1;
+    for (let before = lane[at - 1]; before !== undefined && !before.begun && before.delivery.sequence > sequence; before = lane[at - 1]) at -= 1;
     lane.splice(at, 0, held);
+    if (this.#collecting !== undefined && this.#held.size >= this.#options.group.concurrency) this.#beginAll();
+    if (this.#collecting === undefined && lane[0] === held) this.#begin(held);
+  }
+
+  /** What somebody had in hand comes to us next. */
+  #collect(): void {
+    if (this.#strict || this.#stopping) return;
+    clearTimeout(this.#collecting);
+    this.#collecting = setTimeout(() => this.#beginAll(), COLLECT_MS);
+  }
+
+  #beginAll(): void {
+    if (this.#collecting === undefined) return;
+    clearTimeout(this.#collecting);
+    this.#collecting = undefined;
+    if (this.#stopping) return;
+    for (const lane of [...this.#lanes.values()]) {
+      const [head] = lane;
+      if (head !== undefined && !head.begun) this.#begin(head);
+    }
   }
 
   #identify({ message, sequence }: Delivery): EventIdentity {
@@ -156,6 +180,7 @@ export class GroupRunner {
   }
 
   #begin(held: HeldEvent): void {
+    held.begun = true;
     const { group, surroundings } = this.#options;
     const { message } = held.delivery;
     const facts = eventOf(group, held.identity.subject);
@@ -314,7 +339,7 @@ export class GroupRunner {
       if (at >= 0) lane.splice(at, 1);
       const next = lane[0];
       if (next === undefined) this.#lanes.delete(held.lane);
-      else if (wasHead && !this.#stopping) this.#begin(next);
+      else if (wasHead && !this.#stopping && this.#collecting === undefined) this.#begin(next);
     }
     if (this.#held.size === 0) this.#idle?.();
   }
@@ -333,7 +358,8 @@ export class GroupRunner {
     this.#aliveAt = now;
     // All first, so that nothing of a lane begins while later ones of it are about to be lost as well.
     const lost = [...this.#held.values()].filter((held) => now - held.aliveAt > group.ackWaitMs);
-    if (late || lost.length > 0) for (const held of lost.reverse()) this.#lose(held, "Another replica may have this event: we were away for too long.");
+    if (late || lost.length > 0) this.#collect();
+    for (const held of lost.reverse()) this.#lose(held, "Another replica may have this event: we were away for too long.");
     for (const held of this.#held.values()) {
       const { attempt } = held;
       if (attempt !== undefined && !attempt.over && now - attempt.startedAt > handlerMs) {

@@ -27,6 +27,8 @@ export class HeldEvent {
   retries = 0;
   /** Not ours any more: nothing is acknowledged. */
   lost = false;
+  /** At work, or between two attempts: its place in its lane is settled. */
+  begun = false;
   wake: ReturnType<typeof setTimeout> | undefined = undefined;
 
   constructor(delivery: Delivery, identity: EventIdentity, lane: string, now: number) {

@@ -16,6 +16,8 @@ export interface PullerOptions {
   readonly standBackMs: number;
   /** Whether this replica has events in hand. */
   readonly holds: () => boolean;
+  /** It is this replica's turn now: what comes next may have been in other hands. */
+  readonly onTurn: () => void;
   readonly onDelivery: (delivery: Delivery) => void;
   /** What keeps events from coming, once each time it changes. */
   readonly onTrouble: (why: string) => void;
@@ -106,11 +108,18 @@ export class Puller {
     if (delivery === undefined) return this.#status(message);
     this.#failures = 0;
     this.#told = "";
-    if (this.#options.pinned) this.#pin = message.headers?.get("Nats-Pin-Id") ?? this.#pin;
+    if (this.#options.pinned) this.#notePin(message);
     this.#left -= 1;
     // Before the event is handled: the next ones are on their way meanwhile.
     if (this.#left <= 0) this.#pull();
     this.#options.onDelivery(delivery);
+  }
+
+  #notePin({ headers }: LinkMessage): void {
+    const pin = headers?.get("Nats-Pin-Id") ?? "";
+    if (pin === "" || pin === this.#pin) return;
+    this.#pin = pin;
+    this.#options.onTurn();
   }
 
   /** The end of a request; 408 is the usual one. */

@@ -5,6 +5,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchR
   rpc: () => import("./rpc/bench-rpc.ts"),
   connect: () => import("./connect/bench-connect.ts"),
   start: () => import("./start/bench-start.ts"),
+  feeds: () => import("./feeds/bench-feeds.ts"),
 };
 
 const args = process.argv.slice(2);

@@ -25,3 +25,7 @@ export { createRpcAuthority } from "./rpc-authority.ts";
 export { createService } from "./service.ts";
 export type { Readiness, ServiceHost, ServiceOptions, ServiceSession, TrellisService } from "./service.ts";
 export type { RunInside } from "./service-runtime.ts";
+export { createKv } from "./kv/kv.ts";
+export type { KvParts } from "./kv/kv.ts";
+export { createStore } from "./store/store.ts";
+export type { StoreOptions } from "./store/store.ts";

@@ -160,7 +160,7 @@ async function reconcileOne(
   if (!resources) problems.push("The accepted contract is missing from the registry; propose and accept it again");
   for (const resource of resources ?? []) {
     try {
-      const problem = await store.ensure(resource);
+      const problem = await store.ensure(resource, madeAt(authority, resource));
       if (problem !== undefined) problems.push(problem);
     } catch (error) {
       problems.push(`JetStream did not answer: ${error instanceof Error ? error.message : String(error)}`);
@@ -203,6 +203,12 @@ async function reconcileOne(
   });
   if (problems.length === 0) events.materialized?.(authority.deployment, authority.version);
   else events.failed?.(authority.deployment, problems);
+}
+
+/** Since when a consumer has been there, by what was last made for its deployment. */
+function madeAt({ materialized }: Authority, resource: Resource): number | undefined {
+  if (resource.kind !== "eventConsumer" || materialized === undefined) return undefined;
+  return Object.hasOwn(materialized.bindings.eventConsumers, resource.owner.alias) ? materialized.at : undefined;
 }
 
 /** Doubles, and is spread so that deployments that failed together do not come back together. */

@@ -1,4 +1,5 @@
 import type { NatsConnection } from "@nats-io/nats-core";
+import { EVENTS_STREAM } from "@trellis/contracts";
 import { isJsError, JetStreamApiError, jsApi, JS_ERRORS } from "../registry/jetstream-api.ts";
 import {
   type ConsumerConfig,
@@ -9,13 +10,16 @@ import {
   storeStream,
   type StreamConfig,
 } from "./physical.ts";
-import type { Resource } from "./resource-plan.ts";
+import type { ConsumerResource, Resource } from "./resource-plan.ts";
 import { sharedStreams, type SharedStreamLimits } from "./shared-streams.ts";
 
 /** The part of JetStream reconciliation changes. Every step may be repeated, and left half done. */
 export interface ResourceStore {
-  /** Makes or adopts one resource; answers why it could not, or nothing. Throws when JetStream does not answer. */
-  ensure(resource: Resource): Promise<string | undefined>;
+  /**
+   * Makes or adopts one resource; answers why it could not, or nothing. Throws when JetStream does not answer.
+   * `madeAt`: it was there since then, so what has to be made again must go on where it was and skip nothing.
+   */
+  ensure(resource: Resource, madeAt?: number): Promise<string | undefined>;
   /** Makes the streams all deployments share. */
   ensureShared(): Promise<readonly string[]>;
   /** Names of the streams, and of the consumers on shared ones as `<stream> <consumer>`, that exist now. */
@@ -30,13 +34,16 @@ const ATTEMPTS = 4;
 
 /** Works on the JetStream of this connection (the DATA account). */
 export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimits): ResourceStore {
+  /** How far each event consumer was when it was last looked at. */
+  const progress = new Map<string, number>();
   return {
-    ensure: (resource) => {
+    ensure: (resource, madeAt) => {
       if (resource.kind === "kv")
         return ensureStream(nc, `The bucket ${resource.bucket}`, kvStream(resource, limits.replicas));
       if (resource.kind === "store")
         return ensureStream(nc, `The object store ${resource.bucket}`, storeStream(resource, limits.replicas));
-      return ensureConsumer(nc, resource.stream, consumerConfig(resource));
+      const again = goOnFrom(resource, progress.get(existingName(resource)), madeAt);
+      return ensureConsumer(nc, resource.stream, consumerConfig(resource), again);
     },
     ensureShared: async () => {
       const problems: string[] = [];
@@ -51,6 +58,13 @@ export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimi
       for (const stream of await listAll(nc, "STREAM.NAMES", "streams")) names.add(stream);
       for (const { name } of sharedStreams(limits)) {
         if (!names.has(name)) continue;
+        if (name === EVENTS_STREAM) {
+          for (const info of await listConsumers(nc, name)) {
+            names.add(`${name} ${info.name}`);
+            progress.set(`${name} ${info.name}`, info.ack_floor.stream_seq);
+          }
+          continue;
+        }
         for (const consumer of await listAll(nc, `CONSUMER.NAMES.${name}`, "consumers"))
           names.add(`${name} ${consumer}`);
       }
@@ -75,7 +89,31 @@ function ensureStream(nc: NatsConnection, what: string, wanted: StreamConfig): P
   });
 }
 
-function ensureConsumer(nc: NatsConnection, stream: string, wanted: ConsumerConfig): Promise<string | undefined> {
+/**
+ * Where an event consumer goes on that somebody deleted: behind what it was last seen to have finished, otherwise at the
+ * time it was made. Some events come again; starting it anew at "now" would have skipped some.
+ */
+function goOnFrom(resource: ConsumerResource, finished: number | undefined, madeAt: number | undefined): PhysicalConfig {
+  if (resource.kind !== "eventConsumer" || resource.replay === "all") return {};
+  if (finished !== undefined && finished > 0) return { deliver_policy: "by_start_sequence", opt_start_seq: finished + 1 };
+  return madeAt === undefined ? {} : { deliver_policy: "by_start_time", opt_start_time: new Date(madeAt).toISOString() };
+}
+
+interface ConsumerProgress {
+  readonly name: string;
+  readonly ack_floor: { readonly stream_seq: number };
+}
+
+async function listConsumers(nc: NatsConnection, stream: string): Promise<readonly ConsumerProgress[]> {
+  const found: ConsumerProgress[] = [];
+  for (;;) {
+    const page = await jsApi<{ total: number; consumers?: ConsumerProgress[] | null }>(nc, `CONSUMER.LIST.${stream}`, { offset: found.length });
+    found.push(...(page.consumers ?? []));
+    if ((page.consumers ?? []).length === 0 || found.length >= page.total) return found;
+  }
+}
+
+function ensureConsumer(nc: NatsConnection, stream: string, wanted: ConsumerConfig, again: PhysicalConfig): Promise<string | undefined> {
   const write = (action: "create" | "update") => (config: PhysicalConfig) =>
     jsApi(
       nc,
@@ -88,7 +126,7 @@ function ensureConsumer(nc: NatsConnection, stream: string, wanted: ConsumerConf
       jsApi<{ config: PhysicalConfig }>(nc, `CONSUMER.INFO.${stream}.${wanted.durable_name}`).then(
         ({ config }) => config,
       ),
-    create: () => write("create")(wanted),
+    create: () => write("create")({ ...wanted, ...again }),
     update: write("update"),
     missing: JS_ERRORS.consumerNotFound,
   });

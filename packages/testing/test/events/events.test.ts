@@ -1,3 +1,4 @@
+import { headers } from "@nats-io/nats-core";
 import { TransportError, ValidationError } from "@trellis/protocol";
 import { err, ok } from "@trellis/result";
 import type { TrellisService } from "@trellis/server/node";
@@ -67,13 +68,19 @@ describe("listening", () => {
     const listener = client.event.shop.ordered.listen({ onProblem: (problem) => problems.push(problem), signal: signal.signal });
     await listener.ready;
     const connection = await connectRaw(platform, "TRELLIS");
-    const raw = (subject: string, body: string): void => connection.publish(subject, body);
-    raw("events.v1.Shop.Ordered.placed", "not json");
-    raw("events.v1.Shop.Ordered.placed", JSON.stringify({ id: "x" }));
-    raw("events.v1.Shop.Ordered.shipped", JSON.stringify(order("lie")));
+    const raw = (subject: string, body: string, id?: string): void => {
+      const head = headers();
+      if (id !== undefined) head.set("Nats-Msg-Id", id);
+      connection.publish(subject, body, { headers: head });
+    };
+    raw("events.v1.Shop.Ordered.placed", "not json", "raw1");
+    raw("events.v1.Shop.Ordered.placed", JSON.stringify({ id: "x" }), "raw2");
+    raw("events.v1.Shop.Ordered.shipped", JSON.stringify(order("lie")), "raw3");
+    raw("events.v1.Shop.Ordered.placed", JSON.stringify(order("nobody's")));
     await seller.event.shop.ordered.publish(order("l3")).orThrow();
     expect((await listener.next()).value?.event.id).toBe("l3");
-    expect(problems).toHaveLength(3);
+    expect(problems).toHaveLength(4);
+    expect(problems[3]).toMatchObject({ issues: [{ message: expect.stringContaining("nobody published it") }] });
     expect(problems[2]).toMatchObject({ kind: "invalid", issues: [{ message: expect.stringContaining("does not say") }] });
     signal.abort();
     expect((await listener.next()).done).toBe(true);

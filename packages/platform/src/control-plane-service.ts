@@ -1,6 +1,7 @@
+import type { NatsConnection } from "@nats-io/nats-core";
 import type { AuthCrypto } from "@trellis/auth";
 import type { Link } from "@trellis/client/internal";
-import { auth, core } from "@trellis/sdk";
+import { auth, core, jobs } from "@trellis/sdk";
 import { createServiceRuntime } from "@trellis/server/internal";
 import type { AuditLog } from "./audit/audit.ts";
 import type { ControlContext } from "./authority/context.ts";
@@ -19,6 +20,8 @@ import { userHandlers } from "./handlers/users.ts";
 import type { SessionDirectory } from "./identity/session-directory.ts";
 import type { DeadLetters } from "./events/dead-letters.ts";
 import type { EventGroups } from "./events/event-groups.ts";
+import { jobHandlers } from "./jobs/job-handlers.ts";
+import type { JobProjection } from "./jobs/job-projection.ts";
 import type { Log } from "./log.ts";
 
 /** The answer to a logout gets out before its connection is cut. */
@@ -33,6 +36,9 @@ export interface ControlPlaneServiceOptions {
   readonly connections: Connections;
   readonly sessions: SessionDirectory;
   readonly audit: AuditLog;
+  readonly jobs: JobProjection;
+  /** JetStream, past what participants may do. */
+  readonly data: NatsConnection;
   readonly eventGroups: EventGroups;
   readonly deadLetters: DeadLetters;
   readonly log: Log;
@@ -94,7 +100,10 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
     ...eventHandlers(context, options.eventGroups, options.deadLetters, options.log),
   });
 
-  const runtimes = [authRuntime, coreRuntime];
+  const jobsRuntime = createServiceRuntime({ ...common, contract: jobs });
+  jobsRuntime.handle.all(jobHandlers({ link: options.link, data: options.data, projection: options.jobs }));
+
+  const runtimes = [authRuntime, coreRuntime, jobsRuntime];
   await Promise.all(runtimes.map((runtime) => runtime.start()));
   return {
     get inFlight() {

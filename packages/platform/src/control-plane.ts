@@ -171,6 +171,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     connections,
     sessions: createSessionDirectory(context, sessions, (key) => connections.ofSession(key).length),
     audit,
+    jobs,
+    data: nats.data,
     eventGroups: createEventGroups(nats.data),
     deadLetters: createDeadLetters(nats.data, keys.xkeySeed),
     log,

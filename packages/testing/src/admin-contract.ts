@@ -1,6 +1,7 @@
 import { defineAgentContract } from "@trellis/contracts";
 import { auth } from "@trellis/sdk/auth";
 import { core } from "@trellis/sdk/core";
+import { jobs } from "@trellis/sdk/jobs";
 
 /** Everything the platform offers to an administrator. */
 export const adminContract = defineAgentContract({
@@ -40,6 +41,9 @@ export const adminContract = defineAgentContract({
             "Auth.Users.AddKey",
           ],
         },
+      }),
+      jobs: jobs.use({
+        rpc: { call: ["Jobs.List", "Jobs.Get", "Jobs.Retry", "Jobs.Cancel", "Jobs.ListDLQ", "Jobs.ReplayDLQ", "Jobs.DismissDLQ"] },
       }),
       core: core.use({
         rpc: {

@@ -1,3 +1,4 @@
+import { pause } from "@trellis/client/internal";
 import type { NatsConnection } from "@nats-io/nats-core";
 import type { Log } from "../log.ts";
 import { ensureStream, headersOf, isConflict, publishStored } from "../registry/jetstream-api.ts";
@@ -156,17 +157,4 @@ export function runSingleton(options: SingletonOptions): { readonly held: () => 
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

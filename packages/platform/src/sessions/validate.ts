@@ -10,6 +10,7 @@ import {
   replayError,
 } from "@trellis/protocol";
 import type { AuthReason, ReplayWindow } from "@trellis/protocol";
+import type { ValidateAnswer, ValidateRequest } from "@trellis/server/internal";
 import type { ControlContext } from "../authority/context.ts";
 import { agentGrants, serviceGrants } from "../authority/grants.ts";
 import type { Grants } from "../authority/grants.ts";
@@ -19,34 +20,11 @@ import type { SessionStore } from "./session-store.ts";
 import { sha256 } from "./signatures.ts";
 
 /** The input of `Auth.Requests.Validate`. */
-export interface ValidateInput {
-  readonly sessionKey: string;
-  readonly subject: string;
-  readonly payloadHash: string;
-  readonly proof: string;
-  readonly iat: number;
-  readonly requestId: string;
-  readonly capabilities?: readonly string[];
-  /** Also claims the request id: of all replicas that ask, one is allowed. */
-  readonly once?: boolean;
-}
+export type ValidateInput = ValidateRequest;
 
 /** Its answer: facts about the sender that may be reused for the lease. */
-export interface ValidateOutput {
-  readonly allowed: boolean;
+export interface ValidateOutput extends ValidateAnswer {
   readonly reason?: AuthReason;
-  readonly inboxPrefix?: string;
-  readonly caller?: {
-    readonly type: "service" | "user" | "device";
-    readonly id: string;
-    readonly name: string;
-    readonly sessionKey: string;
-    readonly contractId: string;
-    readonly deployment?: string;
-  };
-  readonly capabilities?: readonly string[];
-  readonly revision: number;
-  readonly leaseMs: number;
 }
 
 export interface ValidatorOptions {

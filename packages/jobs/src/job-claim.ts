@@ -69,7 +69,7 @@ export async function claimJob(options: ClaimOptions): Promise<Claimed> {
     const sequence = started?.sequence ?? 0;
     const claimed = await journal.append("started", body(attempt), {
       expect: { event: "started", sequence },
-      ...(sequence === 0 ? {} : { follows: sequence }),
+      ...(started === undefined ? {} : { follows: { sequence, claim: started.body.claim } }),
       signal,
     });
     if (claimed.kind === "stored") return ours(claimed.sequence, attempt);

@@ -21,9 +21,11 @@ export interface AppendOptions {
   readonly expect: { readonly event: JobEvent; readonly sequence: number };
   /**
    * What this record follows. Of two records that follow the same one only the first is stored, whatever the
-   * expectations say: a claim cannot pass the terminal that was written just before it.
+   * expectations say: a claim cannot pass the terminal that was written just before it. The stream keeps message ids apart
+   * for all services together, so the id holds the claim of the record that is followed: nobody else has read it, and who
+   * could guess an id could use it before us.
    */
-  readonly follows?: number;
+  readonly follows?: { readonly sequence: number; readonly claim: string | undefined };
   /** Gives up; without it only a closed link does. */
   readonly signal?: AbortSignal;
   readonly withinMs?: number;
@@ -58,7 +60,8 @@ export class JobJournal {
     const subject = this.subject(body.id, event);
     const data = writeRecord(body);
     const headers = this.#headers(body.id, event, options.expect);
-    if (options.follows !== undefined) headers.headers.set("Nats-Msg-Id", [`${body.id}.${options.follows}`]);
+    const { follows } = options;
+    if (follows !== undefined) headers.headers.set("Nats-Msg-Id", [`${body.id}.${follows.sequence}.${follows.claim ?? ""}`]);
     const endsAt = performance.now() + (options.withinMs ?? Number.POSITIVE_INFINITY);
     for (let tries = 0; ; tries += 1) {
       try {

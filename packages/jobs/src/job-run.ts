@@ -222,7 +222,7 @@ export class JobRun {
     const { journal } = this.#s;
     const written = await journal.append(event, this.#body(members), {
       expect: { event: "started", sequence: this.#fence },
-      follows: this.#fence,
+      follows: { sequence: this.#fence, claim: this.#claim },
       signal: this.#quit.signal,
     });
     this.#ended = true;

@@ -37,11 +37,11 @@ export async function actOnJob(
     const started = await journal.last(id, "started");
     const { context } = created.body;
     const expected = started?.sequence ?? 0;
-    const follows = endsLife(last.event) ? last.sequence : expected;
+    const followed = endsLife(last.event) ? last : started;
     const claimed = await journal.append(
       "started",
       { id, context, claim, attempt: started?.body.attempt ?? 0, for: action },
-      { expect: { event: "started", sequence: expected }, ...(follows === 0 ? {} : { follows }), withinMs: 20_000 },
+      { expect: { event: "started", sequence: expected }, ...(followed === undefined ? {} : { follows: { sequence: followed.sequence, claim: followed.body.claim } }), withinMs: 20_000 },
     );
     let held = claimed.kind === "stored" ? claimed.sequence : undefined;
     if (held === undefined) {
@@ -63,7 +63,7 @@ export async function actOnJob(
     const ended = await journal.append(event, body, {
       expect: { event: "started", sequence: held },
       // A retry is no end: the claim of the next worker follows ours.
-      ...(endsLife(event) ? { follows: held } : {}),
+      ...(endsLife(event) ? { follows: { sequence: held, claim } } : {}),
       withinMs: 20_000,
     });
     if (ended.kind === "stored") return { kind: "done", state: stateAfterLast(event) ?? "pending" };

@@ -140,7 +140,12 @@ class Listener implements LiveEvents {
     const id = headers?.get(HEADERS.eventId) ?? "";
     // Every event has an id. What comes without one is no event but an acknowledgement or an answer of JetStream, which
     // anybody can have delivered to any subject; a contract without required members would take it for one.
-    if (id === "" || this.#seen.has(id)) return;
+    if (id === "") {
+      const issues = [{ path: "", message: `It carries no ${HEADERS.eventId}, so nobody published it as an event.` }];
+      this.#options.onProblem?.({ kind: "invalid", id, subject, issues });
+      return;
+    }
+    if (this.#seen.has(id)) return;
     this.#seen.add(id);
     if (this.#seen.size > REMEMBERED_IDS) for (const oldest of this.#seen) { this.#seen.delete(oldest); break; }
     const read = readEvent(this.#facts, subject, data);

@@ -5,6 +5,7 @@ import { ok } from "@trellis/result";
 import { Type } from "typebox";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sharedEventId } from "../../../platform/src/notices/event-id.ts";
+import { works } from "../jobs/contract.ts";
 import { eventually } from "./kit/eventually.ts";
 import { agentOf, fullService } from "./kit/hostile-manifests.ts";
 import { type Joined, type Laboratory, openLaboratory } from "./kit/laboratory.ts";
@@ -386,9 +387,14 @@ describe.each([1, 3] as const)("on %i nodes", (nodes) => {
 
   it("nobody can take the id of an event of the platform before it happens", async () => {
     const twin = await malloryAt(lab.servers[0]);
-    const { connections } = await lab.platform.admin.rpc.auth.connectionsList({}).orThrow();
-    const own = connections.filter(({ sessionKey }) => sessionKey === mallory.key.text);
-    expect(own.length).toBeGreaterThan(1);
+    const own = await eventually(
+      async () => {
+        const { connections } = await lab.platform.admin.rpc.auth.connectionsList({}).orThrow();
+        const found = connections.filter(({ sessionKey }) => sessionKey === mallory.key.text);
+        return found.length === 2 ? found : undefined;
+      },
+      { what: () => "both connections are not known" },
+    );
     const kicked = async (): Promise<number> =>
       (await lab.manager.streams.info("EVENTS", { subjects_filter: "events.v1.Auth.Connections.Kicked" })).state
         .subjects?.["events.v1.Auth.Connections.Kicked"] ?? 0;
@@ -405,6 +411,27 @@ describe.each([1, 3] as const)("on %i nodes", (nodes) => {
     });
     await eventually(() => mallory.nc.isClosed() || undefined);
     mallory = await malloryAt(undefined);
+  });
+
+  it("nobody can take the id of a record of somebody else's job before it is written", async () => {
+    await using service = await lab.platform.connectService(works, { name: "works" });
+    let taken = 0;
+    service.handle.job.steady(async ({ payload, job }) => {
+      // The neighbour knows the job and where it stands in the stream: both are no secrets.
+      const { state } = await lab.manager.streams.info("JOBS");
+      for (let sequence = state.first_seq; sequence < state.last_seq + 20; sequence += 1) {
+        for (const id of [`${job.id}.${sequence}`, `${job.id}.${sequence}.`])
+          await ask(mallory.nc, mallory.key, "trellis.jobs.mallory.queue.t.progress", "taken", {
+            headers: { "Nats-Msg-Id": id },
+          });
+        taken += 1;
+      }
+      return ok({ n: payload.n, worker: "honest" });
+    });
+    await service.start();
+    const job = await service.jobs.steady.create({ n: 1 }, { key: "an order everybody has heard of" }).orThrow();
+    expect(await job.wait({ timeoutMs: 10_000 }).orThrow()).toEqual({ n: 1, worker: "honest" });
+    expect(taken).toBeGreaterThan(20);
   });
 
   it("message tracing, which a header asks for, reaches no subject its sender may not publish to", async () => {

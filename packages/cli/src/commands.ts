@@ -43,6 +43,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./service/register.ts")).registerService,
   },
   {
+    name: "events",
+    summary: "Consumer groups: their lag, their dead letters, pausing them.",
+    load: async () => (await import("./events/register-events.ts")).registerEvents,
+  },
+  {
+    name: "jobs",
+    summary: "Jobs of services: what waits, runs or failed; retry, cancel, replay.",
+    load: async () => (await import("./jobs/register.ts")).registerJobs,
+  },
+  {
     name: "sessions",
     summary: "Sessions and connections: see them, end them.",
     load: async () => (await import("./access/register-sessions.ts")).registerSessions,

@@ -1,6 +1,7 @@
 import { defineAgentContract } from "@trellis/contracts";
 import { auth } from "@trellis/sdk/auth";
 import { core } from "@trellis/sdk/core";
+import { jobs } from "@trellis/sdk/jobs";
 
 /** What the operator's commands use. The person's own capabilities decide what of it is granted. */
 export const operatorContract = defineAgentContract({
@@ -39,6 +40,9 @@ export const operatorContract = defineAgentContract({
             "Auth.Users.AddKey",
           ],
         },
+      }),
+      jobs: jobs.use({
+        rpc: { call: ["Jobs.List", "Jobs.Get", "Jobs.Retry", "Jobs.Cancel", "Jobs.ListDLQ", "Jobs.ReplayDLQ", "Jobs.DismissDLQ"] },
       }),
       core: core.use({
         rpc: {

@@ -69,6 +69,7 @@ const feed: Contender = {
       url: address,
       seedFile: keyFile("service"),
       env: {},
+      onNotice: () => undefined,
     });
     service.handle.feed.bench.frames(async function* ({ input }) {
       for (let sent = 1; sent <= input.frames; sent += 1) yield question;

@@ -57,7 +57,8 @@ export class StreamReader {
   readonly #stops: (() => void)[] = [];
   #control: string | undefined;
   #heartbeatMs: number = DEFAULT_HEARTBEAT_MS;
-  #heardAt = performance.now();
+  /** Beats since something was heard. Beats are counted, not time: a process that was held up has not listened. */
+  #silentBeats = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #gapTimer: ReturnType<typeof setTimeout> | undefined;
   #probing: { readonly since: number; lastAt: number; timer: ReturnType<typeof setTimeout> | undefined } | undefined;
@@ -122,7 +123,7 @@ export class StreamReader {
     if (message.data.length === 0 && message.headers?.code === 503) return this.#nobodyThere();
     const frame = parseStreamFrame(message.data);
     if (frame === undefined) return this.#unreadable();
-    this.#heardAt = performance.now();
+    this.#silentBeats = 0;
     this.#stopProbing();
     if (this.#control === undefined && frame.type !== "ready" && frame.type !== "error") return;
     switch (frame.type) {
@@ -180,13 +181,14 @@ export class StreamReader {
 
   #beat(): void {
     if (this.#transport.link.state !== "connected") return;
-    if (performance.now() - this.#heardAt > this.#heartbeatMs * LIMITS.streamMissedHeartbeats) return this.#lost();
+    this.#silentBeats += 1;
+    if (this.#silentBeats > LIMITS.streamMissedHeartbeats) return this.#lost();
     this.#tell({ type: "heartbeat", seq: this.#order.last });
   }
 
   /** Between two connections anything may have been lost; the sender's next word shows what. */
   #cameBack(): void {
-    this.#heardAt = performance.now();
+    this.#silentBeats = 0;
     this.#tell({ type: "heartbeat", seq: this.#order.last });
   }
 

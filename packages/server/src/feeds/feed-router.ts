@@ -24,6 +24,7 @@ import { HeaderIndex, SignedRequest } from "../signed-request.ts";
 import type { FeedEndpoint } from "./feed-endpoint.ts";
 import { drained, FeedStream } from "./feed-stream.ts";
 import type { StreamSurroundings } from "./feed-stream.ts";
+import { Outbox } from "./outbox.ts";
 import { carriesProof, Readers } from "./readers.ts";
 
 export interface FeedRouterOptions {
@@ -56,6 +57,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 export class FeedRouter {
   readonly #options: FeedRouterOptions;
   readonly #readers: Readers;
+  readonly #outbox: Outbox;
   readonly #surroundings: StreamSurroundings;
   readonly #open = new Set<FeedStream>();
   /** Streams whose handlers are at work, ended ones too. */
@@ -64,6 +66,8 @@ export class FeedRouter {
   #verifying = 0;
   #sweeping: ReturnType<typeof setInterval> | undefined;
   #reconnectedAt = Number.NEGATIVE_INFINITY;
+  /** Sweeps so far. Silence is counted in them, not in time: a process that was held up has not listened. */
+  #sweeps = 0;
   #stopListening: (() => void) | undefined;
   #draining = false;
   #idle: (() => void) | undefined;
@@ -73,9 +77,11 @@ export class FeedRouter {
     this.#options = options;
     const patienceMs = limits.feedHeartbeatMs * LIMITS.streamMissedHeartbeats;
     this.#readers = new Readers({ sessions, check, patienceMs });
+    this.#outbox = new Outbox(link);
     this.#surroundings = {
       ...surroundings,
       link,
+      outbox: this.#outbox,
       mayRead: (stream) => this.#readers.mayRead(stream),
       onOver: (stream) => this.#over(stream),
       onSettled: (stream) => {
@@ -107,6 +113,7 @@ export class FeedRouter {
     this.#draining = true;
     const error = drained();
     for (const stream of [...this.#open]) stream.refuse(error);
+    this.#outbox.flush();
     if (this.#working.size > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, withinMs);
@@ -193,6 +200,7 @@ export class FeedRouter {
       { ...asked, input: input.value, cursor, control, credits: limits.feedCredits },
       this.#surroundings,
     );
+    stream.heardAt = this.#sweeps;
     stream.subscription = link.subscribe(control, { onMessage: (message) => this.#control(stream, message) });
     this.#open.add(stream);
     this.#working.add(stream);
@@ -223,7 +231,7 @@ export class FeedRouter {
     if (stream.over || message.subject !== stream.control) return;
     const control = parseStreamControl(message.data);
     if (control === undefined) return;
-    stream.heardAt = performance.now();
+    stream.heardAt = this.#sweeps;
     switch (control.type) {
       case "credits":
         return stream.grant(control.upTo);
@@ -241,11 +249,12 @@ export class FeedRouter {
     // Nobody can be heard or told anything; the readers' time begins when we are back.
     if (link.state !== "connected") return;
     const now = performance.now();
+    this.#sweeps += 1;
     this.#readers.sweep(now, this.#reconnectedAt);
-    const silentSince = now - limits.feedHeartbeatMs * LIMITS.streamMissedHeartbeats;
+    const silentSince = this.#sweeps - (limits.feedHeartbeatMs * LIMITS.streamMissedHeartbeats) / SWEEP_MS;
     const idleSince = now - limits.feedHeartbeatMs;
     for (const stream of this.#open) {
-      if (stream.heardAt < silentSince && this.#reconnectedAt < silentSince) {
+      if (stream.heardAt < silentSince) {
         stream.log.debug("A reader of a feed fell silent.");
         stream.leave();
       } else if (stream.toldAt <= idleSince) stream.heartbeat(false);
@@ -256,6 +265,7 @@ export class FeedRouter {
   #cameBack(): void {
     this.#reconnectedAt = performance.now();
     for (const stream of this.#open) {
+      stream.heardAt = this.#sweeps;
       stream.heartbeat(false);
       stream.poke();
     }

@@ -18,10 +18,12 @@ import type { SignedRequest } from "../signed-request.ts";
 import type { FeedEndpoint } from "./feed-endpoint.ts";
 import { FeedFrame } from "./feed-handlers.ts";
 import type { FeedContext } from "./feed-handlers.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** What a stream needs besides what it was opened with. */
 export interface StreamSurroundings extends CallSurroundings {
   readonly link: Link;
+  readonly outbox: Outbox;
   /** Whether the reader may be sent a frame at this instant. */
   readonly mayRead: (stream: FeedStream) => boolean;
   /** It sends nothing any more; its handler may still be at work. */
@@ -61,8 +63,9 @@ export class FeedStream implements FeedContext<unknown> {
   /** The newest that is known about the reader's session. */
   session: KnownSession;
   over = false;
-  /** When the reader was last heard and last told something, by the monotonic clock. */
-  heardAt: number;
+  /** When the reader was last heard, in sweeps of the router. */
+  heardAt = 0;
+  /** When the reader was last told something, by the monotonic clock. */
   toldAt: number;
   subscription: LinkSubscription | undefined;
   readonly #reply: string;
@@ -86,8 +89,7 @@ export class FeedStream implements FeedContext<unknown> {
     this.#traced = opened.traced;
     this.#grant = opened.credits;
     this.#surroundings = surroundings;
-    this.heardAt = performance.now();
-    this.toldAt = this.heardAt;
+    this.toldAt = performance.now();
   }
 
   get caller(): Caller {
@@ -172,15 +174,19 @@ export class FeedStream implements FeedContext<unknown> {
     this.#end();
   }
 
-  /** Sends one message to the reader; not being connected is no error, the reader notices what it missed. */
+  /** Sends one message to the reader. */
   tell(frame: StreamFrame): void {
     this.toldAt = performance.now();
-    try {
-      this.#surroundings.link.publish(this.#reply, encodeStreamFrame(frame));
-    } catch (error) {
-      if (frame.type === "frame") throw error;
-    }
+    this.#surroundings.outbox.send(this.#reply, encodeStreamFrame(frame), this.#onNotSent);
   }
+
+  readonly #onNotSent = (error: unknown): void => {
+    if (this.over) return;
+    if (error instanceof TransportError && error.code === "payload_too_large")
+      this.#unexpected("A frame of a feed is larger than NATS takes.", error);
+    // Not connected for too long: a stream with a gap is over, and its reader opens another.
+    else this.leave();
+  };
 
   async #pump(iterator: AsyncIterator<unknown>): Promise<void> {
     this.#iterator = iterator;

@@ -14,10 +14,10 @@ interface Memory {
   readonly heapMb: number;
 }
 
-/** Holds that many feeds open on one replica, each bringing a frame a second or so, and says what they cost it. */
+/** Holds that many feeds open on one replica, each bringing frames now and then, and says what they cost it. */
 export async function holdOpen(feeds: number, readers: number): Promise<{ readonly kbPerFeed: number; readonly rssMb: number }> {
   await using platform = await startPlatform();
-  await using ticker = await spawnTicker(platform, { HEARTBEAT_MS: "2000", NODE_OPTIONS: "--expose-gc" });
+  await using ticker = await spawnTicker(platform, { HEARTBEAT_MS: "10000", NODE_OPTIONS: "--expose-gc" });
   let asked = 0;
   const memory = async (): Promise<Memory> => {
     asked += 1;
@@ -29,6 +29,8 @@ export async function holdOpen(feeds: number, readers: number): Promise<{ readon
     const [open = 0, rssMb = 0, heapMb = 0] = (lines.at(-1)?.match(/\d+/g) ?? []).map(Number);
     return { open, rssMb, heapMb };
   };
+  // About a thousand frames a second in all.
+  const betweenMs = Math.max(500, Math.round(feeds / 1.5));
   const before = await memory();
   const clients = await Promise.all(Array.from({ length: readers }, () => platform.connectClient(listener, QUIET)));
   const frames = Array.from({ length: feeds }, () => 0);
@@ -41,7 +43,7 @@ export async function holdOpen(feeds: number, readers: number): Promise<{ readon
     const client = clients[at % readers];
     if (client === undefined) throw new Error("every feed has a reader");
     try {
-      const input = { everyMs: 1_000 + (at % 500), label: "many" };
+      const input = { everyMs: betweenMs + (at % betweenMs), label: "many" };
       for await (const { n } of client.feed.ticker.count(input, { signal: stop.signal, timeoutMs: 60_000, reopen: false })) frames[at] = n;
     } catch (error) {
       if (!stop.signal.aborted) failures.push(error);

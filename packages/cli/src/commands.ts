@@ -23,6 +23,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./call/register.ts")).registerCall,
   },
   {
+    name: "feed",
+    summary: "Read a feed and print its frames as they come.",
+    load: async () => (await import("./feed/register.ts")).registerFeed,
+  },
+  {
     name: "status",
     summary: "What runs: the platform, its services, their contracts.",
     load: async () => (await import("./status/register-status.ts")).registerStatus,

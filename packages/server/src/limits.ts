@@ -64,7 +64,7 @@ export const SERVICE_LIMITS: ServiceLimits = {
   eventHandlerMs: 300_000,
   healthCheckMs: 2_000,
   heartbeatMs: 10_000,
-  // An open feed costs a replica about 20 kB, so 200 MB at the most.
+  // An open feed costs a replica 20 to 30 kB, so 300 MB at the most.
   maxOpenFeeds: 10_000,
   // Generous for a person's screens and for a gateway that reads for many.
   maxOpenFeedsPerSession: 1_024,

@@ -4,8 +4,12 @@ import { printReport, type BenchResult } from "./report.ts";
 const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchResult> }>>> = {
   rpc: () => import("./rpc/bench-rpc.ts"),
   connect: () => import("./connect/bench-connect.ts"),
+  jobs: () => import("./jobs/bench-jobs.ts"),
   start: () => import("./start/bench-start.ts"),
+  events: () => import("./events/bench-events.ts"),
   feeds: () => import("./feeds/bench-feeds.ts"),
+  kv: () => import("./kv/bench-kv.ts"),
+  files: () => import("./files/bench-files.ts"),
 };
 
 const args = process.argv.slice(2);

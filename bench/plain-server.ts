@@ -5,14 +5,21 @@ import { join } from "node:path";
 import { findNatsServer, spawnGuarded } from "@trellis/nats";
 import { untilConnects } from "./until-connects.ts";
 
-/** A nats-server as it comes: one account, no security, no JetStream. It cannot outlive this process. */
-export async function startPlainServer(): Promise<{ readonly address: string } & AsyncDisposable> {
+/** A nats-server as it comes: one account, no security; JetStream when asked for. It cannot outlive this process. */
+export async function startPlainServer(
+  options: { readonly jetStream?: boolean } = {},
+): Promise<{ readonly address: string } & AsyncDisposable> {
   await using started = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "trellis-bench-"));
   started.defer(() => rm(directory, { recursive: true, force: true }));
   const { path } = await findNatsServer();
   const port = await freePort();
-  const server = await spawnGuarded(path, ["-a", "127.0.0.1", "-p", String(port)], join(directory, "server.log"));
+  const storage = options.jetStream === true ? ["-js", "-sd", join(directory, "jetstream")] : [];
+  const server = await spawnGuarded(
+    path,
+    ["-a", "127.0.0.1", "-p", String(port), ...storage],
+    join(directory, "server.log"),
+  );
   started.defer(async () => {
     server.ref();
     process.kill(server.pid, "SIGKILL");

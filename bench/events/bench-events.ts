@@ -1,0 +1,139 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NatsConnection } from "@nats-io/nats-core";
+import { connect } from "@nats-io/transport-node";
+import { newSeed } from "@trellis/auth";
+import { nodeSessionKey, writeSeedFile } from "@trellis/auth/node";
+import { createDirectUser, directAuthenticator, loadControlPlaneKeys } from "@trellis/nats";
+import { startPlatform, type TestPlatform } from "@trellis/testing";
+import { startPlainServer } from "../plain-server.ts";
+import type { BenchResult } from "../report.ts";
+import { median, round } from "../statistics.ts";
+import { WorkerProcess } from "../worker-process.ts";
+import { CONCURRENCY } from "./contracts.ts";
+import { happened } from "./happened.ts";
+
+const IN_FLIGHT = 256;
+const WARM_UP_MS = 1_500;
+const TURNS = 7;
+const TURN_MS = 900;
+const EVENTS_A_TURN = 20_000;
+/** Promises of design/performance.md; the gate of this benchmark. */
+const PROMISED: Readonly<Record<string, number>> = { publish: 0.6, consume: 0.6 };
+const SIDES = ["raw", "trellis"] as const;
+type Side = (typeof SIDES)[number];
+const worker = join(import.meta.dirname, "worker.ts");
+
+/** Raw JetStream in one account without security next to a whole platform; they take turns. */
+export async function run(): Promise<BenchResult> {
+  await using stack = new AsyncDisposableStack();
+  const plain = stack.use(await startPlainServer({ jetStream: true }));
+  const platform = stack.use(await startPlatform({ config: { eventsMaxBytes: 2 * 1024 ** 3 } }));
+  const directory = await mkdtemp(join(tmpdir(), "trellis-bench-"));
+  stack.defer(() => rm(directory, { recursive: true, force: true }));
+  const streams: { readonly [S in Side]: NatsConnection } = { raw: await connect({ servers: plain.address }), trellis: await dataConnection(platform) };
+  for (const connection of Object.values(streams)) stack.defer(() => connection.close());
+  await makeRawStream(streams.raw);
+  const start = async (side: Side, role: "publish" | "consume"): Promise<WorkerProcess> => {
+    const seedFile = await provision(platform, directory, role === "publish" ? "bench-events" : "bench-reader");
+    return stack.use(await WorkerProcess.start(worker, [side, role, side === "raw" ? plain.address : platform.url, seedFile]));
+  };
+
+  const publish = await measurePublish({ raw: await start("raw", "publish"), trellis: await start("trellis", "publish") });
+  await makeRawConsumer(streams.raw);
+  const consumers = { raw: await start("raw", "consume"), trellis: await start("trellis", "consume") };
+  const consume = await measureConsume(consumers, streams, platform);
+
+  const ratios = { publish: round(ratio(publish)), consume: round(ratio(consume)) };
+  return {
+    bench: "events",
+    columns: ["what", "raw/s", "trellis/s", "ratio", "how"],
+    rows: [
+      ["publish", median(publish.raw).toFixed(0), median(publish.trellis).toFixed(0), String(ratios.publish), `${IN_FLIGHT} in flight, each until it is stored`],
+      ["consume", median(consume.raw).toFixed(0), median(consume.trellis).toFixed(0), String(ratios.consume), `${CONCURRENCY} out at a time, each acknowledged; Trellis in order by subject`],
+    ],
+    ratios,
+    facts: { inFlight: IN_FLIGHT, rawPublishPerSecond: Math.round(median(publish.raw)), rawConsumePerSecond: Math.round(median(consume.raw)) },
+    missed: Object.entries(PROMISED)
+      .filter(([name, least]) => (Reflect.get(ratios, name) ?? 0) < least)
+      .map(([name, least]) => `${name} is ${Reflect.get(ratios, name)} of raw; promised ${least}`),
+  };
+}
+
+type Rates = { readonly [S in Side]: number[] };
+
+async function measurePublish(workers: { readonly [S in Side]: WorkerProcess }): Promise<Rates> {
+  const rates: Rates = { raw: [], trellis: [] };
+  for (const side of SIDES) await workers[side].run({ type: "run", durationMs: WARM_UP_MS, inFlight: IN_FLIGHT });
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    for (const side of SIDES) {
+      const { calls, elapsedMs } = await workers[side].run({ type: "run", durationMs: TURN_MS, inFlight: IN_FLIGHT });
+      rates[side].push((calls / elapsedMs) * 1000);
+    }
+  }
+  return rates;
+}
+
+/** Both consumers pause while their events are stored, so that only consuming is measured. */
+async function measureConsume(workers: { readonly [S in Side]: WorkerProcess }, streams: { readonly [S in Side]: NatsConnection }, platform: TestPlatform): Promise<Rates> {
+  const rates: Rates = { raw: [], trellis: [] };
+  const names: { readonly [S in Side]: string } = { raw: "all", trellis: "bench-reader_all" };
+  const pause = async (side: Side, until: string | undefined): Promise<void> => {
+    await api(streams[side], `CONSUMER.PAUSE.EVENTS.${names[side]}`, until === undefined ? {} : { pause_until: until });
+  };
+  void platform;
+  for (let turn = -1; turn < TURNS; turn += 1) {
+    for (const side of SIDES) {
+      await pause(side, new Date(Date.now() + 3_600_000).toISOString());
+      for (let n = 0; n < EVENTS_A_TURN; n += 1) {
+        const event = happened(n);
+        streams[side].publish(`events.v1.Bench.Happened.${event.key}`, JSON.stringify(event));
+        if (n % 1_000 === 999) await streams[side].flush();
+      }
+      const ran = workers[side].run({ type: "run", durationMs: 0, inFlight: EVENTS_A_TURN });
+      await pause(side, undefined);
+      const { calls, elapsedMs } = await ran;
+      // The first turn warms up.
+      if (turn >= 0) rates[side].push((calls / elapsedMs) * 1000);
+    }
+  }
+  return rates;
+}
+
+/** Each turn is compared with the raw turn next to it, which had the same machine. */
+function ratio(rates: Rates): number {
+  return median(rates.trellis.map((rate, turn) => rate / (rates.raw[turn] ?? Number.NaN)));
+}
+
+async function makeRawStream(nc: NatsConnection): Promise<void> {
+  // What the platform makes, without what it adds for safety.
+  await api(nc, "STREAM.CREATE.EVENTS", { name: "EVENTS", subjects: ["events.>"], storage: "file", max_bytes: 2 * 1024 ** 3, duplicate_window: 120e9, allow_direct: true });
+}
+
+async function makeRawConsumer(nc: NatsConnection): Promise<void> {
+  await api(nc, "CONSUMER.CREATE.EVENTS.all", {
+    stream_name: "EVENTS",
+    action: "create",
+    config: { durable_name: "all", ack_policy: "explicit", deliver_policy: "new", max_ack_pending: CONCURRENCY, filter_subjects: ["events.v1.Bench.Happened.*"] },
+  });
+}
+
+async function provision(platform: TestPlatform, directory: string, name: string): Promise<string> {
+  const seed = newSeed();
+  const seedFile = join(directory, `${name}-${Math.random().toString(36).slice(2)}.seed`);
+  writeSeedFile(seedFile, seed);
+  await platform.admin.rpc.auth.deploymentsCreate({ name, mode: "mutable-dev" });
+  await platform.admin.rpc.auth.instancesProvision({ deployment: name, sessionKey: nodeSessionKey(seed).publicKey }).orThrow();
+  return seedFile;
+}
+
+async function dataConnection(platform: TestPlatform): Promise<NatsConnection> {
+  const keys = await loadControlPlaneKeys(join(platform.local.directory, "operator"));
+  return connect({ servers: [...platform.local.nats.servers], authenticator: directAuthenticator(createDirectUser(keys, "DATA", { name: "bench" })) });
+}
+
+async function api(nc: NatsConnection, subject: string, body: object): Promise<void> {
+  const answer = (await nc.request(`$JS.API.${subject}`, JSON.stringify(body), { timeout: 5_000 })).json<{ error?: { description: string } }>();
+  if (answer.error) throw new Error(`${subject}: ${answer.error.description}`);
+}

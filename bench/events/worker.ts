@@ -1,0 +1,30 @@
+// One side in a process of its own: node worker.ts <raw|trellis> <publish|consume> <address> <seed file>
+import { answerParent } from "../answer-parent.ts";
+import { rawConsumer, rawPublisher, trellisConsumer, trellisPublisher } from "./sides.ts";
+
+const [, , side = "", role = "", address = "", seedFile = ""] = process.argv;
+if (role === "publish") {
+  answerParent(await (side === "raw" ? rawPublisher(address) : trellisPublisher(address, seedFile)));
+} else {
+  await countEvents();
+}
+
+/** Told how many events will come, says how long they took from the first to the last. */
+async function countEvents(): Promise<void> {
+  let expected = 0;
+  let seen = 0;
+  let firstAt = 0;
+  const onEvent = (): void => {
+    if (seen === 0) firstAt = performance.now();
+    seen += 1;
+    if (seen !== expected) return;
+    process.send?.({ type: "ran", calls: seen, elapsedMs: performance.now() - firstAt, p50Ms: 0, p99Ms: 0 });
+    seen = 0;
+  };
+  process.on("disconnect", () => process.exit(0));
+  process.on("message", (message: { readonly inFlight?: number }) => {
+    expected = message.inFlight ?? 0;
+  });
+  await (side === "raw" ? rawConsumer(address, onEvent) : trellisConsumer(address, seedFile, onEvent));
+  process.send?.({ type: "ready" });
+}

@@ -1,0 +1,85 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { newSeed } from "@trellis/auth";
+import { nodeSessionKey, writeSeedFile } from "@trellis/auth/node";
+import { startPlatform } from "@trellis/testing";
+import type { FromWorker } from "../contender.ts";
+import { startPlainServer } from "../plain-server.ts";
+import { median } from "../statistics.ts";
+import { WorkerProcess } from "../worker-process.ts";
+
+const DEPLOYMENT = "bench";
+
+/** Which key the service of the benchmark has. */
+export const SERVICE_KEY_FILE = "BENCH_SERVICE_KEY_FILE";
+
+export type Side = "raw" | "trellis";
+
+/** A bare nats-server with JetStream, and a whole platform with a service, each with its worker processes. */
+export interface StorageArena extends AsyncDisposable {
+  start(side: Side, task: string): Promise<WorkerProcess>;
+}
+
+export async function startStorageArena(script: string): Promise<StorageArena> {
+  await using started = new AsyncDisposableStack();
+  const plain = started.use(await startPlainServer({ jetStream: true }));
+  const platform = started.use(await startPlatform());
+  const directory = await mkdtemp(join(tmpdir(), "trellis-bench-"));
+  started.defer(() => rm(directory, { recursive: true, force: true }));
+  const seed = newSeed();
+  const keyFile = join(directory, "service.seed");
+  writeSeedFile(keyFile, seed);
+  await platform.admin.rpc.auth.deploymentsCreate({ name: DEPLOYMENT, mode: "mutable-dev" }).orThrow();
+  await platform.admin.rpc.auth
+    .instancesProvision({ deployment: DEPLOYMENT, sessionKey: nodeSessionKey(seed).publicKey })
+    .orThrow();
+  const workers = started.use(new AsyncDisposableStack());
+  const resources = started.move();
+  return {
+    async start(side, task) {
+      const address = side === "raw" ? plain.address : platform.url;
+      return workers.use(await WorkerProcess.start(script, [side, task, address], { [SERVICE_KEY_FILE]: keyFile }));
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+type Ran = FromWorker & { type: "ran" };
+
+export interface Compared {
+  readonly raw: number;
+  readonly trellis: number;
+  /** Of neighbouring turns, which had the same machine. */
+  readonly ratio: number;
+  readonly p50Ms: { readonly [S in Side]: number };
+}
+
+/** Both sides take turns at one task. */
+export async function compare(
+  arena: StorageArena,
+  task: string,
+  options: { readonly turns: number; readonly durationMs: number; readonly inFlight: number },
+): Promise<Compared> {
+  const { turns, durationMs, inFlight } = options;
+  await using raw = await arena.start("raw", task);
+  await using trellis = await arena.start("trellis", task);
+  const ran: { [S in Side]: Ran[] } = { raw: [], trellis: [] };
+  for (let turn = 0; turn <= turns; turn += 1) {
+    for (const [side, worker] of [
+      ["raw", raw],
+      ["trellis", trellis],
+    ] as const) {
+      const result = await worker.run({ type: "run", durationMs, inFlight });
+      // The first turn warms up.
+      if (turn > 0) ran[side].push(result);
+    }
+  }
+  const rate = ({ calls, elapsedMs }: Ran): number => (calls / elapsedMs) * 1000;
+  return {
+    raw: median(ran.raw.map(rate)),
+    trellis: median(ran.trellis.map(rate)),
+    ratio: median(ran.trellis.map((each, turn) => rate(each) / rate(ran.raw[turn] ?? each))),
+    p50Ms: { raw: median(ran.raw.map(({ p50Ms }) => p50Ms)), trellis: median(ran.trellis.map(({ p50Ms }) => p50Ms)) },
+  };
+}

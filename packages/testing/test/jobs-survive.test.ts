@@ -1,0 +1,141 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { SILENT_LOG } from "@trellis/server";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startPlatform, type TestPlatform } from "../src/index.ts";
+import { works } from "./jobs/contract.ts";
+import { connectData } from "./jobs/direct.ts";
+import { endsOf, storedRecords } from "./jobs/stored-jobs.ts";
+import { provisionJobWorker, spawnJobWorker } from "./jobs/workers.ts";
+import { eventually } from "./resilience/kit/eventually.ts";
+import type { Program } from "./resilience/kit/program.ts";
+
+/** Numbers that look random and are the same for the same seed. */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+describe("jobs whose processes are killed", () => {
+  let platform: TestPlatform;
+  let runsFile: string;
+  let seedFiles: readonly string[] = [];
+  const workers = new Set<Program>();
+  const spawn = async (at = 0): Promise<Program> => {
+    const worker = await spawnJobWorker(platform, runsFile, seedFiles[at] ?? "");
+    workers.add(worker);
+    return worker;
+  };
+  const kill = async (worker: Program): Promise<void> => {
+    workers.delete(worker);
+    await worker.kill();
+  };
+  const runsOf = (id: string): readonly string[] =>
+    readFileSync(runsFile, "utf8")
+      .split("\n")
+      .filter((line) => line.startsWith(`${id} `));
+
+  beforeAll(async () => {
+    platform = await startPlatform();
+    runsFile = join(platform.local.directory, "runs.txt");
+    writeFileSync(runsFile, "");
+    seedFiles = [await provisionJobWorker(platform), await provisionJobWorker(platform)];
+  });
+  afterAll(async () => {
+    await Promise.all([...workers].map((worker) => worker.kill()));
+    await platform.stop();
+  });
+
+  it("go to another worker when theirs dies", async () => {
+    const creator = await platform.connectService(works, { log: SILENT_LOG });
+    const first = await spawn();
+    const job = await creator.jobs.tough.create({ n: 1, ms: 3_000 }).orThrow();
+    await eventually("it runs", () => runsOf(job.id).length > 0);
+    const second = await spawn(1);
+    await kill(first);
+    const result = await job.wait({ timeoutMs: 15_000 }).orThrow();
+    expect(result).toEqual({ n: 1, worker: `${second.pid}/2` });
+    expect(runsOf(job.id).filter((line) => line.includes("began"))).toHaveLength(2);
+    await kill(second);
+  }, 40_000);
+
+  it("have one end although a paused worker wakes up after another has finished its job", async () => {
+    const creator = await platform.connectService(works, { log: SILENT_LOG });
+    const paused = await spawn();
+    const job = await creator.jobs.tough.create({ n: 2, ms: 1_000 }).orThrow();
+    await eventually("it runs", () => runsOf(job.id).length > 0);
+    paused.send("SIGSTOP");
+    const other = await spawn(1);
+    const result = await job.wait({ timeoutMs: 15_000 }).orThrow();
+    expect(result.worker).toBe(`${other.pid}/2`);
+    paused.send("SIGCONT");
+    await eventually("the paused one comes to its end", () => runsOf(job.id).some((line) => line.endsWith(`1 ended ${paused.pid}`)));
+    await wait(500);
+    await using data = await connectData(platform);
+    const ends = endsOf(await storedRecords(data)).get(job.id);
+    expect(ends?.map(({ event, body }) => [event, body.attempt])).toEqual([["completed", 2]]);
+    expect(await job.wait({ timeoutMs: 1_000 }).orThrow()).toEqual(result);
+    await Promise.all([kill(paused), kill(other)]);
+  }, 40_000);
+
+  it("are all done, each once, over two replicas and a NATS server that die at random", async () => {
+    const seed = Number(process.env["TRELLIS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+    console.log(`jobs-survive: TRELLIS_SEED=${seed}`);
+    const random = randomOf(seed);
+    const creator = await platform.connectService(works, { log: SILENT_LOG });
+    const replicas = await Promise.all([spawn(0), spawn(1)]);
+    const [node] = platform.local.nats.nodes;
+    let over = false;
+    const kills = { worker: 0, server: 0 };
+    const nemesis = (async () => {
+      while (!over) {
+        await wait(200 + random() * 900);
+        if (over) return;
+        if (random() < 0.2 && kills.server < 3) {
+          kills.server += 1;
+          await node?.kill("SIGKILL");
+          await wait(random() * 300);
+          await node?.restart();
+          continue;
+        }
+        const at = random() < 0.5 ? 0 : 1;
+        const victim = replicas[at];
+        if (victim === undefined) continue;
+        kills.worker += 1;
+        await kill(victim);
+        replicas[at] = await spawn(at);
+      }
+    })();
+    nemesis.catch(() => undefined);
+    const accepted = await Promise.all(
+      Array.from({ length: 200 }, async (_, n) => {
+        await wait(n * 40);
+        return creator.jobs.tough.create({ n, ms: Math.floor(random() * 150) }, { key: `${seed} ${n}` }).orThrow();
+      }),
+    );
+    const results = await Promise.all(accepted.map((job) => job.wait({ timeoutMs: 60_000 }).orThrow()));
+    over = true;
+    await nemesis;
+    expect(kills.worker).toBeGreaterThan(2);
+    expect(results.map(({ n }) => n)).toEqual(accepted.map((_, n) => n));
+    // Whoever still thinks it runs one has the time to say so.
+    await wait(2_500);
+    await using data = await connectData(platform);
+    const records = await storedRecords(data);
+    const ends = endsOf(records);
+    accepted.forEach(({ id }, n) => {
+      expect(ends.get(id)?.map(({ event, body }) => ({ event, result: body.result })), id).toEqual([{ event: "completed", result: results[n] }]);
+    });
+    expect(records.filter(({ event, body }) => event === "created" && body.key?.startsWith(`${seed} `))).toHaveLength(200);
+    // And nothing is left to do.
+    await eventually("no work is left", async () => {
+      const again = await data.request("$JS.API.STREAM.INFO.JOBS_WORK", "");
+      return again.json<{ state: { messages: number } }>().state.messages === 0;
+    });
+    console.log(`jobs-survive: ${kills.worker} workers and ${kills.server} servers killed, ${records.filter(({ event }) => event === "started").length} claims`);
+  }, 120_000);
+});

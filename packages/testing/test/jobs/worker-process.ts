@@ -1,0 +1,21 @@
+// One replica of the service `works`: `TRELLIS_URL=… TRELLIS_SEED_FILE=… RUNS_FILE=… node worker-process.ts`.
+import { appendFileSync } from "node:fs";
+import { setTimeout as wait } from "node:timers/promises";
+import { ok } from "@trellis/result";
+import { SILENT_LOG } from "@trellis/server";
+import { TrellisService } from "@trellis/server/node";
+import { works } from "./contract.ts";
+
+const service = await TrellisService.connect({ contract: works, name: "works", log: SILENT_LOG, onNotice: () => undefined });
+const runs = process.env["RUNS_FILE"] ?? "";
+service.handle.job.tough(async ({ payload, job }) => {
+  appendFileSync(runs, `${job.id} ${job.attempt} began ${process.pid}\n`);
+  await wait(payload.ms ?? 0);
+  appendFileSync(runs, `${job.id} ${job.attempt} ended ${process.pid}\n`);
+  // Different for every run: two ends could not be taken for one.
+  return ok({ n: payload.n, worker: `${process.pid}/${job.attempt}` });
+});
+await service.start();
+console.log("serving");
+await service.run();
+console.log("drained");

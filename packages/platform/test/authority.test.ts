@@ -8,7 +8,8 @@ import { propose, sweepPlans } from "../src/authority/proposals.ts";
 import { createReconciler, requestReconcile } from "../src/authority/reconciler.ts";
 import { createDeployment, removeDeployment, updateDeployment } from "../src/deployments/deployment-commands.ts";
 import { provisionInstance, updateInstance } from "../src/deployments/instance-commands.ts";
-import { ensureDeveloper, ensureGroups, revokeSession, updateUser } from "../src/identity/user-commands.ts";
+import { revokeSession } from "../src/sessions/revoke.ts";
+import { ensureDeveloper, ensureGroups, updateUser } from "../src/identity/user-commands.ts";
 import { createResourceStore, type ResourceStore } from "../src/resources/jetstream.ts";
 import { SHARED_STREAM_DEFAULTS } from "../src/resources/shared-streams.ts";
 import { jsApi, publishStored } from "../src/registry/jetstream-api.ts";
@@ -421,7 +422,10 @@ describe("what is refused", () => {
     expect(serviceGrants(context, key, digest)).toMatchObject({ error: { reason: "service_disabled" } });
     await updateDeployment(context, { name: "orders", enabled: true, by: ANN });
     expect(serviceGrants(context, key, digest).ok).toBe(true);
-    await revokeSession(context, { sessionKey: key, by: ANN, reason: "lost" });
+    await revokeSession(
+      { context, sessions: { remove: async () => undefined }, longestLifeMs: 60_000 },
+      { sessionKey: key, by: ANN, reason: "lost" },
+    );
     expect(serviceGrants(context, key, digest)).toMatchObject({ error: { reason: "session_revoked" } });
   });
 
@@ -623,7 +627,10 @@ describe("users", () => {
     expect(refusal(await updateUser(context, { user: "dev", active: false, by: ANN }))).toMatchObject({
       reason: "last_admin",
     });
-    await revokeSession(context, { sessionKey: key, by: ANN, reason: "lost" });
+    await revokeSession(
+      { context, sessions: { remove: async () => undefined }, longestLifeMs: 60_000 },
+      { sessionKey: key, by: ANN, reason: "lost" },
+    );
     expect(agentGrants(context, identity, contractDigest(agent))).toMatchObject({
       error: { reason: "session_revoked" },
     });

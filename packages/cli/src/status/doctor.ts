@@ -1,16 +1,8 @@
 import type { CommandContext } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import type { Finding } from "./finding.ts";
 import { checkFiles, checkNatsServer, checkNode } from "./machine-checks.ts";
 import { checkPlatform } from "./platform-checks.ts";
-
-/** What one look found. */
-export interface Finding {
-  readonly name: string;
-  readonly state: "ok" | "problem" | "skipped";
-  readonly detail: string;
-  /** What to do about a problem. */
-  readonly next?: string;
-}
 
 /** Runs every check, whatever the others find; exit code 1 when something is wrong. */
 export async function runDoctor(context: CommandContext): Promise<void> {

@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import { findNatsServer, PINNED_VERSION } from "@trellis/nats";
 import type { CommandContext } from "../command.ts";
 import { findPlatformFolder } from "../local/platform-folder.ts";
-import type { Finding } from "./doctor.ts";
+import type { Finding } from "./finding.ts";
 
 /** Runs TypeScript without a build step. */
 const OLDEST_NODE = { major: 22, minor: 18 };

@@ -8,7 +8,7 @@ import { askHttp, memberOf } from "../platform-client/ask-http.ts";
 import { withClient } from "../platform-client/connect.ts";
 import { operatorContract } from "../platform-client/operator-contract.ts";
 import { findAccess } from "../platform-client/reach-platform.ts";
-import type { Finding } from "./doctor.ts";
+import type { Finding } from "./finding.ts";
 
 /** More than this and people wonder about times in logs; runtimes correct it by themselves. */
 const CLOCK_MS = 5_000;

@@ -5,6 +5,7 @@ import { AUTH_WORDS, TRANSPORT_WORDS } from "@trellis/protocol";
 import { auth } from "@trellis/sdk/auth";
 import { core } from "@trellis/sdk/core";
 import { health } from "@trellis/sdk/health";
+import { jobs } from "@trellis/sdk/jobs";
 import { renderCliReference } from "trellis";
 import { contractMarkdown } from "../packages/cli/src/contract/contract-markdown.ts";
 
@@ -16,7 +17,7 @@ export interface GeneratedFile {
 
 /** Whole pages written from code, and pages of ours with parts written from code. */
 export async function generatedDocs(root: string): Promise<readonly GeneratedFile[]> {
-  const contracts = [auth, core, health].map(({ id, manifest }) => ({
+  const contracts = [auth, core, health, jobs].map(({ id, manifest }) => ({
     path: `docs/reference/${id}.md`,
     text: page(contractMarkdown(manifest)),
   }));

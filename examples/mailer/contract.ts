@@ -1,0 +1,26 @@
+import { defineServiceContract } from "@trellis/contracts";
+import { Type } from "typebox";
+
+const Letter = Type.Object({ to: Type.String({ minLength: 1 }), text: Type.String() });
+const Accepted = Type.Object({ job: Type.String() });
+const Sent = Type.Object({ to: Type.String(), attempts: Type.Integer() });
+
+export default defineServiceContract({ schemas: { Letter, Accepted, Sent } }, (ref) => ({
+  id: "mailer@v1",
+  displayName: "Mailer",
+  description: "Send letters.",
+  rpc: {
+    "Mail.Send": { version: "v1", input: ref.schema("Letter"), output: ref.schema("Accepted") },
+  },
+  jobs: {
+    letters: {
+      payload: ref.schema("Letter"),
+      result: ref.schema("Sent"),
+      concurrency: 8, // at once, in each replica
+      maxDeliver: 4, // runs before it is a dead letter
+      backoffMs: [200, 1_000, 60_000], // pauses between them
+      ackWaitMs: 10_000, // a replica that is silent for longer has died
+      defaultDeadlineMs: 3_600_000,
+    },
+  },
+}));

@@ -29,7 +29,14 @@ let service: TrellisService<typeof clock> | undefined;
 
 beforeAll(async () => {
   folder = await startInFolder();
-  service = await TrellisService.connect({ contract: clock, name: "clock", cwd: folder.cwd, env: {}, log: SILENT_LOG, onNotice: () => undefined });
+  service = await TrellisService.connect({
+    contract: clock,
+    name: "clock",
+    cwd: folder.cwd,
+    env: {},
+    log: SILENT_LOG,
+    onNotice: () => undefined,
+  });
   service.handle.feed.clock.ticks(async function* ({ input, cursor }) {
     for (let n = cursor === undefined ? 1 : Number(cursor) + 1; n <= input.upTo; n += 1) yield frame({ n }, String(n));
   });

@@ -44,8 +44,12 @@ export const registerFeed: RegisterCommand = (command, context) => {
         try {
           for await (const frame of reading) {
             const place = reading.cursor;
-            if (terminal.json) terminal.print(JSON.stringify({ frame, ...(place === undefined ? {} : { cursor: place }) }));
-            else terminal.print(place === undefined ? JSON.stringify(frame) : `${JSON.stringify(frame)}  ${terminal.colors.dim(place)}`);
+            if (terminal.json)
+              terminal.print(JSON.stringify({ frame, ...(place === undefined ? {} : { cursor: place }) }));
+            else
+              terminal.print(
+                place === undefined ? JSON.stringify(frame) : `${JSON.stringify(frame)}  ${terminal.colors.dim(place)}`,
+              );
             read += 1;
             if (read >= limit) return;
           }

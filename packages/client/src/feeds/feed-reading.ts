@@ -158,7 +158,10 @@ export class Reading implements FeedReading<unknown> {
         extend: (headers) => {
           if (place !== undefined) headers.set(HEADERS.cursor, encodeBase64url(encoder.encode(place)));
           // The span is of the opening; what happens in the hours after is the handler's.
-          startClientSpan({ name, surface: "feed", ...(contractId === undefined ? {} : { contractId }) }, headers).end();
+          startClientSpan(
+            { name, surface: "feed", ...(contractId === undefined ? {} : { contractId }) },
+            headers,
+          ).end();
         },
       },
       {
@@ -215,7 +218,12 @@ export class Reading implements FeedReading<unknown> {
     if (this.#state === "over") return;
     if (error === undefined) return this.#finish(undefined);
     const { refresh } = this.#transport;
-    if (error instanceof AuthError && error.reason === "iat_out_of_range" && refresh !== undefined && !this.#clockMended) {
+    if (
+      error instanceof AuthError &&
+      error.reason === "iat_out_of_range" &&
+      refresh !== undefined &&
+      !this.#clockMended
+    ) {
       // Refused for the time of signing, because our clock had drifted: once it is right, a new signature will do.
       this.#clockMended = true;
       if (!this.#wasOpen || this.#mayGoOn()) {
@@ -283,7 +291,8 @@ export class Reading implements FeedReading<unknown> {
 }
 
 function encodeInput(feed: ReadableFeed, input: unknown): Uint8Array | ValidationError {
-  if (!feed.input.check(input)) return new ValidationError(feed.input.errors(input), { message: describeInput(feed, input) });
+  if (!feed.input.check(input))
+    return new ValidationError(feed.input.errors(input), { message: describeInput(feed, input) });
   try {
     return encoder.encode(JSON.stringify(input));
   } catch (error) {

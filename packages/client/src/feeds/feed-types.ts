@@ -47,4 +47,3 @@ export type ClientFeeds<C extends AnyContract> = Nested<FeedFunctions<ReadableFe
   (<N extends keyof ReadableFeeds<C> & string>(
     name: N,
   ) => ReadableFeeds<C>[N] extends FeedFacts ? NamedFeed<ReadableFeeds<C>[N]> : never);
-

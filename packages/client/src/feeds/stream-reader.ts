@@ -253,7 +253,9 @@ export class StreamReader {
 
   #unreadable(): void {
     const { what } = this.#request;
-    this.#abandon(new TransportError("invalid_reply", { message: `What came on the stream of ${what} is not a frame.` }));
+    this.#abandon(
+      new TransportError("invalid_reply", { message: `What came on the stream of ${what} is not a frame.` }),
+    );
   }
 
   /** Ends it here, and lets the other side know if it still listens. */

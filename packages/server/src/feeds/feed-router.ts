@@ -112,7 +112,7 @@ export class FeedRouter {
     this.#subscriptions = [];
     this.#draining = true;
     const error = drained();
-    for (const stream of [...this.#open]) stream.refuse(error);
+    for (const stream of this.#open) stream.refuse(error);
     this.#outbox.flush();
     if (this.#working.size > 0) {
       await new Promise<void>((resolve) => {
@@ -133,14 +133,15 @@ export class FeedRouter {
     this.#subscriptions = [];
     this.#draining = true;
     this.#stopListening?.();
-    for (const stream of [...this.#open]) stream.leave();
+    for (const stream of this.#open) stream.leave();
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
   }
 
   #receive(endpoint: FeedEndpoint, message: LinkMessage): void {
     const { reply } = message;
-    if (message.headers === undefined || message.subject !== endpoint.subject) return this.#ignore("malformed", endpoint);
+    if (message.headers === undefined || message.subject !== endpoint.subject)
+      return this.#ignore("malformed", endpoint);
     const index = new HeaderIndex(message.headers);
     const parsed = parseRequestHeaders(index);
     if (!parsed.ok) return this.#ignore("malformed", endpoint);

@@ -84,7 +84,9 @@ export class Readers {
     const missing = stream.endpoint.required.find((capability) => !known.capabilities.has(capability));
     if (missing === undefined) return true;
     stream.refuse(
-      new AuthError("insufficient_permissions", { message: `This feed needs the capability ${missing}, which is gone.` }),
+      new AuthError("insufficient_permissions", {
+        message: `This feed needs the capability ${missing}, which is gone.`,
+      }),
     );
     return false;
   }
@@ -125,7 +127,7 @@ export class Readers {
       const checked = await this.#check.check(request, { required: [], once: false });
       if (checked.kind === "refused" && checked.error instanceof AuthError) {
         const { error } = checked;
-        if (!ABOUT_ONE_PROOF.has(error.reason)) for (const each of [...reader.streams]) each.refuse(error);
+        if (!ABOUT_ONE_PROOF.has(error.reason)) for (const each of reader.streams) each.refuse(error);
         else if (error.reason === "iat_out_of_range") stream.refuse(error);
       }
     } finally {
@@ -151,7 +153,7 @@ export class Readers {
     // The control plane has been asked and has its own time to answer.
     if (reader.verifying || reader.doubtedAt === undefined) return;
     if (now - reader.doubtedAt >= withinMs) {
-      for (const stream of [...reader.streams]) stream.refuse(unconfirmed());
+      for (const stream of reader.streams) stream.refuse(unconfirmed());
     } else if (now - reader.askedAt >= ASK_AGAIN_MS) {
       reader.askedAt = now;
       for (const stream of reader.streams) stream.heartbeat(true);

@@ -3,7 +3,13 @@ import { connectSession } from "@trellis/client/internal";
 import type { LinkMessage } from "@trellis/client/internal";
 import { nodeConnect, type TrellisClient } from "@trellis/client/node";
 import { defineServiceContract } from "@trellis/contracts";
-import { encodeStreamControl, encodeStreamFrame, inboxPrefix, newStreamSubject, parseStreamFrame } from "@trellis/protocol";
+import {
+  encodeStreamControl,
+  encodeStreamFrame,
+  inboxPrefix,
+  newStreamSubject,
+  parseStreamFrame,
+} from "@trellis/protocol";
 import { Type } from "typebox";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
@@ -90,7 +96,8 @@ describe("a hostile neighbour of a reader", () => {
     await link.flush();
     await eventually("NATS says that nobody is there", () => answers.length > 0);
     expect(answers.every(({ headers }) => headers?.code === 503)).toBe(true);
-    for (let n = 2; n < 50; n += 1) expect(await reading.next()).toEqual({ done: false, value: { n, pid: process.pid } });
+    for (let n = 2; n < 50; n += 1)
+      expect(await reading.next()).toEqual({ done: false, value: { n, pid: process.pid } });
     expect(counted.aborted.has("victim")).toBe(false);
     // Its own stream it may end, of course.
     link.publish(control, encodeStreamControl({ type: "cancel" }));

@@ -31,7 +31,8 @@ describe("a feed", () => {
     expect(seen).toEqual([1, 2, 3]);
     expect(reading.cursor).toBe("3");
     const later: number[] = [];
-    for await (const { n } of client.feed.ticker.count({ everyMs: 0, upTo: 5, cursors: true }, { cursor: "3" })) later.push(n);
+    for await (const { n } of client.feed.ticker.count({ everyMs: 0, upTo: 5, cursors: true }, { cursor: "3" }))
+      later.push(n);
     expect(later).toEqual([4, 5]);
   });
 
@@ -60,7 +61,11 @@ describe("a feed", () => {
     const first = reading.next();
     await reading.return();
     expect(await first).toEqual({ done: true, value: undefined });
-    await eventually("it was opened and ended", () => counted.finished.get("early") === 1 || counted.open.get("early") === 0, 2_000);
+    await eventually(
+      "it was opened and ended",
+      () => counted.finished.get("early") === 1 || counted.open.get("early") === 0,
+      2_000,
+    );
   });
 
   it("goes no further than its reader has room for, and others are not slowed", async () => {
@@ -116,7 +121,10 @@ describe("a feed", () => {
   });
 
   it("passes a refusal of the handler on", async () => {
-    const error: unknown = await client.feed.ticker.odd({ how: "refuses" }).next().catch((thrown: unknown) => thrown);
+    const error: unknown = await client.feed.ticker
+      .odd({ how: "refuses" })
+      .next()
+      .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(AuthError);
     expect(error).toMatchObject({ reason: "insufficient_permissions", message: "Not you." });
   });
@@ -138,7 +146,10 @@ describe("a feed", () => {
     const { service } = await startTicker(lonely);
     const reader = await lonely.connectClient(listener);
     await service.stop();
-    const error: unknown = await reader.feed.ticker.count({ everyMs: 5 }).next().catch((thrown: unknown) => thrown);
+    const error: unknown = await reader.feed.ticker
+      .count({ everyMs: 5 })
+      .next()
+      .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(TransportError);
     expect(error).toMatchObject({ code: "no_responders", retryable: true });
   });

@@ -15,7 +15,10 @@ interface Memory {
 }
 
 /** Holds that many feeds open on one replica, each bringing frames now and then, and says what they cost it. */
-export async function holdOpen(feeds: number, readers: number): Promise<{ readonly kbPerFeed: number; readonly rssMb: number }> {
+export async function holdOpen(
+  feeds: number,
+  readers: number,
+): Promise<{ readonly kbPerFeed: number; readonly rssMb: number }> {
   await using platform = await startPlatform();
   await using ticker = await spawnTicker(platform, { HEARTBEAT_MS: "10000", NODE_OPTIONS: "--expose-gc" });
   let asked = 0;
@@ -44,7 +47,12 @@ export async function holdOpen(feeds: number, readers: number): Promise<{ readon
     if (client === undefined) throw new Error("every feed has a reader");
     try {
       const input = { everyMs: betweenMs + (at % betweenMs), label: "many" };
-      for await (const { n } of client.feed.ticker.count(input, { signal: stop.signal, timeoutMs: 60_000, reopen: false })) frames[at] = n;
+      for await (const { n } of client.feed.ticker.count(input, {
+        signal: stop.signal,
+        timeoutMs: 60_000,
+        reopen: false,
+      }))
+        frames[at] = n;
     } catch (error) {
       if (!stop.signal.aborted) failures.push(error);
     }

@@ -61,7 +61,10 @@ export async function startTicker(
 }
 
 /** A log that keeps its lines. */
-export function keptLog(): { readonly log: Log; readonly lines: { readonly message: string; readonly fields: object }[] } {
+export function keptLog(): {
+  readonly log: Log;
+  readonly lines: { readonly message: string; readonly fields: object }[];
+} {
   const lines: { readonly message: string; readonly fields: object }[] = [];
   const keep = (message: string, fields: object = {}): void => void lines.push({ message, fields });
   const log: Log = { debug: keep, info: keep, warn: keep, error: keep, child: () => log };

@@ -9,7 +9,10 @@ const READER = new URL("./reader-process.ts", import.meta.url);
 let files = 0;
 
 /** A replica of the service `ticker` in a process of its own, serving. */
-export async function spawnTicker(platform: TestPlatform, env: { readonly [name: string]: string } = {}): Promise<Program> {
+export async function spawnTicker(
+  platform: TestPlatform,
+  env: { readonly [name: string]: string } = {},
+): Promise<Program> {
   const created = await platform.admin.rpc.auth.deploymentsCreate({ name: "ticker", mode: "mutable-dev" });
   if (!created.ok && !(created.error instanceof Refused)) throw created.error;
   const seedFile = join(platform.local.directory, `ticker-${(files += 1)}.seed`);

@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { NatsConnection } from "@nats-io/nats-core";
+import { headers, type NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import { newSeed } from "@trellis/auth";
 import { nodeSessionKey, writeSeedFile } from "@trellis/auth/node";
 import { createDirectUser, directAuthenticator, loadControlPlaneKeys } from "@trellis/nats";
+import { newEventId } from "@trellis/protocol";
 import { startPlatform, type TestPlatform } from "@trellis/testing";
 import { startPlainServer } from "../plain-server.ts";
 import type { BenchResult } from "../report.ts";
@@ -43,7 +44,7 @@ export async function run(): Promise<BenchResult> {
   const publish = await measurePublish({ raw: await start("raw", "publish"), trellis: await start("trellis", "publish") });
   await makeRawConsumer(streams.raw);
   const consumers = { raw: await start("raw", "consume"), trellis: await start("trellis", "consume") };
-  const consume = await measureConsume(consumers, streams, platform);
+  const consume = await measureConsume(consumers, streams);
 
   const ratios = { publish: round(ratio(publish)), consume: round(ratio(consume)) };
   return {
@@ -76,21 +77,16 @@ async function measurePublish(workers: { readonly [S in Side]: WorkerProcess }):
 }
 
 /** Both consumers pause while their events are stored, so that only consuming is measured. */
-async function measureConsume(workers: { readonly [S in Side]: WorkerProcess }, streams: { readonly [S in Side]: NatsConnection }, platform: TestPlatform): Promise<Rates> {
+async function measureConsume(workers: { readonly [S in Side]: WorkerProcess }, streams: { readonly [S in Side]: NatsConnection }): Promise<Rates> {
   const rates: Rates = { raw: [], trellis: [] };
   const names: { readonly [S in Side]: string } = { raw: "all", trellis: "bench-reader_all" };
   const pause = async (side: Side, until: string | undefined): Promise<void> => {
     await api(streams[side], `CONSUMER.PAUSE.EVENTS.${names[side]}`, until === undefined ? {} : { pause_until: until });
   };
-  void platform;
   for (let turn = -1; turn < TURNS; turn += 1) {
     for (const side of SIDES) {
       await pause(side, new Date(Date.now() + 3_600_000).toISOString());
-      for (let n = 0; n < EVENTS_A_TURN; n += 1) {
-        const event = happened(n);
-        streams[side].publish(`events.v1.Bench.Happened.${event.key}`, JSON.stringify(event));
-        if (n % 1_000 === 999) await streams[side].flush();
-      }
+      await fill(streams[side]);
       const ran = workers[side].run({ type: "run", durationMs: 0, inFlight: EVENTS_A_TURN });
       await pause(side, undefined);
       const { calls, elapsedMs } = await ran;
@@ -99,6 +95,20 @@ async function measureConsume(workers: { readonly [S in Side]: WorkerProcess }, 
     }
   }
   return rates;
+}
+
+/** Stores the events of one turn, each with the headers a publisher gives it. */
+async function fill(nc: NatsConnection): Promise<void> {
+  for (let n = 0; n < EVENTS_A_TURN; n += 1) {
+    const event = happened(n);
+    const head = headers();
+    head.set("Nats-Msg-Id", newEventId(Date.now()));
+    head.set("trellis-time", new Date().toISOString());
+    const subject = `events.v1.Bench.Happened.${event.key}`;
+    // Waiting for some of the answers keeps the rest from piling up in the server, where they would be dropped.
+    if (n % 256 === 255) await nc.request(subject, JSON.stringify(event), { headers: head, timeout: 10_000 });
+    else nc.publish(subject, JSON.stringify(event), { headers: head });
+  }
 }
 
 /** Each turn is compared with the raw turn next to it, which had the same machine. */

@@ -36,8 +36,9 @@ const BURY_AGAIN_MS = 2_000;
 const REMEMBERED = 4_096;
 /** What was out comes at once; if nothing new follows it, this is how long to wait for the rest. */
 const COLLECT_MS = 500;
+/** How many are out is the consumer's own limit; a long request saves the pause between two. */
 const STRICT_BATCH = 64;
-const CONCURRENT_BATCH = 256;
+const CONCURRENT_BATCH = 4_096;
 
 /**
  * Handles the events of one consumer group in one replica.

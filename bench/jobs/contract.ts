@@ -3,7 +3,12 @@ import { Type } from "typebox";
 
 /** Jobs that do nothing, so that only their records cost. */
 export const factory = defineServiceContract(
-  { schemas: { Task: Type.Object({ n: Type.Integer(), text: Type.String() }), Done: Type.Object({ n: Type.Integer() }) } },
+  {
+    schemas: {
+      Task: Type.Object({ n: Type.Integer(), text: Type.String() }),
+      Done: Type.Object({ n: Type.Integer() }),
+    },
+  },
   (ref) => ({
     id: "factory@v1",
     displayName: "Factory",

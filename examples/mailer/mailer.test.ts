@@ -28,7 +28,8 @@ it("delivers two letters, one at the second try, and gives up the third at once"
     service.stderr.setEncoding("utf8").on("data", (chunk: string) => void (log += chunk));
     const endsAt = performance.now() + 20_000;
     while (!log.includes("Serving.")) {
-      if (performance.now() > endsAt || service.exitCode !== null) throw new Error(`The mailer does not serve:\n${log}`);
+      if (performance.now() > endsAt || service.exitCode !== null)
+        throw new Error(`The mailer does not serve:\n${log}`);
       await pause(20);
     }
     const printed = await text(run("caller.ts").stdout);

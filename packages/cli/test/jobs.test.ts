@@ -25,7 +25,13 @@ let broken = true;
 
 beforeAll(async () => {
   folder = await startInFolder();
-  service = await TrellisService.connect({ contract: mailer, env: { TRELLIS_DIR: join(folder.cwd, ".trellis") }, cwd: folder.cwd, log: SILENT_LOG, onNotice: () => undefined });
+  service = await TrellisService.connect({
+    contract: mailer,
+    env: { TRELLIS_DIR: join(folder.cwd, ".trellis") },
+    cwd: folder.cwd,
+    log: SILENT_LOG,
+    onNotice: () => undefined,
+  });
   service.handle.job.send(({ job }) => {
     job.log("looking for the letter box");
     if (broken) throw new Error("the letter box is jammed");

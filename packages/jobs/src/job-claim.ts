@@ -43,7 +43,13 @@ const ALMOST = 0.9;
 export async function claimJob(options: ClaimOptions): Promise<Claimed> {
   const { journal, facts, item, itemSequence, claim, nowMs, signal } = options;
   const { id } = item;
-  const body = (attempt: number): JobRecordBody => ({ id, context: item.context, claim, attempt, worker: options.worker });
+  const body = (attempt: number): JobRecordBody => ({
+    id,
+    context: item.context,
+    claim,
+    attempt,
+    worker: options.worker,
+  });
   let atLeast = itemSequence;
   // `retried` is written under a claim, `created` is not.
   if (item.claim === undefined) {
@@ -60,7 +66,8 @@ export async function claimJob(options: ClaimOptions): Promise<Claimed> {
     const now = nowMs();
     if (last.event === "retry" && (last.body.notBefore ?? 0) > now)
       return { kind: "later", delayMs: (last.body.notBefore ?? now) - now };
-    const active = last.event === "progress" || last.event === "logged" || (last.event === "started" && last.body.for === undefined);
+    const active =
+      last.event === "progress" || last.event === "logged" || (last.event === "started" && last.body.for === undefined);
     const ageMs = now - last.at;
     if (active && ageMs < facts.ackWaitMs * ALMOST) return { kind: "later", delayMs: facts.ackWaitMs - ageMs };
 
@@ -76,7 +83,12 @@ export async function claimJob(options: ClaimOptions): Promise<Claimed> {
     const newer = claimed.kind === "refused" ? (claimed.lastSequence ?? 0) : 0;
     const theirs = await journal.last(id, "started", newer, signal);
     if (theirs?.body.claim === claim) return ours(theirs.sequence, theirs.body.attempt);
-    if (claimed.kind === "refused" && theirs !== undefined && theirs.sequence > sequence && theirs.body.for === undefined)
+    if (
+      claimed.kind === "refused" &&
+      theirs !== undefined &&
+      theirs.sequence > sequence &&
+      theirs.body.for === undefined
+    )
       return { kind: "theirs" };
     // Somebody outside is ending it, or it has just ended.
     atLeast = Math.max(atLeast, claimed.kind === "overtaken" ? claimed.sequence : newer);

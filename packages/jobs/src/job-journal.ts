@@ -61,13 +61,15 @@ export class JobJournal {
     const data = writeRecord(body);
     const headers = this.#headers(body.id, event, options.expect);
     const { follows } = options;
-    if (follows !== undefined) headers.headers.set("Nats-Msg-Id", [`${body.id}.${follows.sequence}.${follows.claim ?? ""}`]);
+    if (follows !== undefined)
+      headers.headers.set("Nats-Msg-Id", [`${body.id}.${follows.sequence}.${follows.claim ?? ""}`]);
     const endsAt = performance.now() + (options.withinMs ?? Number.POSITIVE_INFINITY);
     for (let tries = 0; ; tries += 1) {
       try {
         const timeoutMs = Math.min(TRY_MS * 2 ** tries, LONGEST_TRY_MS, Math.max(1, endsAt - performance.now()));
         const answer = readAnswer(await link.request(subject, data, { inbox: "a", headers, timeoutMs }));
-        if (answer.kind === "stored") return answer.duplicate ? { kind: "overtaken", sequence: answer.sequence } : answer;
+        if (answer.kind === "stored")
+          return answer.duplicate ? { kind: "overtaken", sequence: answer.sequence } : answer;
         if (answer.kind === "refused") return answer;
         if (!answer.passing) throw answer.error;
         if (performance.now() >= endsAt) throw answer.error;
@@ -87,7 +89,12 @@ export class JobJournal {
   }
 
   /** The newest record of a job, or of one event of it; read again until it is at least as new as `atLeast`. */
-  async last(id: string, event: JobEvent | "*" = "*", atLeast = 0, signal?: AbortSignal): Promise<JobRecord | undefined> {
+  async last(
+    id: string,
+    event: JobEvent | "*" = "*",
+    atLeast = 0,
+    signal?: AbortSignal,
+  ): Promise<JobRecord | undefined> {
     const { link } = this.#options;
     let trouble: TransportError | undefined;
     for (let tries = 0; ; tries += 1) {
@@ -100,7 +107,8 @@ export class JobJournal {
         trouble = error;
         if (tries >= STALE_TRIES) throw trouble;
       }
-      if (!(await pause(Math.min(LONGEST_PAUSE_MS, 5 * 2 ** Math.min(tries, 7)), signal))) throw new TransportError("cancelled");
+      if (!(await pause(Math.min(LONGEST_PAUSE_MS, 5 * 2 ** Math.min(tries, 7)), signal)))
+        throw new TransportError("cancelled");
     }
   }
 
@@ -139,9 +147,16 @@ function readDirectAnswer({ headers, data }: LinkMessage): JobRecord | undefined
   // Twice means that somebody else wrote the first.
   const streams = headers.values("Nats-Stream");
   if (streams.length !== 1 || streams[0] !== JOBS_STREAM) {
-    throw new TransportError("no_responders", { message: `JetStream did not answer with a record (${headers.code} ${headers.description}).` });
+    throw new TransportError("no_responders", {
+      message: `JetStream did not answer with a record (${headers.code} ${headers.description}).`,
+    });
   }
-  return toRecord(headers.get("Nats-Subject"), Number(headers.get("Nats-Sequence")), headers.get("Nats-Time-Stamp"), data);
+  return toRecord(
+    headers.get("Nats-Subject"),
+    Number(headers.get("Nats-Sequence")),
+    headers.get("Nats-Time-Stamp"),
+    data,
+  );
 }
 
 function readLeaderAnswer({ data }: LinkMessage): JobRecord | undefined {

@@ -46,7 +46,8 @@ export function createJobQueue(parts: QueueParts): JobQueue {
   return {
     create: (payload, options = {}) => new AsyncResult(create(parts, payload, options, refTo)),
     ref(id) {
-      if (!isJobId(id)) throw new RangeError(`"${id.slice(0, 80)}" cannot be the id of a job. An id is what create() answered.`);
+      if (!isJobId(id))
+        throw new RangeError(`"${id.slice(0, 80)}" cannot be the id of a job. An id is what create() answered.`);
       return refTo(id, false);
     },
   };

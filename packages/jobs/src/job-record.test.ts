@@ -3,15 +3,35 @@ import { isJobId, jobIdOfKey, newJobId } from "./job-id.ts";
 import { readJobSubject, readRecordBody, writeRecord } from "./job-record.ts";
 
 test("a job subject is read back, and nothing else is one", () => {
-  expect(readJobSubject("trellis.jobs.mailer.letters.j1.created")).toEqual({ service: "mailer", queue: "letters", id: "j1", event: "created" });
-  for (const other of ["trellis.jobs.mailer.letters.j1", "trellis.jobs.mailer.letters.j1.burnt", "trellis.jobs.mailer.letters.j1.created.more", "trellis.work.mailer.letters", "trellis.jobs..letters.j1.created"])
+  expect(readJobSubject("trellis.jobs.mailer.letters.j1.created")).toEqual({
+    service: "mailer",
+    queue: "letters",
+    id: "j1",
+    event: "created",
+  });
+  for (const other of [
+    "trellis.jobs.mailer.letters.j1",
+    "trellis.jobs.mailer.letters.j1.burnt",
+    "trellis.jobs.mailer.letters.j1.created.more",
+    "trellis.work.mailer.letters",
+    "trellis.jobs..letters.j1.created",
+  ])
     expect(readJobSubject(other), other).toBeUndefined();
 });
 
 test("a record is what was written; anything that is not one is refused", () => {
   const body = { id: "j1", context: { requestId: "r" }, claim: "c", attempt: 2, for: "cancel" as const };
   expect(readRecordBody(writeRecord(body))).toEqual(body);
-  for (const text of ["", "null", "[]", "{}", '{"id":"j1"}', '{"id":1,"context":{}}', '{"id":"j","context":{},"attempt":"2"}', '{"id":"j","context":{},"for":"fun"}'])
+  for (const text of [
+    "",
+    "null",
+    "[]",
+    "{}",
+    '{"id":"j1"}',
+    '{"id":1,"context":{}}',
+    '{"id":"j","context":{},"attempt":"2"}',
+    '{"id":"j","context":{},"for":"fun"}',
+  ])
     expect(readRecordBody(new TextEncoder().encode(text)), text).toBeUndefined();
   expect(readRecordBody(new Uint8Array([0xff]))).toBeUndefined();
 });

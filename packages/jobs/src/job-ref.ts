@@ -89,9 +89,15 @@ export function createJobRef(options: {
           case "not_found":
             return err(new JobNotCancelled(id, undefined, `There is no job ${id} in the queue ${queue}.`));
           case "wrong_state":
-            return err(new JobNotCancelled(id, outcome.state, `The job ${id} is ${outcome.state}: there is nothing to cancel.`));
+            return err(
+              new JobNotCancelled(id, outcome.state, `The job ${id} is ${outcome.state}: there is nothing to cancel.`),
+            );
           case "busy":
-            return err(new TransportError("retry_later", { message: `The job ${id} changed while it was being cancelled; try again.` }));
+            return err(
+              new TransportError("retry_later", {
+                message: `The job ${id} changed while it was being cancelled; try again.`,
+              }),
+            );
         }
       }),
   };
@@ -115,18 +121,28 @@ async function waitFor(
     await link.flush();
     for (;;) {
       const last = await journal.last(id, "*", 0, signal).catch((error: unknown) => {
-        if (error instanceof TransportError && error.code !== "cancelled" && error.code !== "closed") return "away" as const;
+        if (error instanceof TransportError && error.code !== "cancelled" && error.code !== "closed")
+          return "away" as const;
         throw error;
       });
       if (last !== undefined && last !== "away" && endsLife(last.event)) return outcomeOf(last);
       const leftMs = Math.min(LOOK_MS, endsAt - performance.now());
       if (leftMs <= 0)
-        return err(new TransportError("timeout", { message: `The job ${id} has not ended yet; it goes on.`, hint: "Wait again, or look at it with `trellis jobs show`." }));
+        return err(
+          new TransportError("timeout", {
+            message: `The job ${id} has not ended yet; it goes on.`,
+            hint: "Wait again, or look at it with `trellis jobs show`.",
+          }),
+        );
       const woken = new AbortController();
-      await Promise.race([heard.promise, pause(leftMs, signal === undefined ? woken.signal : AbortSignal.any([signal, woken.signal]))]);
+      await Promise.race([
+        heard.promise,
+        pause(leftMs, signal === undefined ? woken.signal : AbortSignal.any([signal, woken.signal])),
+      ]);
       woken.abort();
       heard = Promise.withResolvers<void>();
-      if (signal?.aborted === true) return err(new TransportError("cancelled", { message: `Waiting for the job ${id} was given up; it goes on.` }));
+      if (signal?.aborted === true)
+        return err(new TransportError("cancelled", { message: `Waiting for the job ${id} was given up; it goes on.` }));
     }
   } finally {
     subscription.close();

@@ -148,7 +148,14 @@ export class JobRun {
     const { facts } = this.#s;
     const traced = startServerSpan(
       { name: facts.queue, surface: "job", contractId: facts.contractId },
-      { get: (name) => (name === "traceparent" ? this.#item.context.traceparent : name === "tracestate" ? this.#item.context.tracestate : undefined) },
+      {
+        get: (name) =>
+          name === "traceparent"
+            ? this.#item.context.traceparent
+            : name === "tracestate"
+              ? this.#item.context.tracestate
+              : undefined,
+      },
     );
     const outcome = await this.#runHandler(traced);
     traced.end(outcome.error);
@@ -158,12 +165,21 @@ export class JobRun {
     if (!("error" in outcome)) return this.#complete(outcome.value);
     const error = describe(outcome.error);
     if (this.#stop === "stopping") return this.#retryAfter(0, { error, givenBack: true });
-    this.#s.log.warn("A job failed.", { job: this.id, queue: facts.queue, attempt: this.#attempt, error: outcome.error });
+    this.#s.log.warn("A job failed.", {
+      job: this.id,
+      queue: facts.queue,
+      attempt: this.#attempt,
+      error: outcome.error,
+    });
     if (this.#attempt >= facts.maxDeliver) return this.#end(this.#lastWord(), { error });
     return this.#retryAfter(backoffAfter(facts, this.#attempt), { error });
   }
 
-  async #runHandler(traced: TracedWork): Promise<{ readonly value: unknown; readonly error?: never } | { readonly value?: never; readonly error: unknown }> {
+  async #runHandler(
+    traced: TracedWork,
+  ): Promise<
+    { readonly value: unknown; readonly error?: never } | { readonly value?: never; readonly error: unknown }
+  > {
     const { handler, runInside, client, deps, log, facts } = this.#s;
     const context = {
       payload: this.#item.payload,
@@ -193,7 +209,9 @@ export class JobRun {
       const answer: unknown = await traced.run(runInside === undefined ? body : () => runInside(traced.context, body));
       if (typeof answer === "object" && answer !== null && "ok" in answer) {
         if (answer.ok === true) return { value: "value" in answer ? answer.value : undefined };
-        return { error: "error" in answer ? answer.error : new Error("The handler answered an error without saying which.") };
+        return {
+          error: "error" in answer ? answer.error : new Error("The handler answered an error without saying which."),
+        };
       }
       return { value: undefined };
     } catch (error) {
@@ -213,7 +231,12 @@ export class JobRun {
       await this.#end("completed", result === undefined ? {} : { result: value as Json });
     } catch (error) {
       if (!(error instanceof TransportError) || error.code !== "payload_too_large") throw error;
-      await this.#end("failed", { error: { type: "ResultTooLarge", message: "The result is larger than one message may be; put it into an object store." } });
+      await this.#end("failed", {
+        error: {
+          type: "ResultTooLarge",
+          message: "The result is larger than one message may be; put it into an object store.",
+        },
+      });
     }
   }
 
@@ -277,8 +300,12 @@ export class JobRun {
     return setTimeout(() => {
       if (this.#ended || this.#stop !== undefined) return;
       this.#halt("expired");
-      void this.#end("expired", { by: "worker", reason: "Its deadline passed while it was running." }).catch((error: unknown) =>
-        this.#s.log.warn("The end of a job at its deadline could not be recorded; it is tried again with its next delivery.", { job: this.id, error }),
+      void this.#end("expired", { by: "worker", reason: "Its deadline passed while it was running." }).catch(
+        (error: unknown) =>
+          this.#s.log.warn(
+            "The end of a job at its deadline could not be recorded; it is tried again with its next delivery.",
+            { job: this.id, error },
+          ),
       );
     }, leftMs);
   }
@@ -307,7 +334,9 @@ export class JobRun {
   }
 
   #giveBack(delayMs: number): void {
-    this.#answer(delayMs <= 0 ? encoder.encode("-NAK") : encoder.encode(`-NAK {"delay": ${Math.round(delayMs) * NS_PER_MS}}`));
+    this.#answer(
+      delayMs <= 0 ? encoder.encode("-NAK") : encoder.encode(`-NAK {"delay": ${Math.round(delayMs) * NS_PER_MS}}`),
+    );
   }
 
   #answer(what: Uint8Array): void {
@@ -336,6 +365,7 @@ function clip(text: string): string {
 /** No stack: records are read by people who are not on this machine. */
 function describe(error: unknown): JobProblem {
   if (error instanceof Error) return { type: error.name, message: clip(error.message) };
-  if (typeof error === "object" && error !== null && "message" in error) return { type: "Error", message: clip(String(error.message)) };
+  if (typeof error === "object" && error !== null && "message" in error)
+    return { type: "Error", message: clip(String(error.message)) };
   return { type: "Error", message: clip(typeof error === "string" ? error : (JSON.stringify(error) ?? String(error))) };
 }

@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { endsLife, JOB_EVENTS, JOB_STATES, nextState, OUTSIDE_ACTIONS, OUTSIDE_CLAIMS, stateAfterLast } from "./job-state.ts";
+import {
+  endsLife,
+  JOB_EVENTS,
+  JOB_STATES,
+  nextState,
+  OUTSIDE_ACTIONS,
+  OUTSIDE_CLAIMS,
+  stateAfterLast,
+} from "./job-state.ts";
 import type { JobEvent, JobState } from "./job-state.ts";
 
 const after = (...events: readonly JobEvent[]) =>
@@ -33,5 +41,6 @@ test("a claim from outside is no run: the state stays, and the record after it s
 
 test("nothing begins, fails or completes before it is created or started", () => {
   for (const event of JOB_EVENTS) if (event !== "created") expect(nextState(undefined, event)).toBeUndefined();
-  for (const event of ["completed", "failed", "dead", "retry", "progress"] as const) expect(nextState("pending", event)).toBeUndefined();
+  for (const event of ["completed", "failed", "dead", "retry", "progress"] as const)
+    expect(nextState("pending", event)).toBeUndefined();
 });

@@ -42,7 +42,9 @@ export type OutsideClaim = (typeof OUTSIDE_CLAIMS)[number];
 const OPEN: readonly JobState[] = ["pending", "active", "retry"];
 
 /** From which states an event is legal, and the state after it. `undefined` is "no such job yet". */
-const TRANSITIONS: { readonly [E in JobEvent]: { readonly from: readonly (JobState | undefined)[]; readonly to: JobState | "same" } } = {
+const TRANSITIONS: {
+  readonly [E in JobEvent]: { readonly from: readonly (JobState | undefined)[]; readonly to: JobState | "same" };
+} = {
   created: { from: [undefined], to: "pending" },
   started: { from: OPEN, to: "active" },
   progress: { from: ["active"], to: "same" },

@@ -35,7 +35,8 @@ export class JobWorker {
       free: () => facts.concurrency - this.#runs.size,
       enough: Math.max(1, Math.ceil(facts.concurrency / 4)),
       onDelivery: (delivery) => this.#take(delivery),
-      onTrouble: (why) => log.warn("No jobs come at the moment; asking again until they do.", { queue: facts.queue, why }),
+      onTrouble: (why) =>
+        log.warn("No jobs come at the moment; asking again until they do.", { queue: facts.queue, why }),
     });
   }
 
@@ -83,7 +84,11 @@ export class JobWorker {
       .go()
       .catch((error: unknown) => {
         if (link.state === "closed") return;
-        log.warn("A job could not be brought to its end here; it comes again.", { job: item.id, queue: facts.queue, error });
+        log.warn("A job could not be brought to its end here; it comes again.", {
+          job: item.id,
+          queue: facts.queue,
+          error,
+        });
       })
       .finally(() => {
         this.#runs.delete(item.id);

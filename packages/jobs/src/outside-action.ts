@@ -41,7 +41,11 @@ export async function actOnJob(
     const claimed = await journal.append(
       "started",
       { id, context, claim, attempt: started?.body.attempt ?? 0, for: action },
-      { expect: { event: "started", sequence: expected }, ...(followed === undefined ? {} : { follows: { sequence: followed.sequence, claim: followed.body.claim } }), withinMs: 20_000 },
+      {
+        expect: { event: "started", sequence: expected },
+        ...(followed === undefined ? {} : { follows: { sequence: followed.sequence, claim: followed.body.claim } }),
+        withinMs: 20_000,
+      },
     );
     let held = claimed.kind === "stored" ? claimed.sequence : undefined;
     if (held === undefined) {

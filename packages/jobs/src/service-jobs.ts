@@ -65,8 +65,12 @@ export function createServiceJobs<C extends AnyContract, Client, Deps>(
     journals.set(queue, journal);
     jobs[queue] = createJobQueue({ link, journal, facts, service, nowMs });
     handle[queue] = (handler) => {
-      if (started) throw new JobSetupError(`The handler of the queue ${queue} comes too late: register it before the service runs.`);
-      if (handlers.has(queue)) throw new JobSetupError(`The queue ${queue} has a handler already. Remove one of the two.`);
+      if (started)
+        throw new JobSetupError(
+          `The handler of the queue ${queue} comes too late: register it before the service runs.`,
+        );
+      if (handlers.has(queue))
+        throw new JobSetupError(`The queue ${queue} has a handler already. Remove one of the two.`);
       handlers.set(queue, handler);
     };
   }
@@ -89,8 +93,15 @@ export function createServiceJobs<C extends AnyContract, Client, Deps>(
         const binding = bindings().jobs[queue];
         if (facts === undefined || journal === undefined) continue;
         if (binding === undefined)
-          throw new JobSetupError(`The queue ${queue} of ${contract.id} is not bound: the platform has not made it for this deployment. Look at \`trellis svc show\` for what is wrong with its resources.`);
-        workers.push(new JobWorker({ link, journal, facts, handler, worker: instance, nowMs, log, client, deps, runInside }, binding));
+          throw new JobSetupError(
+            `The queue ${queue} of ${contract.id} is not bound: the platform has not made it for this deployment. Look at \`trellis svc show\` for what is wrong with its resources.`,
+          );
+        workers.push(
+          new JobWorker(
+            { link, journal, facts, handler, worker: instance, nowMs, log, client, deps, runInside },
+            binding,
+          ),
+        );
       }
     },
     async drain(graceMs) {

@@ -23,7 +23,8 @@ export function readAnswer({ data }: LinkMessage): StreamAnswer {
   } catch {
     value = undefined;
   }
-  if (!isObject(value)) return failed(false, "What confirmed the record is not an acknowledgement of JetStream.", "invalid_reply");
+  if (!isObject(value))
+    return failed(false, "What confirmed the record is not an acknowledgement of JetStream.", "invalid_reply");
   if (!isObject(value.error)) {
     return typeof value.seq === "number"
       ? { kind: "stored", sequence: value.seq, duplicate: value.duplicate === true }
@@ -36,7 +37,11 @@ export function readAnswer({ data }: LinkMessage): StreamAnswer {
     return { kind: "refused", lastSequence: last === undefined ? undefined : Number(last) };
   }
   if (FULL.has(code)) return failed(false, `The job stream is full (${why}).`, "overloaded");
-  return failed(code === IN_PROCESS || value.error.code === 503, `The job stream refused the record: ${why}.`, "retry_later");
+  return failed(
+    code === IN_PROCESS || value.error.code === 503,
+    `The job stream refused the record: ${why}.`,
+    "retry_later",
+  );
 }
 
 export function isNotFound(answer: unknown): boolean {

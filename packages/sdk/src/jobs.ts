@@ -16,7 +16,10 @@ const JobState = Type.Union([
   Type.Literal("dismissed"),
 ]);
 const Problem = Type.Object({ type: Type.String(), message: Type.String() });
-const Page = { limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })), cursor: Type.Optional(Type.String({ maxLength: 32 })) };
+const Page = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+  cursor: Type.Optional(Type.String({ maxLength: 32 })),
+};
 const Where = { service: Type.Optional(name), queue: Type.Optional(name) };
 
 const Job = Type.Object({
@@ -40,7 +43,11 @@ const ListDLQInput = Type.Object({ ...Where, ...Page });
 const List = Type.Object({ jobs: Type.Array(Job), nextCursor: Type.Optional(Type.String()) });
 /** Service and queue only where one id stands for several jobs. */
 const Ref = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }), ...Where });
-const Action = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }), ...Where, reason: Type.Optional(Type.String({ maxLength: 1_000 })) });
+const Action = Type.Object({
+  id: Type.String({ minLength: 1, maxLength: 64 }),
+  ...Where,
+  reason: Type.Optional(Type.String({ maxLength: 1_000 })),
+});
 const HistoryEntry = Type.Object({
   event: Type.String(),
   at: Type.String(),
@@ -82,11 +89,30 @@ export const jobs = defineServiceContract(
       displayName: "Trellis jobs",
       description: "The jobs of every service: what waits, what runs, what failed, and doing something about it.",
       rpc: {
-        "Jobs.List": { version: "v1", input: ref.schema("ListInput"), output: ref.schema("List"), capabilities, docs: { summary: "Jobs, newest first." } },
-        "Jobs.Get": { version: "v1", input: ref.schema("Ref"), output: ref.schema("Details"), errors, capabilities, docs: { summary: "One job with its history and log." } },
+        "Jobs.List": {
+          version: "v1",
+          input: ref.schema("ListInput"),
+          output: ref.schema("List"),
+          capabilities,
+          docs: { summary: "Jobs, newest first." },
+        },
+        "Jobs.Get": {
+          version: "v1",
+          input: ref.schema("Ref"),
+          output: ref.schema("Details"),
+          errors,
+          capabilities,
+          docs: { summary: "One job with its history and log." },
+        },
         "Jobs.Retry": act("Runs a failed job again."),
         "Jobs.Cancel": act("Ends a job that has not ended; a running handler's signal aborts."),
-        "Jobs.ListDLQ": { version: "v1", input: ref.schema("ListDLQInput"), output: ref.schema("List"), capabilities, docs: { summary: "Dead letters: jobs whose attempts are used up." } },
+        "Jobs.ListDLQ": {
+          version: "v1",
+          input: ref.schema("ListDLQInput"),
+          output: ref.schema("List"),
+          capabilities,
+          docs: { summary: "Dead letters: jobs whose attempts are used up." },
+        },
         "Jobs.ReplayDLQ": act("Runs a dead job again, with all its attempts."),
         "Jobs.DismissDLQ": act("Puts a dead job away for good."),
       },

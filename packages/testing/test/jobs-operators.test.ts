@@ -24,22 +24,29 @@ describe("jobs seen and handled by an operator", () => {
     });
     await service.start();
     const refs = [];
-    for (let n = 0; n < 7; n += 1) refs.push(await service.jobs.steady.create({ n }, n === 0 ? { key: "first" } : {}).orThrow());
+    for (let n = 0; n < 7; n += 1)
+      refs.push(await service.jobs.steady.create({ n }, n === 0 ? { key: "first" } : {}).orThrow());
     await Promise.all(refs.map((ref) => ref.wait({ timeoutMs: 5_000 }).orThrow()));
     const { jobs } = platform.admin.rpc;
     const ids: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = await jobs.list({ service: "works", queue: "steady", limit: 3, ...(cursor === undefined ? {} : { cursor }) }).orThrow();
+      const page = await jobs
+        .list({ service: "works", queue: "steady", limit: 3, ...(cursor === undefined ? {} : { cursor }) })
+        .orThrow();
       expect(page.jobs.length).toBeLessThanOrEqual(3);
       ids.push(...page.jobs.map(({ id }) => id));
       cursor = page.nextCursor;
     } while (cursor !== undefined);
-    expect(ids).toEqual(refs.map(({ id }) => id).reverse());
+    expect(ids).toEqual(refs.map(({ id }) => id).toReversed());
     expect((await jobs.list({ queue: "plain" }).orThrow()).jobs).toEqual([]);
     expect((await jobs.list({ state: "completed" }).orThrow()).jobs).toHaveLength(7);
     const shown = await jobs.get({ id: refs[0]?.id ?? "" }).orThrow();
-    expect(shown).toMatchObject({ payload: { n: 0 }, result: { n: 0, worker: "w" }, job: { state: "completed", attempt: 1, key: "first" } });
+    expect(shown).toMatchObject({
+      payload: { n: 0 },
+      result: { n: 0, worker: "w" },
+      job: { state: "completed", attempt: 1, key: "first" },
+    });
     expect(shown.history.map(({ event }) => event)).toEqual(["created", "started", "progress", "logged", "completed"]);
     expect(shown.history.find(({ event }) => event === "logged")?.message).toBe("number 0");
     expect(await jobs.get({ id: "nothing" })).toMatchObject({ ok: false, error: { type: "NotFound" } });
@@ -62,8 +69,12 @@ describe("jobs seen and handled by an operator", () => {
     expect(await other.wait({ timeoutMs: 5_000 })).toMatchObject({ error: { state: "dead" } });
     expect(await failed.wait({ timeoutMs: 5_000 })).toMatchObject({ error: { state: "failed" } });
     const { jobs } = platform.admin.rpc;
-    expect((await jobs.listDLQ({ queue: "steady" }).orThrow()).jobs.map(({ id }) => id).sort()).toEqual([dead.id, other.id].sort());
-    expect(await jobs.retry({ id: dead.id })).toMatchObject({ error: { type: "Refused", message: expect.stringContaining("replayed") } });
+    expect((await jobs.listDLQ({ queue: "steady" }).orThrow()).jobs.map(({ id }) => id).sort()).toEqual(
+      [dead.id, other.id].sort(),
+    );
+    expect(await jobs.retry({ id: dead.id })).toMatchObject({
+      error: { type: "Refused", message: expect.stringContaining("replayed") },
+    });
     runs.length = 0;
 
     works = true;
@@ -110,9 +121,13 @@ describe("jobs seen and handled by an operator", () => {
     await service.start();
     const job = await service.jobs.steady.create({ n: 1 }).orThrow();
     await eventually("it runs", () => began);
-    expect(await platform.admin.rpc.jobs.cancel({ id: job.id, reason: "wrong one" }).orThrow()).toMatchObject({ state: "cancelled" });
+    expect(await platform.admin.rpc.jobs.cancel({ id: job.id, reason: "wrong one" }).orThrow()).toMatchObject({
+      state: "cancelled",
+    });
     await eventually("the handler stops", () => aborted);
-    expect(await job.wait({ timeoutMs: 2_000 })).toMatchObject({ error: { state: "cancelled", message: expect.stringContaining("wrong one") } });
+    expect(await job.wait({ timeoutMs: 2_000 })).toMatchObject({
+      error: { state: "cancelled", message: expect.stringContaining("wrong one") },
+    });
     const late = await service.jobs.plain.create({ n: 2 }, { deadlineMs: 100 }).orThrow();
     await service.stop();
     await eventually("it has expired", async () => {
@@ -120,5 +135,4 @@ describe("jobs seen and handled by an operator", () => {
       return shown.state === "expired";
     });
   });
-
 });

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { ok } from "@trellis/result";
 import { SILENT_LOG } from "@trellis/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../src/index.ts";
@@ -73,7 +74,9 @@ describe("jobs whose processes are killed", () => {
     const result = await job.wait({ timeoutMs: 15_000 }).orThrow();
     expect(result.worker).toBe(`${other.pid}/2`);
     paused.send("SIGCONT");
-    await eventually("the paused one comes to its end", () => runsOf(job.id).some((line) => line.endsWith(`1 ended ${paused.pid}`)));
+    await eventually("the paused one comes to its end", () =>
+      runsOf(job.id).some((line) => line.endsWith(`1 ended ${paused.pid}`)),
+    );
     await wait(500);
     await using data = await connectData(platform);
     const ends = endsOf(await storedRecords(data)).get(job.id);
@@ -89,12 +92,12 @@ describe("jobs whose processes are killed", () => {
     const creator = await platform.connectService(works, { log: SILENT_LOG });
     const replicas = await Promise.all([spawn(0), spawn(1)]);
     const [node] = platform.local.nats.nodes;
-    let over = false;
+    const over = new AbortController();
     const kills = { worker: 0, server: 0 };
     const nemesis = (async () => {
-      while (!over) {
+      while (!over.signal.aborted) {
         await wait(200 + random() * 900);
-        if (over) return;
+        if (over.signal.aborted) return;
         if (random() < 0.2 && kills.server < 3) {
           kills.server += 1;
           await node?.kill("SIGKILL");
@@ -118,7 +121,7 @@ describe("jobs whose processes are killed", () => {
       }),
     );
     const results = await Promise.all(accepted.map((job) => job.wait({ timeoutMs: 60_000 }).orThrow()));
-    over = true;
+    over.abort();
     await nemesis;
     expect(kills.worker).toBeGreaterThan(2);
     expect(results.map(({ n }) => n)).toEqual(accepted.map((_, n) => n));
@@ -128,14 +131,71 @@ describe("jobs whose processes are killed", () => {
     const records = await storedRecords(data);
     const ends = endsOf(records);
     accepted.forEach(({ id }, n) => {
-      expect(ends.get(id)?.map(({ event, body }) => ({ event, result: body.result })), id).toEqual([{ event: "completed", result: results[n] }]);
+      expect(
+        ends.get(id)?.map(({ event, body }) => ({ event, result: body.result })),
+        id,
+      ).toEqual([{ event: "completed", result: results[n] }]);
     });
-    expect(records.filter(({ event, body }) => event === "created" && body.key?.startsWith(`${seed} `))).toHaveLength(200);
+    expect(records.filter(({ event, body }) => event === "created" && body.key?.startsWith(`${seed} `))).toHaveLength(
+      200,
+    );
     // And nothing is left to do.
     await eventually("no work is left", async () => {
       const again = await data.request("$JS.API.STREAM.INFO.JOBS_WORK", "");
       return again.json<{ state: { messages: number } }>().state.messages === 0;
     });
-    console.log(`jobs-survive: ${kills.worker} workers and ${kills.server} servers killed, ${records.filter(({ event }) => event === "started").length} claims`);
+    console.log(
+      `jobs-survive: ${kills.worker} workers and ${kills.server} servers killed, ${records.filter(({ event }) => event === "started").length} claims`,
+    );
+  }, 120_000);
+});
+
+describe("jobs over three NATS servers", () => {
+  it("are all done, each once, while each server in turn is killed and comes back", async () => {
+    await using platform = await startPlatform({ nodes: 3 });
+    await using data = await connectData(platform);
+    const runs = new Map<string, number>();
+    const services = await Promise.all(
+      [0, 1].map(async (at) => {
+        const service = await platform.connectService(works, { log: SILENT_LOG });
+        service.handle.job.tough(async ({ payload, job }) => {
+          runs.set(job.id, (runs.get(job.id) ?? 0) + 1);
+          await wait(payload.ms ?? 0);
+          return ok({ n: payload.n, worker: `${at}/${job.attempt}` });
+        });
+        await service.start();
+        return service;
+      }),
+    );
+    const [creator] = services;
+    if (creator === undefined) throw new Error("no service");
+    const killing = (async () => {
+      for (const node of platform.local.nats.nodes) {
+        await wait(700);
+        await node.kill("SIGKILL");
+        await wait(1_200);
+        await node.restart();
+        await wait(1_500);
+      }
+    })();
+    const accepted = await Promise.all(
+      Array.from({ length: 150 }, async (_, n) => {
+        await wait(n * 60);
+        return creator.jobs.tough.create({ n, ms: n % 40 }, { key: `cluster ${n}` }).orThrow();
+      }),
+    );
+    const results = await Promise.all(accepted.map((job) => job.wait({ timeoutMs: 60_000 }).orThrow()));
+    await killing;
+    await wait(2_000);
+    const ends = endsOf(await eventually("the records can be read", () => storedRecords(data).catch(() => undefined)));
+    accepted.forEach(({ id }, n) => {
+      expect(
+        ends.get(id)?.map(({ event, body }) => ({ event, result: body.result })),
+        id,
+      ).toEqual([{ event: "completed", result: results[n] }]);
+    });
+    console.log(
+      `jobs-survive: ${[...runs.values()].reduce((a, b) => a + b, 0)} runs of 150 jobs while three servers were killed`,
+    );
   }, 120_000);
 });

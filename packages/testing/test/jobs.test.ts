@@ -54,7 +54,9 @@ describe("jobs of a service", () => {
       return ok({ n: payload.n, worker: "one" });
     });
     await one.start();
-    const refs = await Promise.all([one, two, one, two].map((service, n) => service.jobs.steady.create({ n }, { key: "order 7" }).orThrow()));
+    const refs = await Promise.all(
+      [one, two, one, two].map((service, n) => service.jobs.steady.create({ n }, { key: "order 7" }).orThrow()),
+    );
     expect(new Set(refs.map(({ id }) => id)).size).toBe(1);
     expect(refs.filter(({ created }) => created)).toHaveLength(1);
     const results = await Promise.all(refs.map((ref) => ref.wait({ timeoutMs: 5_000 }).orThrow()));
@@ -82,7 +84,10 @@ describe("jobs of a service", () => {
 
     const lost = await service.jobs.steady.create({ n: 2 }).orThrow();
     const outcome = await lost.wait({ timeoutMs: 5_000 });
-    expect(!outcome.ok && outcome.error).toMatchObject({ state: "dead", problem: { type: "Error", message: "still no route" } });
+    expect(!outcome.ok && outcome.error).toMatchObject({
+      state: "dead",
+      problem: { type: "Error", message: "still no route" },
+    });
     expect(at).toHaveLength(6);
   });
 
@@ -161,7 +166,10 @@ describe("jobs of a service", () => {
     });
     await worker.start();
     const ended = await pending.wait({ timeoutMs: 3_000 });
-    expect(!ended.ok && ended.error).toMatchObject({ state: "cancelled", message: expect.stringContaining("not needed") });
+    expect(!ended.ok && ended.error).toMatchObject({
+      state: "cancelled",
+      message: expect.stringContaining("not needed"),
+    });
     const running = await other.jobs.steady.create({ n: 2 }).orThrow();
     await eventually("it runs", () => began.includes(2));
     const at = performance.now();
@@ -231,7 +239,10 @@ describe("jobs of a service", () => {
     await service.start();
     const id = "poison_1";
     await using data = await connectData(platform);
-    await data.request(`trellis.jobs.works.steady.${id}.created`, JSON.stringify({ id, context: { requestId: id }, payload: { n: "seven" } }));
+    await data.request(
+      `trellis.jobs.works.steady.${id}.created`,
+      JSON.stringify({ id, context: { requestId: id }, payload: { n: "seven" } }),
+    );
     const outcome = await service.jobs.steady.ref(id).wait({ timeoutMs: 5_000 });
     expect(!outcome.ok && outcome.error).toMatchObject({ state: "failed", message: expect.stringContaining("/n") });
     expect(runs).toBe(0);

@@ -7,7 +7,9 @@ type Details = RpcOf<typeof jobs>["Jobs.Get"]["output"];
 
 /** One job for people. */
 export function printJob(terminal: Terminal, { job, payload, result, history, more }: Details): void {
-  terminal.print(`${job.id} of ${job.service} ${job.queue}: ${job.state} after ${job.attempt === 1 ? "1 run" : `${job.attempt} runs`}`);
+  terminal.print(
+    `${job.id} of ${job.service} ${job.queue}: ${job.state} after ${job.attempt === 1 ? "1 run" : `${job.attempt} runs`}`,
+  );
   if (job.key !== undefined) terminal.print(`key       ${job.key}`);
   if (job.deadlineAt !== undefined) terminal.print(`deadline  ${job.deadlineAt}`);
   if (job.notBefore !== undefined) terminal.print(`next run  ${job.notBefore}`);
@@ -17,7 +19,12 @@ export function printJob(terminal: Terminal, { job, payload, result, history, mo
   printTable(
     terminal,
     ["WHEN", "WHAT", "RUN", "DETAILS"],
-    history.map((entry) => [entry.at, entry.event, entry.attempt === undefined ? "" : String(entry.attempt), detailsOf(entry)]),
+    history.map((entry) => [
+      entry.at,
+      entry.event,
+      entry.attempt === undefined ? "" : String(entry.attempt),
+      detailsOf(entry),
+    ]),
     "",
   );
   if (more) terminal.note("there is more: --json shows what was read, the log of the service has the rest");

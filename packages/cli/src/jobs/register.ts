@@ -11,7 +11,17 @@ interface Where {
   readonly queue?: string;
 }
 
-const STATES = ["pending", "active", "retry", "completed", "failed", "cancelled", "expired", "dead", "dismissed"] as const;
+const STATES = [
+  "pending",
+  "active",
+  "retry",
+  "completed",
+  "failed",
+  "cancelled",
+  "expired",
+  "dead",
+  "dismissed",
+] as const;
 type State = (typeof STATES)[number];
 
 function stateOf(written: string): State {
@@ -71,7 +81,12 @@ export const registerJobs: RegisterCommand = (jobs, context) => {
     );
 
   const ACTIONS = [
-    { name: "cancel", call: "cancel", says: "end a job that has not ended; a running handler's signal aborts", done: "is cancelled" },
+    {
+      name: "cancel",
+      call: "cancel",
+      says: "end a job that has not ended; a running handler's signal aborts",
+      done: "is cancelled",
+    },
     { name: "retry", call: "retry", says: "run a failed job again", done: "runs again" },
     { name: "replay", call: "replayDLQ", says: "run a dead job again, with all its attempts", done: "runs again" },
     { name: "dismiss", call: "dismissDLQ", says: "put a dead job away for good", done: "is dismissed" },

@@ -33,7 +33,11 @@ export function jobHandlers(parts: JobHandlerParts): Handlers {
   const list = async (filter: JobFilter, limit = DEFAULT_LIMIT, cursor?: string) => {
     await projection.catchUp();
     const before = Number(cursor ?? Number.NaN);
-    const { jobs: found, next } = projection.table.list(filter, limit, Number.isSafeInteger(before) ? before : undefined);
+    const { jobs: found, next } = projection.table.list(
+      filter,
+      limit,
+      Number.isSafeInteger(before) ? before : undefined,
+    );
     return ok({ jobs: found.map(shown), ...(next === undefined ? {} : { nextCursor: String(next) }) });
   };
   const act =
@@ -53,9 +57,17 @@ export function jobHandlers(parts: JobHandlerParts): Handlers {
         case "not_found":
           return err(new NotFound({ kind: "job", name: id }));
         case "wrong_state":
-          return err(new Refused({ code: "wrong_state", why: `The job ${id} is ${outcome.state}.`, next: WHEN[action] }));
+          return err(
+            new Refused({ code: "wrong_state", why: `The job ${id} is ${outcome.state}.`, next: WHEN[action] }),
+          );
         case "busy":
-          return err(new Refused({ code: "busy", why: `The job ${id} changed at the same time.`, next: "Look at it and try again." }));
+          return err(
+            new Refused({
+              code: "busy",
+              why: `The job ${id} changed at the same time.`,
+              next: "Look at it and try again.",
+            }),
+          );
       }
     };
   return {
@@ -66,7 +78,11 @@ export function jobHandlers(parts: JobHandlerParts): Handlers {
       if (!found.ok) return found;
       const { id, service, queue } = found.value;
       const subject = jobSubject(service, queue, id, "*");
-      const { records, pending } = await readRecords(data, { from: found.value.sequence, subject, messages: HISTORY_LIMIT });
+      const { records, pending } = await readRecords(data, {
+        from: found.value.sequence,
+        subject,
+        messages: HISTORY_LIMIT,
+      });
       const created = records.find(({ event }) => event === "created");
       const completed = records.findLast(({ event }) => event === "completed");
       return ok({

@@ -34,7 +34,10 @@ export function readRecords(
     };
     const silence = (): void => {
       clearTimeout(timer);
-      timer = setTimeout(() => finish(() => reject(new Error("the job stream stopped in the middle of an answer"))), SILENCE_MS);
+      timer = setTimeout(
+        () => finish(() => reject(new Error("the job stream stopped in the middle of an answer"))),
+        SILENCE_MS,
+      );
     };
     const subscription = nc.subscribe(inbox, {
       callback: (error, message: Msg) => {
@@ -43,7 +46,8 @@ export function readRecords(
         const { headers } = message;
         const code = headers?.code ?? 0;
         if (code === 404) return finish(() => resolve({ records, next, pending: 0 }));
-        if (code === 204) return finish(() => resolve({ records, next, pending: Number(headers?.get("Nats-Num-Pending")) || 0 }));
+        if (code === 204)
+          return finish(() => resolve({ records, next, pending: Number(headers?.get("Nats-Num-Pending")) || 0 }));
         if (code !== 0 || headers === undefined)
           return finish(() => reject(new Error(headers?.description ?? "the job stream does not answer")));
         const sequence = Number(headers.get("Nats-Sequence"));

@@ -84,7 +84,11 @@ export class JobTable {
   }
 
   /** Newest first, from before this sequence. */
-  list(filter: JobFilter, limit: number, before = Number.POSITIVE_INFINITY): { readonly jobs: readonly JobSummary[]; readonly next?: number } {
+  list(
+    filter: JobFilter,
+    limit: number,
+    before = Number.POSITIVE_INFINITY,
+  ): { readonly jobs: readonly JobSummary[]; readonly next?: number } {
     const jobs: JobSummary[] = [];
     for (let at = this.#indexBefore(before) - 1; at >= 0; at -= 1) {
       const job = this.#ordered[at];

@@ -14,9 +14,30 @@ export const works = defineServiceContract(
     displayName: "Works",
     description: "Runs jobs in tests.",
     jobs: {
-      steady: { payload: ref.schema("Task"), result: ref.schema("Done"), ackWaitMs: 1_500, backoffMs: [100, 200], maxDeliver: 3, concurrency: 8 },
-      plain: { payload: ref.schema("Task"), ackWaitMs: 1_500, backoffMs: [50], maxDeliver: 2, concurrency: 2, dlq: false },
-      tough: { payload: ref.schema("Task"), result: ref.schema("Done"), ackWaitMs: 1_500, backoffMs: [50], maxDeliver: 30, concurrency: 8 },
+      steady: {
+        payload: ref.schema("Task"),
+        result: ref.schema("Done"),
+        ackWaitMs: 1_500,
+        backoffMs: [100, 200],
+        maxDeliver: 3,
+        concurrency: 8,
+      },
+      plain: {
+        payload: ref.schema("Task"),
+        ackWaitMs: 1_500,
+        backoffMs: [50],
+        maxDeliver: 2,
+        concurrency: 2,
+        dlq: false,
+      },
+      tough: {
+        payload: ref.schema("Task"),
+        result: ref.schema("Done"),
+        ackWaitMs: 1_500,
+        backoffMs: [50],
+        maxDeliver: 30,
+        concurrency: 8,
+      },
     },
   }),
 );

@@ -6,7 +6,7 @@ import { toRecord } from "@trellis/jobs/internal";
 /** Every record of every job, as the stream has them. */
 export async function storedRecords(data: NatsConnection): Promise<readonly JobRecord[]> {
   const records: JobRecord[] = [];
-  for (let from = 1; ; ) {
+  for (let from = 1; ;) {
     const inbox = createInbox();
     const page = Promise.withResolvers<boolean>();
     const subscription = data.subscribe(inbox, {
@@ -22,7 +22,11 @@ export async function storedRecords(data: NatsConnection): Promise<readonly JobR
         if (record !== undefined) records.push(record);
       },
     });
-    data.publish("$JS.API.DIRECT.GET.JOBS", JSON.stringify({ seq: from, batch: 2_000, next_by_subj: "trellis.jobs.>" }), { reply: inbox });
+    data.publish(
+      "$JS.API.DIRECT.GET.JOBS",
+      JSON.stringify({ seq: from, batch: 2_000, next_by_subj: "trellis.jobs.>" }),
+      { reply: inbox },
+    );
     const more = await page.promise;
     subscription.unsubscribe();
     if (!more) return records;

@@ -6,7 +6,12 @@ import { SILENT_LOG } from "@trellis/server";
 import { TrellisService } from "@trellis/server/node";
 import { works } from "./contract.ts";
 
-const service = await TrellisService.connect({ contract: works, name: "works", log: SILENT_LOG, onNotice: () => undefined });
+const service = await TrellisService.connect({
+  contract: works,
+  name: "works",
+  log: SILENT_LOG,
+  onNotice: () => undefined,
+});
 const runs = process.env["RUNS_FILE"] ?? "";
 service.handle.job.tough(async ({ payload, job }) => {
   appendFileSync(runs, `${job.id} ${job.attempt} began ${process.pid}\n`);

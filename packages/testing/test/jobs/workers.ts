@@ -19,7 +19,9 @@ export async function provisionJobWorker(platform: TestPlatform): Promise<string
 
 /** A replica of the service `works` in a process of its own, serving; what it ran is in the file. */
 export async function spawnJobWorker(platform: TestPlatform, runsFile: string, seedFile: string): Promise<Program> {
-  const program = new Program(WORKER, { env: { TRELLIS_URL: platform.url, TRELLIS_SEED_FILE: seedFile, RUNS_FILE: runsFile } });
+  const program = new Program(WORKER, {
+    env: { TRELLIS_URL: platform.url, TRELLIS_SEED_FILE: seedFile, RUNS_FILE: runsFile },
+  });
   await program.said(/serving/);
   return program;
 }

@@ -4,10 +4,9 @@ import { fromDelivery } from "./stored-message.ts";
 import type { StoredMessage } from "./stored-message.ts";
 import { StreamRefused } from "./stream-refused.ts";
 
-/** One answer to a batched read. */
-export interface BatchPage {
-  readonly messages: readonly StoredMessage[];
-  /** Messages the replica had beyond this page. */
+/** How a batched read ended. */
+export interface BatchEnd {
+  /** Messages the replica had beyond it. */
   readonly pending: number;
 }
 
@@ -16,9 +15,12 @@ const SILENCE_MS = 3_000;
 
 interface WaitingPage {
   readonly stream: string;
-  readonly messages: StoredMessage[];
+  /** Not kept: a listing of ten thousand would cost more in memory than in reading. */
+  readonly take: (message: StoredMessage) => void;
+  subscription: LinkSubscription | undefined;
+  last: number | undefined;
   heardAt: number;
-  resolve(page: BatchPage): void;
+  resolve(end: BatchEnd): void;
   reject(error: Error): void;
 }
 
@@ -31,8 +33,7 @@ interface WaitingPage {
 export class BatchInbox {
   readonly #link: Link;
   readonly #base: string;
-  readonly #waiting = new Map<string, WaitingPage>();
-  #subscription: LinkSubscription | undefined;
+  readonly #waiting = new Set<WaitingPage>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(link: Link) {
@@ -43,77 +44,70 @@ export class BatchInbox {
     });
   }
 
-  /** Asks for a page of messages; the request is the body of `$JS.API.DIRECT.GET.<stream>`. */
-  read(stream: string, request: object): Promise<BatchPage> {
-    this.#subscription ??= this.#link.subscribe(`${this.#base}.*`, {
-      fromJetStream: true,
-      onMessage: (message) => this.#receive(message),
-    });
+  /** Asks for a page of messages; the request is the body of `$JS.API.DIRECT.GET.<stream>`. `take` must not throw. */
+  read(stream: string, request: object, take: (message: StoredMessage) => void): Promise<BatchEnd> {
     return new Promise((resolve, reject) => {
-      const reply = newReplySubject(this.#base);
       if (this.#link.state !== "connected") return reject(lost());
-      this.#waiting.set(reply, { stream, messages: [], heardAt: performance.now(), resolve, reject });
+      const page: WaitingPage = { stream, take, subscription: undefined, last: undefined, heardAt: performance.now(), resolve, reject };
+      const reply = newReplySubject(this.#base);
+      this.#waiting.add(page);
       this.#watchSilence();
       try {
+        // One for each page: a name without wildcards is the quickest to compare ten thousand messages with.
+        page.subscription = this.#link.subscribe(reply, { fromJetStream: true, onMessage: (message) => this.#receive(page, message) });
         this.#link.publish(`$JS.API.DIRECT.GET.${stream}`, encoder.encode(JSON.stringify(request)), { reply });
       } catch (error) {
-        this.#waiting.delete(reply);
-        reject(error instanceof Error ? error : new Error(String(error)));
+        this.#fail(page, error instanceof Error ? error : new Error(String(error)));
       }
     });
   }
 
-  #receive(message: LinkMessage): void {
-    const page = this.#waiting.get(message.subject);
+  #receive(page: WaitingPage, message: LinkMessage): void {
     const { headers } = message;
-    if (page === undefined || headers === undefined) return;
+    if (headers === undefined || !this.#waiting.has(page)) return;
     page.heardAt = performance.now();
-    const last = page.messages.at(-1)?.sequence;
     // The server gives the messages themselves no status.
     if (headers.code === 0) {
       const stored = fromDelivery(message, page.stream);
-      const before = Number(headers.get("Nats-Last-Sequence"));
-      if (stored === undefined || (last !== undefined && before !== last)) this.#fail(message.subject, lost());
-      else page.messages.push(stored);
-      return;
+      if (stored === undefined || (page.last !== undefined && stored.before !== page.last)) return this.#fail(page, lost());
+      page.last = stored.sequence;
+      page.take(stored);
+    } else if (headers.code === 404) {
+      this.#end(page);
+      page.resolve({ pending: 0 });
+    } else if (headers.code === 204) {
+      if (page.last !== undefined && Number(headers.get("Nats-Last-Sequence")) !== page.last) return this.#fail(page, lost());
+      this.#end(page);
+      page.resolve({ pending: Number(headers.get("Nats-Num-Pending")) });
+    } else {
+      this.#fail(
+        page,
+        headers.code === 503
+          ? new TransportError("no_responders", { message: `Nobody serves ${page.stream} at the moment.` })
+          : new StreamRefused(`a read of ${page.stream}`, { code: headers.code, description: headers.description }),
+      );
     }
-    if (headers.code === 404) return this.#finish(message.subject, 0);
-    if (headers.code === 204) {
-      const before = Number(headers.get("Nats-Last-Sequence"));
-      if (before !== (last ?? before)) return this.#fail(message.subject, lost());
-      return this.#finish(message.subject, Number(headers.get("Nats-Num-Pending")));
-    }
-    this.#fail(
-      message.subject,
-      headers.code === 503
-        ? new TransportError("no_responders", { message: `Nobody serves ${page.stream} at the moment.` })
-        : new StreamRefused(`a read of ${page.stream}`, { code: headers.code, description: headers.description }),
-    );
   }
 
-  #finish(reply: string, pending: number): void {
-    const page = this.#waiting.get(reply);
-    this.#waiting.delete(reply);
-    page?.resolve({ messages: page.messages, pending });
+  #end(page: WaitingPage): void {
+    this.#waiting.delete(page);
+    page.subscription?.close();
   }
 
-  #fail(reply: string, error: Error): void {
-    const page = this.#waiting.get(reply);
-    this.#waiting.delete(reply);
-    page?.reject(error);
+  #fail(page: WaitingPage, error: Error): void {
+    this.#end(page);
+    page.reject(error);
   }
 
   #failAll(): void {
-    for (const reply of [...this.#waiting.keys()]) this.#fail(reply, lost());
+    for (const page of [...this.#waiting]) this.#fail(page, lost());
   }
 
   #watchSilence(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       const now = performance.now();
-      for (const [reply, page] of [...this.#waiting]) {
-        if (now - page.heardAt >= SILENCE_MS) this.#fail(reply, lost());
-      }
+      for (const page of [...this.#waiting]) if (now - page.heardAt >= SILENCE_MS) this.#fail(page, lost());
       if (this.#waiting.size > 0) this.#watchSilence();
     }, SILENCE_MS / 3);
   }

@@ -2,7 +2,7 @@ import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Link } from "@trellis/client/internal";
 import { LEADER_READ_PREFIX } from "@trellis/contracts";
 import { batchInboxOf } from "./batch-inbox.ts";
-import type { BatchInbox, BatchPage } from "./batch-inbox.ts";
+import type { BatchEnd, BatchInbox } from "./batch-inbox.ts";
 import { fromDelivery, fromLeader } from "./stored-message.ts";
 import type { LeaderMessage, StoredMessage } from "./stored-message.ts";
 import { StreamRefused } from "./stream-refused.ts";
@@ -11,7 +11,7 @@ import { StreamRefused } from "./stream-refused.ts";
 export const ATTEMPT_MS = 3_000;
 
 /** How much one page of a batched read may hold: far below what makes a server drop a slow connection. */
-const PAGE = { messages: 8_192, bytes: 8 * 1024 * 1024 } as const;
+const PAGE = { messages: 16_384, bytes: 16 * 1024 * 1024 } as const;
 
 export interface StoreOptions {
   readonly headers?: MsgHdrs;
@@ -81,19 +81,15 @@ export class OwnStream {
     return this.#askLeader({ seq: from, next_by_subj: subject });
   }
 
-  /** Many messages in the order of their sequences, as one replica has them. */
-  page(request: PageRequest): Promise<BatchPage> {
-    return this.#inbox.read(this.name, {
-      seq: request.from,
-      batch: request.messages ?? PAGE.messages,
-      max_bytes: request.bytes ?? PAGE.bytes,
-      next_by_subj: request.subject,
-    });
+  /** Many messages in the order of their sequences, as one replica has them; they are handed over as they arrive. */
+  page(request: PageRequest, take: (message: StoredMessage) => void): Promise<BatchEnd> {
+    const { from, subject, messages = PAGE.messages, bytes = PAGE.bytes } = request;
+    return this.#inbox.read(this.name, { seq: from, batch: messages, max_bytes: bytes, next_by_subj: subject }, take);
   }
 
   /**
    * Everything on a subject from a sequence on, at least up to what the leader has now; answers the last sequence that
-   * is accounted for. A replica that lags gives a beginning, the leader gives the rest:
+   * is accounted for. When it fails, what was handed over so far is worth nothing. A replica that lags gives a beginning, the leader gives the rest:
    * 1. A page holds whatever its replica has from its first sequence on, in order, so what a lagging replica lacks is
    *    newer than everything read so far.
    * 2. What the leader no longer has at or below its last sequence was replaced by something newer or has expired.
@@ -106,9 +102,8 @@ export class OwnStream {
       next = message.sequence + 1;
     };
     while (next <= upTo) {
-      const page = await this.page({ from: next, subject });
-      page.messages.forEach(taken);
-      if (page.pending === 0) break;
+      const { pending } = await this.page({ from: next, subject }, taken);
+      if (pending === 0) break;
     }
     while (next <= upTo) {
       const message = await this.nextOfLeader(next, subject);

@@ -17,22 +17,44 @@ export interface StoredMessage {
 
 const NO_HEADERS: StoredHeaders = { get: () => "" };
 
+/** What the server adds to a message it delivers from a stream, read in one pass: listings are made of these. */
+export interface Delivered extends StoredMessage {
+  /** The message before: of the same subject when republished, of the same page when read in a batch. */
+  readonly before: number;
+}
+
 /** A message as direct reads and republishing deliver it; `undefined` when it is not one of this stream. */
-export function fromDelivery(message: LinkMessage, stream: string): StoredMessage | undefined {
+export function fromDelivery(message: LinkMessage, stream: string): Delivered | undefined {
   const { headers } = message;
   if (headers === undefined) return undefined;
-  // Twice means that the first came with the message: somebody wrote it, not the server.
-  const streams = headers.values("Nats-Stream");
-  if (streams.length !== 1 || streams[0] !== stream) return undefined;
-  const sequence = Number(headers.get("Nats-Sequence"));
-  if (!Number.isSafeInteger(sequence) || sequence < 1) return undefined;
-  return {
-    subject: headers.get("Nats-Subject"),
-    sequence,
-    time: headers.get("Nats-Time-Stamp"),
-    data: message.data,
-    headers,
-  };
+  let subject = "";
+  let time = "";
+  let isOurs = false;
+  let sequence = 0;
+  let before = 0;
+  for (const [name, values] of headers) {
+    const value = values[0] ?? "";
+    switch (name) {
+      case "Nats-Stream":
+        // Twice means that the first came with the message: somebody wrote it, not the server.
+        isOurs = value === stream && values.length === 1;
+        break;
+      case "Nats-Subject":
+        subject = value;
+        break;
+      case "Nats-Sequence":
+        sequence = Number(value);
+        break;
+      case "Nats-Time-Stamp":
+        time = value;
+        break;
+      case "Nats-Last-Sequence":
+        before = Number(value);
+        break;
+    }
+  }
+  if (!isOurs || !Number.isSafeInteger(sequence) || sequence < 1) return undefined;
+  return { subject, sequence, time, before, data: message.data, headers };
 }
 
 /** What the leader answers, which is JSON. */

@@ -22,14 +22,24 @@ export class KvReads<V> {
   }
 
   async keys(filter: string): Promise<string[]> {
-    return [...(await this.#listing(filter)).keys()];
+    return [...(await this.#listing(filter, () => undefined)).keys()];
   }
 
   async entries(filter: string): Promise<KvEntry<V>[]> {
     const { values } = this.#parts;
-    const entries: KvEntry<V>[] = [];
-    for (const [key, stored] of await this.#listing(filter)) entries.push(entryOf(key, stored, values.decode(key, stored.data)));
-    return entries;
+    const found = await this.#listing(filter, (key, message): KvEntry<V> | KvError => {
+      try {
+        return entryOf(key, message, values.decode(key, message.data));
+      } catch (error) {
+        // It may be replaced further on; what is left at the end counts.
+        if (error instanceof KvError) return error;
+        throw error;
+      }
+    });
+    return Array.from(found.values(), (entry) => {
+      if (entry instanceof KvError) throw entry;
+      return entry;
+    });
   }
 
   async history(key: string): Promise<KvHistoryEntry<V>[]> {
@@ -78,18 +88,18 @@ export class KvReads<V> {
     return stored;
   }
 
-  /** The last message of every key that has a value, in the order they were written. */
-  #listing(filter: string): Promise<Map<string, StoredMessage>> {
+  /** What the last message of every key that has a value was made into, in the order they were written. */
+  #listing<T>(filter: string, make: (key: string, message: StoredMessage) => T): Promise<Map<string, T>> {
     const { link, bucket, stream } = this.#parts;
     const root = `$KV.${bucket}`;
     const subject = filterSubject(root, filter);
     return persist(link, async () => {
-      const found = new Map<string, StoredMessage>();
+      const found = new Map<string, T>();
       await stream.readThrough(subject, 1, (message) => {
         const key = message.subject.slice(root.length + 1);
         // Deleted first, so that the order is that of the last writes.
         found.delete(key);
-        if (endOf(message) === undefined) found.set(key, message);
+        if (endOf(message) === undefined) found.set(key, make(key, message));
       });
       return found;
     });

@@ -5,6 +5,8 @@ export type KvEnd = "deleted" | "purged" | "expired";
 
 /** What a message of a bucket means: a value, or how the key ended. */
 export function endOf(message: StoredMessage): KvEnd | undefined {
+  // Ends carry nothing, and JSON is never nothing.
+  if (message.data.length > 0) return undefined;
   const operation = message.headers.get("KV-Operation");
   if (operation === "DEL") return "deleted";
   if (operation === "PURGE") return "purged";

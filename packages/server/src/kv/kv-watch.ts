@@ -65,7 +65,7 @@ class BucketWatch<V> {
         if (message.reply !== undefined && message.reply !== "") return;
         const stored = fromDelivery(message, this.#stream);
         if (stored === undefined || stored.subject !== `$KV.${message.subject.slice("kvr.".length)}`) return;
-        this.#hear(stored, Number(message.headers?.get("Nats-Last-Sequence")));
+        this.#hear(stored, stored.before);
       },
     });
     this.#stopListening = link.onState((state) => {

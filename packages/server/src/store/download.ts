@@ -101,7 +101,12 @@ async function* chunksFrom(parts: StoreParts, { nuid, chunks }: ObjectDescriptio
   const { link, stream, bucket } = parts;
   if (chunks === 0) return;
   const subject = chunkSubject(bucket, nuid);
-  const ask = (start: number) => persist(link, () => stream.page({ from: start, subject, ...PAGE }));
+  const ask = (start: number) =>
+    persist(link, async () => {
+      const messages: StoredMessage[] = [];
+      const { pending } = await stream.page({ from: start, subject, ...PAGE }, (message) => messages.push(message));
+      return { messages, pending };
+    });
   let page = ask(from);
   for (;;) {
     const { messages, pending } = await page;

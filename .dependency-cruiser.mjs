@@ -24,13 +24,15 @@ export default {
       name: `${name}-knows-too-much`,
       severity: "error",
       from: { path: `^packages/${name}/src/`, pathNot: "\\.test(-d)?\\.ts$" },
-      to: { path: `^packages/(${names.filter((other) => other !== name && !mayKnow[name].includes(other)).join("|")})/` },
+      to: {
+        path: `^packages/(${names.filter((other) => other !== name && !mayKnow[name].includes(other)).join("|")})/`,
+      },
     })),
     {
       name: "no-reaching-inside",
       comment: "Packages meet at their exports, never by relative path.",
       severity: "error",
-      from: { path: "^packages/([^/]+)/" },
+      from: { path: "^packages/([^/]+)/src/" },
       to: { path: "^packages/([^/]+)/", pathNot: "^packages/$1/", dependencyTypes: ["local"] },
     },
   ],

@@ -12,7 +12,10 @@ const Id = Type.String({ minLength: 1, maxLength: 128 });
 const PublicKey = Type.String({ pattern: "^[A-Za-z0-9_-]{43}$" });
 const Time = Type.String();
 
-const Page = { cursor: Type.Optional(Type.String({ maxLength: 256 })), limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })) };
+const Page = {
+  cursor: Type.Optional(Type.String({ maxLength: 256 })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
+};
 const NextPage = { nextCursor: Type.Optional(Type.String()) };
 
 const Empty = Type.Object({});
@@ -80,7 +83,12 @@ const ConnectionsList = Type.Object({ connections: Type.Array(Connection), ...Ne
 const KickInput = Type.Object({ id: Type.Optional(Id), sessionKey: Type.Optional(PublicKey) });
 const KickOutput = Type.Object({ kicked: Type.Integer() });
 const ConnectionEvent = Type.Object({ connection: Connection, at: Time, reason: Type.Optional(Type.String()) });
-const SessionRevoked = Type.Object({ sessionKey: Type.String(), by: Type.String(), at: Time, revision: Type.Integer() });
+const SessionRevoked = Type.Object({
+  sessionKey: Type.String(),
+  by: Type.String(),
+  at: Time,
+  revision: Type.Integer(),
+});
 
 const Mode = Type.Union([Type.Literal("strict"), Type.Literal("mutable-dev")]);
 const ReconcileState = Type.Union([
@@ -178,10 +186,17 @@ const PlanDecision = Type.Object({
   /** A migration breaks somebody: accepting it says so. */
   acknowledge: Type.Optional(Type.Boolean()),
 });
-const PlansListInput = Type.Object({ deployment: Type.Optional(Name), status: Type.Optional(Type.String({ maxLength: 16 })), ...Page });
+const PlansListInput = Type.Object({
+  deployment: Type.Optional(Name),
+  status: Type.Optional(Type.String({ maxLength: 16 })),
+  ...Page,
+});
 const PlansList = Type.Object({ plans: Type.Array(Plan), ...NextPage });
 
-const ExplainInput = Type.Object({ session: Type.String({ minLength: 1, maxLength: 128 }), subject: Type.String({ maxLength: 1024 }) });
+const ExplainInput = Type.Object({
+  session: Type.String({ minLength: 1, maxLength: 128 }),
+  subject: Type.String({ maxLength: 1024 }),
+});
 const ExplainRule = Type.Object({
   direction: Type.Union([Type.Literal("publish"), Type.Literal("subscribe")]),
   subject: Type.String(),

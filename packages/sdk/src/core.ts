@@ -1,7 +1,7 @@
 import { defineError, defineServiceContract } from "@trellis/contracts";
 import { Type } from "typebox";
 import { NotFound, Refused } from "./auth.ts";
-import * as eventSchemas from "./event-schemas.ts";
+import { eventSchemas } from "./event-schemas.ts";
 
 const SurfaceKind = Type.Union([
   Type.Literal("rpc"),

@@ -4,8 +4,8 @@ const Deployment = Type.String({ maxLength: 48 });
 const Group = Type.String({ maxLength: 64 });
 const DeadLetterId = Type.String({ maxLength: 160 });
 
-export const EventGroupsListInput = Type.Object({ deployment: Type.Optional(Deployment) });
-export const EventGroup = Type.Object({
+const EventGroupsListInput = Type.Object({ deployment: Type.Optional(Deployment) });
+const EventGroup = Type.Object({
   deployment: Type.String(),
   group: Type.String(),
   /** Events that wait to be delivered for the first time. */
@@ -19,16 +19,16 @@ export const EventGroup = Type.Object({
   lastDelivered: Type.Optional(Type.String()),
   pausedUntil: Type.Optional(Type.String()),
 });
-export const EventGroupsList = Type.Object({ groups: Type.Array(EventGroup) });
-export const EventGroupRef = Type.Object({ deployment: Deployment, group: Group });
-export const EventGroupPause = Type.Object({
+const EventGroupsList = Type.Object({ groups: Type.Array(EventGroup) });
+const EventGroupRef = Type.Object({ deployment: Deployment, group: Group });
+const EventGroupPause = Type.Object({
   deployment: Deployment,
   group: Group,
   /** Until resumed when left out. */
   forMs: Type.Optional(Type.Integer({ minimum: 1_000, maximum: 365 * 86_400_000 })),
 });
 
-export const DeadLettersListInput = Type.Object({
+const DeadLettersListInput = Type.Object({
   deployment: Type.Optional(Deployment),
   group: Type.Optional(Group),
   cursor: Type.Optional(Type.String({ maxLength: 32 })),
@@ -50,21 +50,36 @@ const deadLetter = {
   reason: Type.String(),
   bytes: Type.Integer({ minimum: 0 }),
 };
-export const DeadLetters = Type.Object({
+const DeadLetters = Type.Object({
   deadLetters: Type.Array(Type.Object(deadLetter)),
   nextCursor: Type.Optional(Type.String()),
 });
-export const DeadLetterRef = Type.Object({ id: DeadLetterId });
+const DeadLetterRef = Type.Object({ id: DeadLetterId });
 /** The payload as text; it need not be JSON, which may be why it is here. */
-export const DeadLetter = Type.Object({ ...deadLetter, payload: Type.String() });
+const DeadLetter = Type.Object({ ...deadLetter, payload: Type.String() });
 /** Some by their ids, or all of a group. */
-export const DeadLettersSelection = Type.Object({
+const DeadLettersSelection = Type.Object({
   ids: Type.Optional(Type.Array(DeadLetterId, { minItems: 1, maxItems: 100 })),
   deployment: Type.Optional(Deployment),
   group: Type.Optional(Group),
 });
-export const DeadLettersDone = Type.Object({
+const DeadLettersDone = Type.Object({
   count: Type.Integer({ minimum: 0 }),
   /** Of a large group a part at a time: ask again. */
   more: Type.Boolean(),
 });
+
+/** The schemas of events by their names in the core contract. */
+export const eventSchemas = {
+  EventGroupsListInput,
+  EventGroup,
+  EventGroupsList,
+  EventGroupRef,
+  EventGroupPause,
+  DeadLettersListInput,
+  DeadLetters,
+  DeadLetterRef,
+  DeadLetter,
+  DeadLettersSelection,
+  DeadLettersDone,
+};

@@ -1,9 +1,13 @@
 import { expect } from "vitest";
-import type { Laboratory } from "./laboratory.ts";
-import { maySubscribe, mayPublish, type World } from "./oracle.ts";
+import type { Joined, Laboratory } from "./laboratory.ts";
+import { maySubscribe, mayPublish, type Participant, type World } from "./oracle.ts";
 import { ask, askMany, type RawAnswer } from "./participant.ts";
 import { eventually } from "./eventually.ts";
-import type { Member } from "./try-set.ts";
+
+/** A participant of the set under test, and its connection. */
+export interface Member extends Participant {
+  readonly joined: Joined;
+}
 
 /** Uses everything stored that a member's contract gives it: puts, reads of every kind, watches, pulls, acknowledges. */
 export async function exercise(

@@ -119,7 +119,7 @@ export function mayPublish(who: Participant, subject: string, world: World): boo
       const [stream, ...stored] = tail;
       if (stream === "JOBS") return ownJob(stored);
       if (!ownsStream(stream)) return false;
-      const bucket = stream?.startsWith("KV_") === true ? ["$KV", stream.slice(3)] : ["$O", stream?.slice(4)];
+      const bucket = stream?.startsWith("KV_") ? ["$KV", stream.slice(3)] : ["$O", stream?.slice(4)];
       return stored.length === 0 || (stored.length >= 3 && stored[0] === bucket[0] && stored[1] === bucket[1]);
     }
     default:

@@ -213,7 +213,7 @@ export async function askMany(
     },
   });
   nc.publish(subject, body, { reply: inbox, ...(options.headers ? { headers: natsHeaders(options.headers) } : {}) });
-  const late = setTimeout(resolve, options.timeoutMs ?? 10_000);
+  const late = setTimeout(() => resolve(), options.timeoutMs ?? 10_000);
   await promise;
   clearTimeout(late);
   subscription.unsubscribe();

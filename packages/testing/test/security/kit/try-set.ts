@@ -2,15 +2,11 @@ import { inboxPrefix } from "@trellis/protocol";
 import { expect } from "vitest";
 import type { NamedSet } from "./contract-sets.ts";
 import { eventually } from "./eventually.ts";
-import { exercise } from "./exercise.ts";
-import type { Joined, Laboratory } from "./laboratory.ts";
+import { exercise, type Member } from "./exercise.ts";
+import type { Laboratory } from "./laboratory.ts";
 import { mayConnect, mayPublish, maySubscribe, type Participant, type World, worldOf } from "./oracle.ts";
 import { askBootstrap, bootstrapReady, newKey, type RawIdentity, type RawKey } from "./participant.ts";
 import { probes } from "./probes.ts";
-
-export interface Member extends Participant {
-  readonly joined: Joined;
-}
 
 export interface SetReport {
   readonly participants: number;

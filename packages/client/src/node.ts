@@ -1,19 +1,26 @@
 /// <reference types="node" />
 import { connect } from "@nats-io/transport-node";
-import { nodeCrypto } from "@trellis/auth/node";
+import { nodeCrypto, SeedFileError } from "@trellis/auth/node";
+import { ContractError } from "@trellis/contracts";
 import type { AnyContract } from "@trellis/contracts";
 import { createClient } from "./client.ts";
 import type { TrellisClient as Client } from "./client.ts";
-import { findPlatform } from "./node/find-platform.ts";
+import { findPlatform, NoPlatform } from "./node/find-platform.ts";
 import type { AccessOptions } from "./node/find-platform.ts";
+import { LocalPlatformDamaged } from "./node/local-platform.ts";
+import { tell, tellPlainly, tellThisPlainly } from "./node/plain-failures.ts";
 import { keepSocketErrorsHarmless } from "./node/socket-errors.ts";
 import type { ConnectFunction } from "./nats-wire.ts";
-import { connectSession } from "./session.ts";
+import { ConnectRefused, connectSession } from "./session.ts";
 
-export { findLocalPlatform } from "./node/local-platform.ts";
+export { findLocalPlatform, LocalPlatformDamaged } from "./node/local-platform.ts";
 export type { LocalPlatform } from "./node/local-platform.ts";
-export { findPlatform, NoPlatform } from "./node/find-platform.ts";
+export { findPlatform, NoPlatform, requireHttpAddress } from "./node/find-platform.ts";
 export type { AccessOptions, PlatformAccess } from "./node/find-platform.ts";
+export { tell, tellPlainly, tellThisPlainly } from "./node/plain-failures.ts";
+
+// Now and not with the first connection: a contract of this program may be wrong before it gets that far.
+tellPlainly(NoPlatform, LocalPlatformDamaged, SeedFileError, ConnectRefused, ContractError);
 
 /** Connects to NATS over TCP and TLS. */
 export const nodeConnect: ConnectFunction = (options) => {
@@ -48,9 +55,10 @@ export const TrellisClient = {
       connect: nodeConnect,
       transport: "tcp",
       ...(enrol === undefined ? {} : { enrol }),
-      onNotice: options.onNotice ?? ((message) => console.error(`trellis: ${message}`)),
+      onNotice: options.onNotice ?? tell,
       ...(signal === undefined ? {} : { signal }),
     });
+    session.ended.addEventListener("abort", () => tellThisPlainly(session.ended.reason), { once: true });
     return createClient({
       contract,
       transport: session,

@@ -1,7 +1,9 @@
 /// <reference types="node" />
+import { tellPlainly } from "@trellis/client/node";
 import type { AnyContract } from "@trellis/contracts";
 import { connectService } from "./node/connect-service.ts";
 import type { NodeServiceOptions } from "./node/connect-service.ts";
+import { ServiceSetupError } from "./registrars.ts";
 import type { TrellisService as Service } from "./service.ts";
 
 export * from "./index.ts";
@@ -9,6 +11,8 @@ export { serviceCrypto } from "./node/service-crypto.ts";
 export { consoleLog } from "./node/console-log.ts";
 export type { NodeServiceOptions } from "./node/connect-service.ts";
 export type { ServiceAccessOptions } from "./node/find-service-key.ts";
+
+tellPlainly(ServiceSetupError);
 
 export type TrellisService<C extends AnyContract = AnyContract, Deps = undefined> = Service<C, Deps>;
 

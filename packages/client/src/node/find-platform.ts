@@ -26,7 +26,7 @@ export interface AccessOptions {
 /** There is no platform to go to, or no key to go with; the message says what to do. */
 export class NoPlatform extends Error {
   override readonly name = "NoPlatform";
-  readonly code: "no_platform" | "no_key";
+  readonly code: "no_platform" | "no_key" | "bad_address";
 
   constructor(code: NoPlatform["code"], message: string) {
     super(message);
@@ -46,6 +46,7 @@ export function findPlatform(options: AccessOptions): PlatformAccess {
       "There is no platform to connect to. Start a local one with `trellis up` in this folder or one above it, or set TRELLIS_URL to the address of a platform.",
     );
   }
+  requireHttpAddress(url);
   if (options.key !== undefined) return { url, key: options.key };
   const seedFile = options.seedFile ?? filled(env["TRELLIS_SEED_FILE"]);
   if (seedFile !== undefined) return { url, key: nodeSessionKey(readSeedFile(seedFile)) };
@@ -59,6 +60,15 @@ export function findPlatform(options: AccessOptions): PlatformAccess {
   throw new NoPlatform(
     "no_key",
     `There is no key to connect to ${url} with. Set TRELLIS_USER_KEY_FILE to the key file of a registered user, or TRELLIS_SEED_FILE to a registered key of this program (\`trellis keys\` makes and shows them).`,
+  );
+}
+
+/** No amount of waiting makes an address of something else (NATS, a bare name) the platform's. */
+export function requireHttpAddress(url: string): void {
+  if (URL.canParse(url) && ["http:", "https:"].includes(new URL(url).protocol)) return;
+  throw new NoPlatform(
+    "bad_address",
+    `${JSON.stringify(url)} is not the address of a platform. Set TRELLIS_URL to the http:// or https:// address of its control plane, for example http://localhost:3000; that says where NATS is.`,
   );
 }
 

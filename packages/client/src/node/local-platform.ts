@@ -12,6 +12,11 @@ export interface LocalPlatform {
   readonly folder: string;
 }
 
+/** `.trellis/local.json` cannot be understood. */
+export class LocalPlatformDamaged extends Error {
+  override readonly name = "LocalPlatformDamaged";
+}
+
 /** Looks for `.trellis/local.json` from a folder upwards; a file others may write is refused. */
 export function findLocalPlatform(from: string): LocalPlatform | undefined {
   for (let at = resolve(from); ; at = dirname(at)) {
@@ -32,7 +37,7 @@ function readLocalPlatform(folder: string, file: string): LocalPlatform {
     value = undefined;
   }
   if (!isLocalAddress(value)) {
-    throw new Error(`${file} is not what \`trellis up\` writes. Remove it and start the local platform again.`);
+    throw new LocalPlatformDamaged(`${file} is not what \`trellis up\` writes. Remove it and start the local platform again.`);
   }
   return { url: value.url, developerKeyFile: resolve(folder, value.developerKeyFile), folder };
 }

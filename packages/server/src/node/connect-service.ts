@@ -4,7 +4,7 @@ import { nodeCrypto } from "@trellis/auth/node";
 import { ConnectRefused } from "@trellis/client";
 import { connectSession } from "@trellis/client/internal";
 import type { Session } from "@trellis/client/internal";
-import { nodeConnect } from "@trellis/client/node";
+import { nodeConnect, tell as tellPerson, tellThisPlainly } from "@trellis/client/node";
 import { contractName, isName, NAME_RULES } from "@trellis/contracts";
 import type { AnyContract } from "@trellis/contracts";
 import type { ServiceLimits } from "../limits.ts";
@@ -44,9 +44,11 @@ export async function connectService<C extends AnyContract, Deps>(
   const { contract } = options;
   const name = options.name ?? contractName(contract.id);
   requireService(contract, name);
-  const tell = options.onNotice ?? ((message: string) => console.error(`trellis: ${message}`));
+  const tell = options.onNotice ?? tellPerson;
   const access = findServiceKey(name, options, tell);
   const session = await openSession({ contract, name, access, tell, signal: options.signal });
+  // What `run` ends with when the platform has ended the session.
+  session.ended.addEventListener("abort", () => tellThisPlainly(session.ended.reason), { once: true });
   return createService<C, Deps>({
     contract,
     // The deployment this key belongs to; its name is what the permissions and what operators see are made of.

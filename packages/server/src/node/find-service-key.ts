@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { SessionKey } from "@trellis/auth";
 import { loadOrCreateSeedFile, nodeSessionKey, readSeedFile } from "@trellis/auth/node";
-import { findLocalPlatform } from "@trellis/client/node";
+import { findLocalPlatform, requireHttpAddress } from "@trellis/client/node";
 import type { LocalPlatform } from "@trellis/client/node";
 import { ServiceSetupError } from "../registrars.ts";
 
@@ -43,6 +43,7 @@ export function findServiceKey(
       `There is no platform for ${name} to connect to. Start a local one with \`trellis up\` in this folder or one above it, or set TRELLIS_URL to the address of a platform.`,
     );
   }
+  requireHttpAddress(url);
   if (options.key !== undefined) return { url, key: options.key, fresh: false };
   const seedFile = options.seedFile ?? filled(env["TRELLIS_SEED_FILE"]);
   if (seedFile !== undefined) return { url, key: nodeSessionKey(readSeedFile(seedFile)), fresh: false };

@@ -41,7 +41,10 @@ for (const folder of readdirSync(join(root, "packages"))) {
     run("attw", ["--profile", "esm-only", "--quiet", tarball], root);
   }
 }
-if (!check) process.stdout.write(`packed ${readdirSync(out).filter((name) => name.endsWith(".tgz")).length} packages into .cache/packages\n`);
+if (!check)
+  process.stdout.write(
+    `packed ${readdirSync(out).filter((name) => name.endsWith(".tgz")).length} packages into .cache/packages\n`,
+  );
 
 /** What a user installs has JavaScript and declarations where the workspace has TypeScript. */
 function published(manifest: PackageManifest): PackageManifest {
@@ -53,7 +56,10 @@ function published(manifest: PackageManifest): PackageManifest {
   const bin =
     manifest.bin &&
     Object.fromEntries(
-      Object.entries(manifest.bin).map(([name, path]) => [name, path.replace("./src/", "dist/").replace(/\.ts$/, ".js")]),
+      Object.entries(manifest.bin).map(([name, path]) => [
+        name,
+        path.replace("./src/", "dist/").replace(/\.ts$/, ".js"),
+      ]),
     );
   return Object.assign({}, manifest, { exports, publishConfig: { access: "public" } }, bin ? { bin } : {});
 }
@@ -61,6 +67,8 @@ function published(manifest: PackageManifest): PackageManifest {
 function run(command: string, args: readonly string[], cwd: string): void {
   const done = spawnSync(command, args, { cwd, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
   if (done.status === 0) return;
-  process.stderr.write(`${command} ${args.join(" ")}\n${done.stdout ?? ""}${done.stderr ?? ""}${done.error?.message ?? ""}\n`);
+  process.stderr.write(
+    `${command} ${args.join(" ")}\n${done.stdout ?? ""}${done.stderr ?? ""}${done.error?.message ?? ""}\n`,
+  );
   process.exit(1);
 }

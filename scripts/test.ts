@@ -15,7 +15,14 @@ rmSync(results, { force: true });
 const server = await findNatsServer({ onProgress: (text) => process.stderr.write(`${text}\n`) });
 const run = spawnSync(
   process.execPath,
-  [join(root, "node_modules", "vitest", "vitest.mjs"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${results}`, ...rest],
+  [
+    join(root, "node_modules", "vitest", "vitest.mjs"),
+    "run",
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${results}`,
+    ...rest,
+  ],
   {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],

@@ -26,7 +26,9 @@ function main() {
 /** Packages are installed once per lock file; the stamp is written last, so an interrupted install runs again. */
 function install() {
   const stamp = join(root, "node_modules", ".trellis-installed");
-  const wanted = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const wanted = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   const installer = installerPath();
   say("Installing packages (the first time takes about half a minute)…");
@@ -36,7 +38,8 @@ function install() {
     env: { ...process.env, PATH: installer + delimiter + process.env.PATH },
     shell: process.platform === "win32",
   });
-  if (done.status !== 0) fail("npm could not install the packages (see above)", "check that the npm registry is reachable and try again");
+  if (done.status !== 0)
+    fail("npm could not install the packages (see above)", "check that the npm registry is reachable and try again");
   mkdirSync(join(root, "node_modules"), { recursive: true });
   writeFileSync(stamp, wanted);
 }
@@ -57,12 +60,20 @@ function installerPath() {
     say(`Fetching Node ${pinned} (this machine has ${process.versions.node})…`);
     mkdirSync(home, { recursive: true });
     writeFileSync(join(home, "package.json"), "{}");
-    const done = spawnSync("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", `${carriedNode}@${pinned}`], {
-      cwd: home,
-      stdio: ["ignore", "inherit", "inherit"],
-      shell: process.platform === "win32",
-    });
-    if (done.status !== 0) fail(`Node ${pinned} could not be fetched from the npm registry`, "check the network, or install Node 24 yourself");
+    const done = spawnSync(
+      "npm",
+      ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", `${carriedNode}@${pinned}`],
+      {
+        cwd: home,
+        stdio: ["ignore", "inherit", "inherit"],
+        shell: process.platform === "win32",
+      },
+    );
+    if (done.status !== 0)
+      fail(
+        `Node ${pinned} could not be fetched from the npm registry`,
+        "check the network, or install Node 24 yourself",
+      );
   }
   return folder;
 }

@@ -20,12 +20,22 @@ export async function rawPublisher(address: string): Promise<Publish> {
     if (!check(event)) throw new Error("wrong event");
     const head = headers();
     head.set("trellis-time", new Date().toISOString());
-    await stream.publish(`events.v1.Bench.Happened.${event.key}`, JSON.stringify(event), { msgID: newEventId(Date.now()), headers: head });
+    await stream.publish(`events.v1.Bench.Happened.${event.key}`, JSON.stringify(event), {
+      msgID: newEventId(Date.now()),
+      headers: head,
+    });
   };
 }
 
 export async function trellisPublisher(address: string, seedFile: string): Promise<Publish> {
-  const service = await TrellisService.connect({ contract: benchEvents, name: "bench-events", url: address, seedFile, env: {}, onNotice: () => undefined });
+  const service = await TrellisService.connect({
+    contract: benchEvents,
+    name: "bench-events",
+    url: address,
+    seedFile,
+    env: {},
+    onNotice: () => undefined,
+  });
   await service.start();
   let n = 0;
   return async () => void (await service.event.bench.happened.publish(happened((n += 1))).orThrow());
@@ -46,7 +56,14 @@ export async function rawConsumer(address: string, onEvent: () => void): Promise
 }
 
 export async function trellisConsumer(address: string, seedFile: string, onEvent: () => void): Promise<void> {
-  const service = await TrellisService.connect({ contract: benchReader, name: "bench-reader", url: address, seedFile, env: {}, onNotice: () => undefined });
+  const service = await TrellisService.connect({
+    contract: benchReader,
+    name: "bench-reader",
+    url: address,
+    seedFile,
+    env: {},
+    onNotice: () => undefined,
+  });
   service.handle.events.all(() => onEvent());
   await service.start();
 }

@@ -9,7 +9,9 @@ const sent = new Set<string>();
 service.handle.events.parcels(async ({ event, id, attempt, log }) => {
   if (sent.has(id)) return; // the same event may come again
   log.info(`parcel for ${event.id} to ${event.address}`, { attempt });
-  await service.event.shipping.sent.publish({ order: event.id, address: event.address }, { id: `sent-${id}` }).orThrow();
+  await service.event.shipping.sent
+    .publish({ order: event.id, address: event.address }, { id: `sent-${id}` })
+    .orThrow();
   sent.add(id);
 });
 

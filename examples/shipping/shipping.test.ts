@@ -33,16 +33,22 @@ const WAIT_MS = 30_000;
 /** Finds the platform the way a program on a laptop does: by the `.trellis` folder above its working directory. */
 function run(platform: TestPlatform, file: string) {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TRELLIS_")));
-  const child = spawn(process.execPath, [join(import.meta.dirname, file)], { cwd: dirname(platform.local.directory), env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [join(import.meta.dirname, file)], {
+    cwd: dirname(platform.local.directory),
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let text = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
   const exit = new Promise<number | null>((resolve) => void child.once("exit", resolve));
   return {
     exit,
     written: () => text,
     async said(words: string) {
       for (const until = performance.now() + WAIT_MS; !text.includes(words);) {
-        if (child.exitCode !== null || performance.now() > until) throw new Error(`${file} never said "${words}". It said:\n${text}`);
+        if (child.exitCode !== null || performance.now() > until)
+          throw new Error(`${file} never said "${words}". It said:\n${text}`);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },

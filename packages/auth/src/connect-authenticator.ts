@@ -16,7 +16,9 @@ export interface ConnectIdentity {
  * opens no second. Fits nats.js as an authenticator. The server passes its nonce on to the callout only when the client
  * sends some signature with CONNECT; without `sig` beside the token every connect would be refused.
  */
-export function connectAuthenticator(identity: ConnectIdentity): (nonce?: string) => { auth_token: string; sig: string } {
+export function connectAuthenticator(
+  identity: ConnectIdentity,
+): (nonce?: string) => { auth_token: string; sig: string } {
   const { key, contractDigest, clock, sha256 } = identity;
   return (nonce = "") => {
     const iat = clock.nowSeconds();

@@ -50,13 +50,15 @@ interface SurfaceDefinition {
   readonly docs?: Docs & Open;
 }
 
-export interface RpcDefinition<SN extends string = string, EN extends string = string> extends SurfaceDefinition, Pick<RpcManifest, "transfer" | "once"> {
+export interface RpcDefinition<SN extends string = string, EN extends string = string>
+  extends SurfaceDefinition, Pick<RpcManifest, "transfer" | "once"> {
   readonly input: NamedSchema<SN>;
   readonly output: NamedSchema<SN>;
   readonly errors?: readonly NamedError<EN>[];
 }
 
-export interface OperationDefinition<SN extends string = string> extends SurfaceDefinition, Pick<OperationManifest, "cancel"> {
+export interface OperationDefinition<SN extends string = string>
+  extends SurfaceDefinition, Pick<OperationManifest, "cancel"> {
   readonly input: NamedSchema<SN>;
   readonly progress?: NamedSchema<SN>;
   readonly output: NamedSchema<SN>;
@@ -78,7 +80,10 @@ export interface JobDefinition<SN extends string = string> extends Omit<JobManif
   readonly result?: NamedSchema<SN>;
 }
 
-export interface StateDefinition<SN extends string = string> extends Omit<StateManifest, "schema" | "acceptedVersions"> {
+export interface StateDefinition<SN extends string = string> extends Omit<
+  StateManifest,
+  "schema" | "acceptedVersions"
+> {
   readonly schema: NamedSchema<SN>;
   readonly acceptedVersions?: { readonly [version: string]: NamedSchema<SN> };
 }
@@ -99,7 +104,10 @@ export interface Definition<SN extends string = string, EN extends string = stri
   /** By local name; the manifest has the global key, `read` → `orders::read`. */
   readonly capabilities?: { readonly [local: string]: CapabilityMeta };
   readonly exports?: { readonly schemas?: readonly SN[] } & Open;
-  readonly uses?: { readonly required?: { readonly [alias: string]: AnyUse }; readonly optional?: { readonly [alias: string]: AnyUse } } & Open;
+  readonly uses?: {
+    readonly required?: { readonly [alias: string]: AnyUse };
+    readonly optional?: { readonly [alias: string]: AnyUse };
+  } & Open;
   readonly rpc?: { readonly [name: string]: RpcDefinition<SN, EN> };
   readonly operations?: { readonly [name: string]: OperationDefinition<SN> };
   readonly events?: { readonly [name: string]: EventDefinition<SN> };
@@ -107,7 +115,10 @@ export interface Definition<SN extends string = string, EN extends string = stri
   readonly jobs?: { readonly [queue: string]: JobDefinition<SN> };
   readonly eventConsumers?: { readonly [group: string]: EventConsumerDefinition & Open };
   readonly state?: { readonly [store: string]: StateDefinition<SN> };
-  readonly resources?: { readonly kv?: { readonly [alias: string]: KvDefinition<SN> }; readonly store?: { readonly [alias: string]: StoreManifest } } & Open;
+  readonly resources?: {
+    readonly kv?: { readonly [alias: string]: KvDefinition<SN> };
+    readonly store?: { readonly [alias: string]: StoreManifest };
+  } & Open;
 }
 
 /** A member of a definition, or nothing when it is left out. */
@@ -117,7 +128,11 @@ export type Member<D, K extends string> = D extends { readonly [P in K]: infer M
 type KnownOnly<T, K extends PropertyKey> = { readonly [P in Exclude<keyof T, K>]: "there is no such member here" };
 
 /** Where a list is written as literals each must be known; a list of plain `string` is left to the run time. */
-type ListOf<Given, Allowed> = Given extends readonly (infer Item)[] ? (string extends Item ? Given : readonly Allowed[]) : unknown;
+type ListOf<Given, Allowed> = Given extends readonly (infer Item)[]
+  ? string extends Item
+    ? Given
+    : readonly Allowed[]
+  : unknown;
 
 /** The name of a contract without its version. */
 export type ContractName<Id> = Id extends `${infer Name}@${string}` ? Name : string;
@@ -128,14 +143,21 @@ export type GlobalKeys<D> = `${ContractName<Member<D, "id">>}::${keyof Member<D,
 /** Every alias of a definition with what stands behind it. */
 export type AliasesOf<D> = Member<Member<D, "uses">, "required"> & Member<Member<D, "uses">, "optional">;
 
-type UsedKeys<Aliases> = { readonly [A in keyof Aliases]: Aliases[A] extends ContractUse<infer S extends ContractShape, infer _> ? S["capabilities"] : never }[keyof Aliases];
+type UsedKeys<Aliases> = {
+  readonly [A in keyof Aliases]: Aliases[A] extends ContractUse<infer S extends ContractShape, infer _>
+    ? S["capabilities"]
+    : never;
+}[keyof Aliases];
 
 /** The allowed names are written out here, without an alias, so that messages list them. */
 type CheckedSurface<D, Surface, Known extends PropertyKey, Actions extends string> = KnownOnly<Surface, Known> &
   CheckedDocs<Surface> & {
     readonly capabilities?: {
       readonly [A in keyof Member<Surface, "capabilities">]: A extends Actions
-        ? ListOf<Member<Surface, "capabilities">[A], (keyof Member<D, "capabilities"> & string) | GlobalKeys<D> | UsedKeys<AliasesOf<D>> | "service" | "admin">
+        ? ListOf<
+            Member<Surface, "capabilities">[A],
+            (keyof Member<D, "capabilities"> & string) | GlobalKeys<D> | UsedKeys<AliasesOf<D>> | "service" | "admin"
+          >
         : never;
     };
   };
@@ -146,51 +168,109 @@ type CheckedParams<Schemas, Event> = {
   readonly params?: CheckedPointers<InferNamed<Schemas, Member<Event, "event">>, Member<Event, "params">>;
 };
 
-type CheckedPointers<Payload, Pointers> = Pointers extends readonly (infer P)[] ? readonly (GoodPointer<Payload, P> | PointersOf<Payload>)[] : unknown;
+type CheckedPointers<Payload, Pointers> = Pointers extends readonly (infer P)[]
+  ? readonly (GoodPointer<Payload, P> | PointersOf<Payload>)[]
+  : unknown;
 
 /** The pointers of a list that are right; plain `string` is left to the run time. */
-type GoodPointer<Payload, P> = P extends string ? (string extends P ? P : Resolves<Payload, P> extends true ? P : never) : never;
+type GoodPointer<Payload, P> = P extends string
+  ? string extends P
+    ? P
+    : Resolves<Payload, P> extends true
+      ? P
+      : never
+  : never;
 
 /** The static type behind a reference. */
-export type InferNamed<Schemas, Ref> = Ref extends { readonly schema: infer N extends keyof Schemas } ? InferSchema<Schemas[N]> : unknown;
+export type InferNamed<Schemas, Ref> = Ref extends { readonly schema: infer N extends keyof Schemas }
+  ? InferSchema<Schemas[N]>
+  : unknown;
 
-type SubscribedBy<Use> = Use extends { readonly selection: { readonly events: { readonly subscribe: readonly (infer N)[] } } } ? N : never;
+type SubscribedBy<Use> = Use extends {
+  readonly selection: { readonly events: { readonly subscribe: readonly (infer N)[] } };
+}
+  ? N
+  : never;
 
 type CheckedConsumer<D, Consumer> = KnownOnly<Consumer, keyof EventConsumerDefinition> & {
   readonly self?: ListOf<Member<Consumer, "self">, keyof Member<D, "events">>;
   readonly uses?: {
-    readonly [A in keyof Member<Consumer, "uses">]: A extends keyof AliasesOf<D> ? ListOf<Member<Consumer, "uses">[A], SubscribedBy<AliasesOf<D>[A]>> : "there is no such alias under uses";
+    readonly [A in keyof Member<Consumer, "uses">]: A extends keyof AliasesOf<D>
+      ? ListOf<Member<Consumer, "uses">[A], SubscribedBy<AliasesOf<D>[A]>>
+      : "there is no such alias under uses";
   };
 };
 
 /** What inference cannot say about a definition: names that must exist in the same definition. */
 export type Checked<D, Schemas, Extra extends PropertyKey = never> = KnownOnly<D, keyof Definition | Extra> &
   CheckedDocs<D> & {
-    readonly rpc?: { readonly [N in keyof Member<D, "rpc">]: CheckedSurface<D, Member<D, "rpc">[N], keyof RpcDefinition, "call"> };
+    readonly rpc?: {
+      readonly [N in keyof Member<D, "rpc">]: CheckedSurface<D, Member<D, "rpc">[N], keyof RpcDefinition, "call">;
+    };
     readonly operations?: {
-      readonly [N in keyof Member<D, "operations">]: CheckedSurface<D, Member<D, "operations">[N], keyof OperationDefinition, "call" | "observe" | "cancel" | "control"> &
+      readonly [N in keyof Member<D, "operations">]: CheckedSurface<
+        D,
+        Member<D, "operations">[N],
+        keyof OperationDefinition,
+        "call" | "observe" | "cancel" | "control"
+      > &
         CheckedTransfer<D, Member<D, "operations">[N]>;
     };
     readonly events?: {
-      readonly [N in keyof Member<D, "events">]: CheckedSurface<D, Member<D, "events">[N], keyof EventDefinition, "publish" | "subscribe"> & CheckedParams<Schemas, Member<D, "events">[N]>;
+      readonly [N in keyof Member<D, "events">]: CheckedSurface<
+        D,
+        Member<D, "events">[N],
+        keyof EventDefinition,
+        "publish" | "subscribe"
+      > &
+        CheckedParams<Schemas, Member<D, "events">[N]>;
     };
-    readonly feeds?: { readonly [N in keyof Member<D, "feeds">]: CheckedSurface<D, Member<D, "feeds">[N], keyof FeedDefinition, "subscribe"> };
+    readonly feeds?: {
+      readonly [N in keyof Member<D, "feeds">]: CheckedSurface<
+        D,
+        Member<D, "feeds">[N],
+        keyof FeedDefinition,
+        "subscribe"
+      >;
+    };
     readonly jobs?: { readonly [Q in keyof Member<D, "jobs">]: KnownOnly<Member<D, "jobs">[Q], keyof JobDefinition> };
-    readonly state?: { readonly [N in keyof Member<D, "state">]: KnownOnly<Member<D, "state">[N], keyof StateDefinition> };
-    readonly eventConsumers?: { readonly [G in keyof Member<D, "eventConsumers">]: CheckedConsumer<D, Member<D, "eventConsumers">[G]> };
+    readonly state?: {
+      readonly [N in keyof Member<D, "state">]: KnownOnly<Member<D, "state">[N], keyof StateDefinition>;
+    };
+    readonly eventConsumers?: {
+      readonly [G in keyof Member<D, "eventConsumers">]: CheckedConsumer<D, Member<D, "eventConsumers">[G]>;
+    };
     readonly exports?: KnownOnly<Member<D, "exports">, "schemas">;
-    readonly uses?: { readonly [A in Exclude<keyof Member<D, "uses">, "required" | "optional">]: "put this alias under uses.required or uses.optional" };
+    readonly uses?: {
+      readonly [
+        A in Exclude<keyof Member<D, "uses">, "required" | "optional">
+      ]: "put this alias under uses.required or uses.optional";
+    };
     readonly resources?: CheckedResources<Member<D, "resources">>;
   };
 
-type CheckedResources<R> = { readonly [K in Exclude<keyof R, "kv" | "store">]: "there are only resources.kv and resources.store; events are kept for you" } & {
+type CheckedResources<R> = {
+  readonly [
+    K in Exclude<keyof R, "kv" | "store">
+  ]: "there are only resources.kv and resources.store; events are kept for you";
+} & {
   readonly kv?: { readonly [A in keyof Member<R, "kv">]: KnownOnly<Member<R, "kv">[A], keyof KvDefinition> };
   readonly store?: { readonly [A in keyof Member<R, "store">]: KnownOnly<Member<R, "store">[A], keyof StoreManifest> };
 };
 
 type CheckedTransfer<D, Operation> = {
-  readonly transfer?: { readonly [K in keyof Member<Operation, "transfer">]: K extends "store" ? OneOf<Member<Operation, "transfer">[K], keyof Member<Member<D, "resources">, "store">> : K extends keyof OperationTransfer ? unknown : never };
+  readonly transfer?: {
+    readonly [K in keyof Member<Operation, "transfer">]: K extends "store"
+      ? OneOf<Member<Operation, "transfer">[K], keyof Member<Member<D, "resources">, "store">>
+      : K extends keyof OperationTransfer
+        ? unknown
+        : never;
+  };
 };
 
 /** An object type instead of a name: two literals that exclude each other would erase the whole transfer from messages. */
-type OneOf<Given, Allowed> = string extends Given ? Given : Given extends Allowed ? Given : { readonly "declare this store under resources.store": true };
+type OneOf<Given, Allowed> = string extends Given
+  ? Given
+  : Given extends Allowed
+    ? Given
+    : { readonly "declare this store under resources.store": true };

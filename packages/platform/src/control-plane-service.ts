@@ -61,7 +61,10 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
   const common = {
     link: options.link,
     authority: {
-      validate: async (request: Parameters<Access["validate"]>[0]) => ({ ...(await access.validate(request)), leaseMs: 0 }),
+      validate: async (request: Parameters<Access["validate"]>[0]) => ({
+        ...(await access.validate(request)),
+        leaseMs: 0,
+      }),
     },
     crypto: options.crypto,
     serviceName: "trellis",

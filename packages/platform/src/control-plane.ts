@@ -136,9 +136,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     }),
     times: { sweepMs: config.reconcileSweepMs },
     events: {
-      materialized: (deployment, authorityVersion) => log.info("a deployment has what it was granted", { deployment, version: authorityVersion }),
+      materialized: (deployment, authorityVersion) =>
+        log.info("a deployment has what it was granted", { deployment, version: authorityVersion }),
       failed: (deployment, problems) => log.warn("a deployment could not be reconciled", { deployment, problems }),
-      interrupted: (error) => log.warn("reconciliation broke off and starts again", { error: error instanceof Error ? error.message : String(error) }),
+      interrupted: (error) =>
+        log.warn("reconciliation broke off and starts again", {
+          error: error instanceof Error ? error.message : String(error),
+        }),
     },
   });
   const reconciling = runSingleton({ leases, name: "reconcile", log, run: (signal) => reconciler.run(signal) });
@@ -193,8 +197,16 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
   answer = (kind, body) => bootstrap[kind](body);
   readiness = () => [
-    { name: "nats", ready: link.state === "connected", ...(link.state === "connected" ? {} : { detail: "the connection is gone" }) },
-    { name: "registry", ready: registry.staleMs < STALE_MS, detail: `read ${Math.round(registry.staleMs)} ms ago, revision ${registry.revision}` },
+    {
+      name: "nats",
+      ready: link.state === "connected",
+      ...(link.state === "connected" ? {} : { detail: "the connection is gone" }),
+    },
+    {
+      name: "registry",
+      ready: registry.staleMs < STALE_MS,
+      detail: `read ${Math.round(registry.staleMs)} ms ago, revision ${registry.revision}`,
+    },
   ];
   metrics.gauge("trellis_registry_revision", "How far this replica has read the registry.", () => registry.revision);
   metrics.gauge("trellis_registry_stale_seconds", "Age of this replica's view.", () => registry.staleMs / 1000);
@@ -203,8 +215,16 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   metrics.gauge("trellis_callout_queue", "Connections waiting for a decision here.", () => access.counts.queued);
   metrics.counter("trellis_callouts_admitted_total", "Connections this replica let in.", () => access.counts.admitted);
   metrics.counter("trellis_callouts_denied_total", "Connections this replica refused.", () => access.counts.denied);
-  metrics.counter("trellis_callouts_dropped_total", "Questions answered too late to matter, or too many.", () => access.counts.dropped);
-  metrics.counter("trellis_validations_total", "Questions of services about a caller; steady traffic causes none.", () => service.validations);
+  metrics.counter(
+    "trellis_callouts_dropped_total",
+    "Questions answered too late to matter, or too many.",
+    () => access.counts.dropped,
+  );
+  metrics.counter(
+    "trellis_validations_total",
+    "Questions of services about a caller; steady traffic causes none.",
+    () => service.validations,
+  );
   metrics.gauge("trellis_requests_in_flight", "Requests at work.", () => service.inFlight);
   log.info("the control plane is ready", { url: http.url, origin, replicas });
 

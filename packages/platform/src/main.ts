@@ -17,7 +17,12 @@ const config = loaded.value;
 // deployments (npm run bench -- start).
 setFlagsFromString("--semi-space-growth-factor=1");
 const log = createProcessLog(config.logLevel);
-const controlPlane = await startControlPlane({ config, keys: await loadControlPlaneKeys(config.operatorDirectory), version: TRELLIS_VERSION, log });
+const controlPlane = await startControlPlane({
+  config,
+  keys: await loadControlPlaneKeys(config.operatorDirectory),
+  version: TRELLIS_VERSION,
+  log,
+});
 setFlagsFromString("--semi-space-growth-factor=2");
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, () => {

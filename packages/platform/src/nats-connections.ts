@@ -65,7 +65,8 @@ async function connectAccount(options: ConnectionsOptions, account: AccountName)
 
 async function watchStatus(connection: NatsConnection, account: AccountName, log: Log): Promise<void> {
   for await (const status of connection.status()) {
-    if (status.type === "disconnect") log.warn("the connection to NATS is gone; it is tried again until it is back", { account });
+    if (status.type === "disconnect")
+      log.warn("the connection to NATS is gone; it is tried again until it is back", { account });
     if (status.type === "reconnect") log.info("the connection to NATS is back", { account });
     if (status.type === "error") log.warn("NATS refused something", { account, error: status.error.message });
   }

@@ -268,5 +268,9 @@ describe("an agent", () => {
 
 function revoking() {
   const stored = sessions;
-  return { context: control.context, sessions: { remove: async (key: string) => void stored.delete(key) }, longestLifeMs: 60_000 };
+  return {
+    context: control.context,
+    sessions: { remove: async (key: string) => void stored.delete(key) },
+    longestLifeMs: 60_000,
+  };
 }

@@ -35,4 +35,10 @@ export type {
 export type { ServiceStore } from "./store/service-store.ts";
 export { frame } from "./feeds/feed-handlers.ts";
 export type { FeedContext, FeedFrame, FeedFrames, FeedHandler, FeedRegistrars } from "./feeds/feed-handlers.ts";
-export type { EventContext, EventHandler, EventHandlers, EventOutcome, EventRegistrars } from "./consumers/event-handlers.ts";
+export type {
+  EventContext,
+  EventHandler,
+  EventHandlers,
+  EventOutcome,
+  EventRegistrars,
+} from "./consumers/event-handlers.ts";

@@ -42,14 +42,24 @@ test("so does one with an open key file, a damaged local.json and an address tha
   mkdirSync(join(damaged, ".trellis"), { recursive: true });
   writeFileSync(join(damaged, ".trellis", "local.json"), "{", { mode: 0o600 });
   const local = await run("plain", {}, damaged);
-  expect(local).toMatchObject({ code: 1, err: expect.stringMatching(/^trellis: .*local\.json is not what `trellis up` writes\..*\n$/) });
+  expect(local).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^trellis: .*local\.json is not what `trellis up` writes\..*\n$/),
+  });
 
   const address = await run("plain", { TRELLIS_URL: "nats://localhost:4222" });
-  expect(address).toMatchObject({ code: 1, err: expect.stringMatching(/^trellis: "nats:\/\/localhost:4222" is not .*\n$/) });
+  expect(address).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^trellis: "nats:\/\/localhost:4222" is not .*\n$/),
+  });
 });
 
 test("a program that catches the error, or listens for uncaught ones, is left alone", async () => {
-  expect(await run("catching")).toMatchObject({ code: 0, out: expect.stringMatching(/^caught ServiceSetupError: /), err: "" });
+  expect(await run("catching")).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^caught ServiceSetupError: /),
+    err: "",
+  });
   expect(await run("listening")).toMatchObject({ code: 0, out: "heard ServiceSetupError\n", err: "" });
 });
 

@@ -406,7 +406,9 @@ describe("load and time", () => {
       { status: "", body: {} },
       { status: "", body: {} },
     ]);
-    expect((await Promise.all(more)).map((answer) => answer?.status ?? "").toSorted((a, b) => a.localeCompare(b))).toEqual(["", "error"]);
+    expect(
+      (await Promise.all(more)).map((answer) => answer?.status ?? "").toSorted((a, b) => a.localeCompare(b)),
+    ).toEqual(["", "error"]);
     clearInterval(opening);
     expect(runtime.inFlight).toBe(0);
   });

@@ -43,7 +43,17 @@ export const adminContract = defineAgentContract({
         },
       }),
       jobs: jobs.use({
-        rpc: { call: ["Jobs.List", "Jobs.Get", "Jobs.Retry", "Jobs.Cancel", "Jobs.ListDLQ", "Jobs.ReplayDLQ", "Jobs.DismissDLQ"] },
+        rpc: {
+          call: [
+            "Jobs.List",
+            "Jobs.Get",
+            "Jobs.Retry",
+            "Jobs.Cancel",
+            "Jobs.ListDLQ",
+            "Jobs.ReplayDLQ",
+            "Jobs.DismissDLQ",
+          ],
+        },
       }),
       core: core.use({
         rpc: {

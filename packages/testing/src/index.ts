@@ -1,4 +1,9 @@
 /** A whole real platform inside a test: a real nats-server, a real control plane, in about a second. */
 
-export { startPlatform, type TestClientOptions, type TestPlatform, type TestPlatformOptions } from "./start-platform.ts";
+export {
+  startPlatform,
+  type TestClientOptions,
+  type TestPlatform,
+  type TestPlatformOptions,
+} from "./start-platform.ts";
 export { connectTestService, type TestServiceOptions } from "./test-service.ts";

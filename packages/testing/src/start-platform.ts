@@ -35,7 +35,10 @@ export interface TestPlatform extends AsyncDisposable {
   /** Calls the platform's own RPCs as its administrator. */
   readonly admin: TrellisClient<typeof adminContract>;
   /** A key and a deployment are made, the contract is accepted; handlers and `start()` are the test's. */
-  connectService<const C extends AnyContract, Deps = undefined>(contract: C, options?: TestServiceOptions<Deps>): Promise<TrellisService<C, Deps>>;
+  connectService<const C extends AnyContract, Deps = undefined>(
+    contract: C,
+    options?: TestServiceOptions<Deps>,
+  ): Promise<TrellisService<C, Deps>>;
   /** Connects as the platform's developer. */
   connectClient<const C extends AnyContract>(contract: C, options?: TestClientOptions): Promise<TrellisClient<C>>;
   stop(): Promise<void>;
@@ -53,7 +56,12 @@ export async function startPlatform(options: TestPlatformOptions = {}): Promise<
     ...topology,
     directory: join(directory, ".trellis"),
     httpPort: 0,
-    config: { eventsMaxBytes: TEST_STREAM_BYTES, deadEventsMaxBytes: TEST_STREAM_BYTES, jobsMaxBytes: TEST_STREAM_BYTES, ...config },
+    config: {
+      eventsMaxBytes: TEST_STREAM_BYTES,
+      deadEventsMaxBytes: TEST_STREAM_BYTES,
+      jobsMaxBytes: TEST_STREAM_BYTES,
+      ...config,
+    },
   });
   started.defer(async () => {
     // Nobody will read this data again, so the servers need not write it out.
@@ -61,8 +69,17 @@ export async function startPlatform(options: TestPlatformOptions = {}): Promise<
     await local.nats.stop({ signal: "SIGKILL" });
     await local.stop();
   });
-  const connect = async <const C extends AnyContract>(contract: C, clientOptions: TestClientOptions = {}): Promise<TrellisClient<C>> => {
-    const client = await TrellisClient.connect({ contract, url: local.url, userKeyFile: local.developer.keyFile, env: {}, ...clientOptions });
+  const connect = async <const C extends AnyContract>(
+    contract: C,
+    clientOptions: TestClientOptions = {},
+  ): Promise<TrellisClient<C>> => {
+    const client = await TrellisClient.connect({
+      contract,
+      url: local.url,
+      userKeyFile: local.developer.keyFile,
+      env: {},
+      ...clientOptions,
+    });
     opened.push(client);
     return client;
   };

@@ -26,8 +26,18 @@ interface Prepared<C extends AnyContract, Deps> extends TestServiceOptions<Deps>
 }
 
 /** Prepares a deployment and a key, then connects the way a service on a real platform does. */
-export async function connectTestService<const C extends AnyContract, Deps>(prepared: Prepared<C, Deps>): Promise<TrellisService<C, Deps>> {
-  const { contract, url, admin, mode = "mutable-dev", key = createNodeSessionKey(), name = contractName(contract.id), ...rest } = prepared;
+export async function connectTestService<const C extends AnyContract, Deps>(
+  prepared: Prepared<C, Deps>,
+): Promise<TrellisService<C, Deps>> {
+  const {
+    contract,
+    url,
+    admin,
+    mode = "mutable-dev",
+    key = createNodeSessionKey(),
+    name = contractName(contract.id),
+    ...rest
+  } = prepared;
   const created = await admin.rpc.auth.deploymentsCreate({ name, mode });
   if (!created.ok && !(created.error instanceof Refused)) throw created.error;
   await admin.rpc.auth.instancesProvision({ deployment: name, sessionKey: key.publicKey }).orThrow();

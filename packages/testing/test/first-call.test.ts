@@ -16,7 +16,9 @@ describe("a platform, a service and a caller", () => {
     const callers: string[] = [];
     service.handle.rpc.orders.get(({ input, caller }) => {
       callers.push(caller.name);
-      return input.id === "o_1" ? ok({ id: "o_1", item: "bell", status: "placed" }) : err(new OrderNotFound({ id: input.id }));
+      return input.id === "o_1"
+        ? ok({ id: "o_1", item: "bell", status: "placed" })
+        : err(new OrderNotFound({ id: input.id }));
     });
     service.handle.rpc.orders.place(({ input }) => ok({ id: "o_2", item: input.item, status: "placed" }));
     await service.start();

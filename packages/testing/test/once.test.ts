@@ -12,7 +12,9 @@ const payments = defineServiceContract({ schemas: { Nothing: Type.Object({}) } }
   id: "payments@v1",
   displayName: "Payments",
   description: "Takes money.",
-  rpc: { "Payments.Charge": { version: "v1", input: ref.schema("Nothing"), output: ref.schema("Nothing"), once: true } },
+  rpc: {
+    "Payments.Charge": { version: "v1", input: ref.schema("Nothing"), output: ref.schema("Nothing"), once: true },
+  },
 }));
 const till = defineAgentContract({
   id: "till@v1",

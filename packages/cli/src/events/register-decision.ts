@@ -26,7 +26,10 @@ export function registerDecision(
     .action((ids: readonly string[], options: { all?: string }) =>
       withOperator(context, async (operator) => {
         const selection = selectionOf(decision, ids, options.all);
-        const act = decision === "replay" ? operator.rpc.trellis.eventsDeadLettersReplay : operator.rpc.trellis.eventsDeadLettersDrop;
+        const act =
+          decision === "replay"
+            ? operator.rpc.trellis.eventsDeadLettersReplay
+            : operator.rpc.trellis.eventsDeadLettersDrop;
         let total = 0;
         for (let more = true; more;) {
           const answer = await answerOf(act(selection, { timeoutMs: 60_000 }));

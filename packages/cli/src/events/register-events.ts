@@ -16,7 +16,9 @@ export const registerEvents: RegisterCommand = (events, context) => {
     .example("trellis events lag")
     .action((deployment: string | undefined) =>
       withOperator(context, async (operator) => {
-        const { groups } = await answerOf(operator.rpc.trellis.eventsGroupsList(deployment === undefined ? {} : { deployment }));
+        const { groups } = await answerOf(
+          operator.rpc.trellis.eventsGroupsList(deployment === undefined ? {} : { deployment }),
+        );
         terminal.answer(groups, () =>
           printTable(
             terminal,
@@ -49,7 +51,9 @@ export const registerEvents: RegisterCommand = (events, context) => {
         const forMs = minutes === undefined ? {} : { forMs: minutes * 60_000 };
         const paused = await answerOf(operator.rpc.trellis.eventsGroupsPause({ deployment, group, ...forMs }));
         terminal.answer(paused, () => {
-          terminal.print(`${group} of ${deployment} is paused${minutes === undefined ? "" : ` for ${minutes} min`}; ${paused.pending} events wait`);
+          terminal.print(
+            `${group} of ${deployment} is paused${minutes === undefined ? "" : ` for ${minutes} min`}; ${paused.pending} events wait`,
+          );
           terminal.print(`next: trellis events resume ${deployment} ${group}`);
         });
       }),
@@ -64,7 +68,9 @@ export const registerEvents: RegisterCommand = (events, context) => {
     .action((deployment: string, group: string) =>
       withOperator(context, async (operator) => {
         const resumed = await answerOf(operator.rpc.trellis.eventsGroupsResume({ deployment, group }));
-        terminal.answer(resumed, () => terminal.print(`${group} of ${deployment} goes on; ${resumed.pending} events wait`));
+        terminal.answer(resumed, () =>
+          terminal.print(`${group} of ${deployment} goes on; ${resumed.pending} events wait`),
+        );
       }),
     );
 
@@ -88,7 +94,10 @@ function registerDeadLetters(events: Parameters<RegisterCommand>[0], context: Co
       withOperator(context, async (operator) => {
         const { service, ...rest } = options;
         const page = await answerOf(
-          operator.rpc.trellis.eventsDeadLettersList({ ...rest, ...(service === undefined ? {} : { deployment: service }) }),
+          operator.rpc.trellis.eventsDeadLettersList({
+            ...rest,
+            ...(service === undefined ? {} : { deployment: service }),
+          }),
         );
         terminal.answer(page, () => {
           printTable(
@@ -97,8 +106,10 @@ function registerDeadLetters(events: Parameters<RegisterCommand>[0], context: Co
             page.deadLetters.map((each) => [each.id, each.subject, each.diedAt, String(each.attempts), each.reason]),
             "No dead letters.",
           );
-          if (page.nextCursor !== undefined) terminal.note(`more: trellis events dead-letters list --cursor ${page.nextCursor}`);
-          if (page.deadLetters.length > 0) terminal.note("next: trellis events dead-letters show <id>, then trellis events replay <id> or drop <id>");
+          if (page.nextCursor !== undefined)
+            terminal.note(`more: trellis events dead-letters list --cursor ${page.nextCursor}`);
+          if (page.deadLetters.length > 0)
+            terminal.note("next: trellis events dead-letters show <id>, then trellis events replay <id> or drop <id>");
         });
       }),
     );

@@ -42,7 +42,17 @@ export const operatorContract = defineAgentContract({
         },
       }),
       jobs: jobs.use({
-        rpc: { call: ["Jobs.List", "Jobs.Get", "Jobs.Retry", "Jobs.Cancel", "Jobs.ListDLQ", "Jobs.ReplayDLQ", "Jobs.DismissDLQ"] },
+        rpc: {
+          call: [
+            "Jobs.List",
+            "Jobs.Get",
+            "Jobs.Retry",
+            "Jobs.Cancel",
+            "Jobs.ListDLQ",
+            "Jobs.ReplayDLQ",
+            "Jobs.DismissDLQ",
+          ],
+        },
       }),
       core: core.use({
         rpc: {

@@ -18,7 +18,11 @@ export interface EventFacts {
 }
 
 /** The contracts behind baseline uses, which a contract names without holding them. */
-const PLATFORM_CONTRACTS: { readonly [id: string]: AnyContract } = { [auth.id]: auth, [core.id]: core, [health.id]: health };
+const PLATFORM_CONTRACTS: { readonly [id: string]: AnyContract } = {
+  [auth.id]: auth,
+  [core.id]: core,
+  [health.id]: health,
+};
 
 /** The events a contract may publish: its own, and those it selected of the contracts it uses. */
 export function publishableEvents(contract: AnyContract): ReadonlyMap<string, EventFacts> {

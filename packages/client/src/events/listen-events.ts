@@ -16,7 +16,12 @@ export interface LiveEvent<Payload = unknown> {
 
 /** What a listener did not get. Live events are not kept: use a consumer group where none may be missed. */
 export type ListenProblem =
-  | { readonly kind: "invalid"; readonly id: string; readonly subject: string; readonly issues: readonly ValidationIssue[] }
+  | {
+      readonly kind: "invalid";
+      readonly id: string;
+      readonly subject: string;
+      readonly issues: readonly ValidationIssue[];
+    }
   | { readonly kind: "slow"; readonly dropped: number }
   | { readonly kind: "interrupted" };
 
@@ -51,7 +56,8 @@ export function filterSubject(facts: EventFacts, where: ListenOptions["where"] =
   const known = facts.template.pointers;
   for (const name of Object.keys(where)) {
     if (!known.includes(`/${name}`)) {
-      const all = known.length === 0 ? "it has no parameters" : `it has ${known.map((pointer) => pointer.slice(1)).join(", ")}`;
+      const all =
+        known.length === 0 ? "it has no parameters" : `it has ${known.map((pointer) => pointer.slice(1)).join(", ")}`;
       throw new TypeError(`${facts.name} cannot be filtered by ${name}: ${all}.`);
     }
   }
@@ -147,7 +153,11 @@ class Listener implements LiveEvents {
     }
     if (this.#seen.has(id)) return;
     this.#seen.add(id);
-    if (this.#seen.size > REMEMBERED_IDS) for (const oldest of this.#seen) { this.#seen.delete(oldest); break; }
+    if (this.#seen.size > REMEMBERED_IDS)
+      for (const oldest of this.#seen) {
+        this.#seen.delete(oldest);
+        break;
+      }
     const read = readEvent(this.#facts, subject, data);
     if (!read.ok) {
       this.#options.onProblem?.({ kind: "invalid", id, subject, issues: read.issues });

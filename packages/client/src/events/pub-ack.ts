@@ -15,9 +15,17 @@ export function readPubAck(
   data: Uint8Array,
 ): Result<{ readonly sequence: number; readonly duplicate: boolean }, TransportError> {
   const answer = parse(data);
-  if (answer === undefined) return err(new TransportError("invalid_reply", { message: "What confirmed the event is not an acknowledgement of JetStream." }));
+  if (answer === undefined)
+    return err(
+      new TransportError("invalid_reply", {
+        message: "What confirmed the event is not an acknowledgement of JetStream.",
+      }),
+    );
   if (answer.error !== undefined) return err(refusal(answer.error));
-  if (typeof answer.seq !== "number") return err(new TransportError("invalid_reply", { message: "JetStream acknowledged the event without a sequence." }));
+  if (typeof answer.seq !== "number")
+    return err(
+      new TransportError("invalid_reply", { message: "JetStream acknowledged the event without a sequence." }),
+    );
   return ok({ sequence: answer.seq, duplicate: answer.duplicate === true });
 }
 
@@ -45,7 +53,8 @@ function refusal(error: NonNullable<PubAck["error"]>): TransportError {
       hint: "Raise TRELLIS_EVENTS_MAX_BYTES or free disk space, then publish it again.",
     });
   }
-  if (code === TOO_LARGE) return new TransportError("payload_too_large", { message: `The event was not stored: ${why}.` });
+  if (code === TOO_LARGE)
+    return new TransportError("payload_too_large", { message: `The event was not stored: ${why}.` });
   return new TransportError("retry_later", {
     message: `The event was not stored: storage refused it (${why}).`,
     retryable: error.code === UNAVAILABLE,

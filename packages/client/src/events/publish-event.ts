@@ -69,13 +69,19 @@ export function prepareEvent(
   const subject = facts.template.subject(payload);
   if (!subject.ok) return subject;
   if (givenId !== undefined && !EVENT_ID.test(givenId)) {
-    return err(new ValidationError([{ path: "", message: "an event id is 1 to 128 visible ASCII characters without spaces" }]));
+    return err(
+      new ValidationError([{ path: "", message: "an event id is 1 to 128 visible ASCII characters without spaces" }]),
+    );
   }
   let body: Uint8Array;
   try {
     body = encoder.encode(JSON.stringify(payload));
   } catch (error) {
-    return err(new ValidationError([{ path: "", message: error instanceof Error ? error.message : "it cannot be written as JSON" }]));
+    return err(
+      new ValidationError([
+        { path: "", message: error instanceof Error ? error.message : "it cannot be written as JSON" },
+      ]),
+    );
   }
   const now = transport.clock?.nowMs() ?? Date.now();
   const id = givenId ?? newEventId(now);
@@ -95,7 +101,10 @@ export async function publishEvent(
 ): Promise<Result<PublishedEvent, PublishError>> {
   const prepared = prepareEvent(transport, facts, payload, options.id);
   if (!prepared.ok) return prepared;
-  const span = startClientSpan({ name: facts.name, surface: "event", contractId: facts.contractId }, prepared.value.headers);
+  const span = startClientSpan(
+    { name: facts.name, surface: "event", contractId: facts.contractId },
+    prepared.value.headers,
+  );
   const result = await store(transport.link, prepared.value, options);
   const named = result.ok ? result : err(explain(facts, prepared.value, result.error));
   span.end(named.ok ? undefined : named.error);
@@ -114,7 +123,11 @@ export async function store(
   const { signal } = options;
   const endsAt = performance.now() + Math.min(options.timeoutMs ?? PUBLISH_LIMITS.defaultMs, PUBLISH_LIMITS.longestMs);
   let failure = new TransportError("timeout");
-  for (let tryMs: number = PUBLISH_LIMITS.firstTryMs, pauseMs = 20; ; tryMs = Math.min(tryMs * 2, PUBLISH_LIMITS.longestTryMs)) {
+  for (
+    let tryMs: number = PUBLISH_LIMITS.firstTryMs, pauseMs = 20;
+    ;
+    tryMs = Math.min(tryMs * 2, PUBLISH_LIMITS.longestTryMs)
+  ) {
     const leftMs = endsAt - performance.now();
     if (leftMs <= 0) return err(failure);
     let answer: LinkMessage;
@@ -151,7 +164,9 @@ function explain(facts: EventFacts, event: PreparedEvent, error: TransportError)
   const { name } = facts;
   switch (error.code) {
     case "permission_denied":
-      return new AuthError("insufficient_permissions", { message: `Publishing ${name} was refused by NATS. ${remedy(facts)}` });
+      return new AuthError("insufficient_permissions", {
+        message: `Publishing ${name} was refused by NATS. ${remedy(facts)}`,
+      });
     case "payload_too_large":
       return new TransportError("payload_too_large", {
         message: `The event ${name} has ${event.payload.length} bytes, more than the server takes in one message.`,

@@ -11,7 +11,8 @@ export function readEvent(
   facts: EventFacts,
   subject: string,
   data: Uint8Array,
-): { readonly ok: true; readonly event: unknown } | { readonly ok: false; readonly issues: readonly ValidationIssue[] } {
+):
+  { readonly ok: true; readonly event: unknown } | { readonly ok: false; readonly issues: readonly ValidationIssue[] } {
   let event: unknown;
   try {
     event = JSON.parse(decoder.decode(data));

@@ -37,7 +37,9 @@ function readLocalPlatform(folder: string, file: string): LocalPlatform {
     value = undefined;
   }
   if (!isLocalAddress(value)) {
-    throw new LocalPlatformDamaged(`${file} is not what \`trellis up\` writes. Remove it and start the local platform again.`);
+    throw new LocalPlatformDamaged(
+      `${file} is not what \`trellis up\` writes. Remove it and start the local platform again.`,
+    );
   }
   return { url: value.url, developerKeyFile: resolve(folder, value.developerKeyFile), folder };
 }

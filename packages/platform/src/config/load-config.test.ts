@@ -29,7 +29,10 @@ describe("loadConfig", () => {
   it("reports everything that is wrong at once, naming the place and what was expected", () => {
     const file = join(folder, "trellis.json");
     writeFileSync(file, JSON.stringify({ htttpPort: 1, planLifeMs: "soon" }));
-    const loaded = loadConfig({ env: { TRELLIS_HTTP_PORT: "99999", TRELLIS_LOCAL: "yes", TRELLIS_HTTP_TLS_KEY_FILE: "k" }, file });
+    const loaded = loadConfig({
+      env: { TRELLIS_HTTP_PORT: "99999", TRELLIS_LOCAL: "yes", TRELLIS_HTTP_TLS_KEY_FILE: "k" },
+      file,
+    });
     expect(loaded.ok).toBe(false);
     if (loaded.ok) return;
     expect(loaded.error.problems).toHaveLength(5);

@@ -39,7 +39,9 @@ export function loadConfig(sources: ConfigSources): Result<Config, ConfigInvalid
   };
   const config = mapSettings(read);
   if ((config.httpTlsCertFile === undefined) !== (config.httpTlsKeyFile === undefined)) {
-    problems.push(`${settings.httpTlsCertFile.env} and ${settings.httpTlsKeyFile.env} belong together: give both or neither`);
+    problems.push(
+      `${settings.httpTlsCertFile.env} and ${settings.httpTlsKeyFile.env} belong together: give both or neither`,
+    );
   }
   if (problems.length === 0) return ok(config);
   const message = `The configuration has ${problems.length} problem${problems.length === 1 ? "" : "s"}:\n${problems
@@ -54,7 +56,13 @@ export function configWith(values: Partial<Config>): Config {
 }
 
 /** One line per setting for the reference page. */
-export function describeSettings(): readonly { name: string; env: string; default: string; describe: string; reason: string }[] {
+export function describeSettings(): readonly {
+  name: string;
+  env: string;
+  default: string;
+  describe: string;
+  reason: string;
+}[] {
   return Object.entries(settings).map(([name, setting]) => ({
     name,
     env: setting.env,
@@ -90,6 +98,8 @@ function readFile(path: string, problems: string[]): Record<string, unknown> {
 }
 
 function suggestion(name: string): string {
-  const near = Object.keys(settings).find((known) => known.toLowerCase() === name.toLowerCase() || known.startsWith(name));
+  const near = Object.keys(settings).find(
+    (known) => known.toLowerCase() === name.toLowerCase() || known.startsWith(name),
+  );
   return near ? `; did you mean ${near}?` : "";
 }

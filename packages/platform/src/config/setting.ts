@@ -96,7 +96,8 @@ export function formatDuration(ms: number): string {
 }
 
 export function formatBytes(size: number): string {
-  const [unit = "B", scale = 1] = Object.entries(BYTES).findLast(([, scale]) => size >= scale && size % scale === 0) ?? [];
+  const [unit = "B", scale = 1] =
+    Object.entries(BYTES).findLast(([, scale]) => size >= scale && size % scale === 0) ?? [];
   return `${size / scale}${unit}`;
 }
 

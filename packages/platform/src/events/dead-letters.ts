@@ -71,13 +71,18 @@ export function createDeadLetters(nc: NatsConnection, secret: string): DeadLette
     },
     async get(id) {
       const [deployment = "", group = "", place = "", ...rest] = id.split(".");
-      if (rest.length > 0 || !isName("deployment", deployment) || !isName("local", group) || !/^\d{1,16}$/.test(place)) return undefined;
+      if (rest.length > 0 || !isName("deployment", deployment) || !isName("local", group) || !/^\d{1,16}$/.test(place))
+        return undefined;
       return next(nc, { last_by_subj: deadEventSubject(deployment, group, place) });
     },
     async counts() {
-      const { state } = await jsApi<{ state: { subjects?: { [subject: string]: number } } }>(nc, `STREAM.INFO.${DEAD_EVENTS_STREAM}`, {
-        subjects_filter: `${PREFIX}>`,
-      });
+      const { state } = await jsApi<{ state: { subjects?: { [subject: string]: number } } }>(
+        nc,
+        `STREAM.INFO.${DEAD_EVENTS_STREAM}`,
+        {
+          subjects_filter: `${PREFIX}>`,
+        },
+      );
       const counts = new Map<string, number>();
       for (const subject of Object.keys(state.subjects ?? {})) {
         const key = subject.slice(PREFIX.length, subject.lastIndexOf("."));
@@ -86,19 +91,26 @@ export function createDeadLetters(nc: NatsConnection, secret: string): DeadLette
       return counts;
     },
     async replay(letter) {
-      if (!EVENT_SUBJECT.test(letter.subject)) return `${letter.id} does not say which event it was; it can only be dropped`;
+      if (!EVENT_SUBJECT.test(letter.subject))
+        return `${letter.id} does not say which event it was; it can only be dropped`;
       const payload = letter.payload.length > 0 ? letter.payload : await originalPayload(nc, letter.id);
-      if (payload === undefined) return `the payload of ${letter.id} was too large to keep and has left the event stream`;
-      await publishStored(nc, replayPrefix(letter.deployment, letter.group) + letter.subject.slice("events.".length), payload, {
-        headers: headersOf({
-          // A second try within the window is stored once; an id somebody could guess, somebody could have used before.
-          [HEADERS.eventId]: sealEventId(sharedEventId(0, `replay ${letter.id} ${letter.sequence}`), secret),
-          [HEADERS.originalEventId]: letter.eventId,
-          [HEADERS.eventTime]: letter.at,
-          [HEADERS.traceparent]: letter.traceparent,
-        }),
-        timeoutMs: TIMEOUT_MS,
-      });
+      if (payload === undefined)
+        return `the payload of ${letter.id} was too large to keep and has left the event stream`;
+      await publishStored(
+        nc,
+        replayPrefix(letter.deployment, letter.group) + letter.subject.slice("events.".length),
+        payload,
+        {
+          headers: headersOf({
+            // A second try within the window is stored once; an id somebody could guess, somebody could have used before.
+            [HEADERS.eventId]: sealEventId(sharedEventId(0, `replay ${letter.id} ${letter.sequence}`), secret),
+            [HEADERS.originalEventId]: letter.eventId,
+            [HEADERS.eventTime]: letter.at,
+            [HEADERS.traceparent]: letter.traceparent,
+          }),
+          timeoutMs: TIMEOUT_MS,
+        },
+      );
       await drop(letter);
       return undefined;
     },
@@ -117,7 +129,9 @@ async function next(
   nc: NatsConnection,
   which: { readonly seq: number; readonly next_by_subj: string } | { readonly last_by_subj: string },
 ): Promise<DeadLetter | undefined> {
-  const message = await nc.request(`$JS.API.DIRECT.GET.${DEAD_EVENTS_STREAM}`, JSON.stringify(which), { timeout: TIMEOUT_MS });
+  const message = await nc.request(`$JS.API.DIRECT.GET.${DEAD_EVENTS_STREAM}`, JSON.stringify(which), {
+    timeout: TIMEOUT_MS,
+  });
   return message.headers === undefined || message.headers.code === 404 ? undefined : read(message);
 }
 
@@ -146,6 +160,8 @@ function read(message: Msg): DeadLetter | undefined {
 
 async function originalPayload(nc: NatsConnection, id: string): Promise<Uint8Array | undefined> {
   const seq = Number(id.slice(id.lastIndexOf(".") + 1));
-  const message = await nc.request(`$JS.API.DIRECT.GET.${EVENTS_STREAM}`, JSON.stringify({ seq }), { timeout: TIMEOUT_MS });
+  const message = await nc.request(`$JS.API.DIRECT.GET.${EVENTS_STREAM}`, JSON.stringify({ seq }), {
+    timeout: TIMEOUT_MS,
+  });
   return message.headers === undefined || message.headers.code !== 0 ? undefined : message.data;
 }

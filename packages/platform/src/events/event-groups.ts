@@ -42,13 +42,18 @@ export function createEventGroups(nc: NatsConnection): EventGroups {
           pausedUntil: info.paused === true ? info.config.pause_until : undefined,
         };
       } catch (error) {
-        if (isJsError(error, JS_ERRORS.consumerNotFound) || isJsError(error, JS_ERRORS.streamNotFound)) return undefined;
+        if (isJsError(error, JS_ERRORS.consumerNotFound) || isJsError(error, JS_ERRORS.streamNotFound))
+          return undefined;
         throw error;
       }
     },
     async pause({ stream, consumer }, until) {
       try {
-        await jsApi(nc, `CONSUMER.PAUSE.${stream}.${consumer}`, until === undefined ? {} : { pause_until: until.toISOString() });
+        await jsApi(
+          nc,
+          `CONSUMER.PAUSE.${stream}.${consumer}`,
+          until === undefined ? {} : { pause_until: until.toISOString() },
+        );
         return true;
       } catch (error) {
         if (isJsError(error, JS_ERRORS.consumerNotFound)) return false;

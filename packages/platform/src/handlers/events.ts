@@ -30,27 +30,53 @@ const AT_ONCE = 200;
 const FOR_EVER_MS = 100 * 365 * 86_400_000;
 
 /** Consumer groups and their dead letters, as people look after them. */
-export function eventHandlers(context: ControlContext, groups: EventGroups, letters: DeadLetters, log: Log): HandlersOf<typeof core, Names> {
+export function eventHandlers(
+  context: ControlContext,
+  groups: EventGroups,
+  letters: DeadLetters,
+  log: Log,
+): HandlersOf<typeof core, Names> {
   const bindingOf = (deployment: string, group: string): ConsumerBinding | undefined => {
     const consumers = context.tables.authorities.get(deployment)?.value.materialized?.bindings.eventConsumers;
     return consumers !== undefined && Object.hasOwn(consumers, group) ? consumers[group] : undefined;
   };
-  const noGroup = (deployment: string, group: string) => new NotFound({ kind: "consumer group", name: `${group} of ${deployment}` });
+  const noGroup = (deployment: string, group: string) =>
+    new NotFound({ kind: "consumer group", name: `${group} of ${deployment}` });
 
-  const pause = async ({ deployment, group }: { deployment: string; group: string }, until: Date | undefined, caller: HandlerCaller) => {
+  const pause = async (
+    { deployment, group }: { deployment: string; group: string },
+    until: Date | undefined,
+    caller: HandlerCaller,
+  ) => {
     const binding = bindingOf(deployment, group);
     if (binding === undefined || !(await groups.pause(binding, until))) return err(noGroup(deployment, group));
-    log.info(until === undefined ? "a consumer group goes on" : "a consumer group is paused", { deployment, group, by: caller.name });
+    log.info(until === undefined ? "a consumer group goes on" : "a consumer group is paused", {
+      deployment,
+      group,
+      by: caller.name,
+    });
     const state = await groups.state(binding);
     if (state === undefined) return err(noGroup(deployment, group));
     return ok(groupView(deployment, group, state, (await letters.counts()).get(`${deployment}.${group}`) ?? 0));
   };
 
   /** Those named, or those of a group from the oldest on. */
-  const select = async ({ ids, deployment, group }: Selection): Promise<Result<readonly DeadLetter[], InstanceType<typeof NotFound> | InstanceType<typeof Refused>>> => {
+  const select = async ({
+    ids,
+    deployment,
+    group,
+  }: Selection): Promise<
+    Result<readonly DeadLetter[], InstanceType<typeof NotFound> | InstanceType<typeof Refused>>
+  > => {
     if (ids === undefined) {
       if (deployment === undefined || group === undefined) {
-        return err(new Refused({ code: "selection_missing", why: "Neither ids nor a group were given.", next: "Name dead letters by their ids, or a deployment and a group for all of it." }));
+        return err(
+          new Refused({
+            code: "selection_missing",
+            why: "Neither ids nor a group were given.",
+            next: "Name dead letters by their ids, or a deployment and a group for all of it.",
+          }),
+        );
       }
       return ok(await letters.list({ deployment, group }, 0, AT_ONCE));
     }
@@ -71,12 +97,14 @@ export function eventHandlers(context: ControlContext, groups: EventGroups, lett
         if (input.deployment !== undefined && value.deployment !== input.deployment) continue;
         for (const [group, binding] of Object.entries(value.materialized?.bindings.eventConsumers ?? {})) {
           const state = await groups.state(binding);
-          if (state !== undefined) found.push(groupView(value.deployment, group, state, counts.get(`${value.deployment}.${group}`) ?? 0));
+          if (state !== undefined)
+            found.push(groupView(value.deployment, group, state, counts.get(`${value.deployment}.${group}`) ?? 0));
         }
       }
       return ok({ groups: found });
     },
-    "Trellis.Events.Groups.Pause": ({ input, caller }) => pause(input, new Date(Date.now() + (input.forMs ?? FOR_EVER_MS)), caller),
+    "Trellis.Events.Groups.Pause": ({ input, caller }) =>
+      pause(input, new Date(Date.now() + (input.forMs ?? FOR_EVER_MS)), caller),
     "Trellis.Events.Groups.Resume": ({ input, caller }) => pause(input, undefined, caller),
 
     "Trellis.Events.DeadLetters.List": async ({ input }) => {
@@ -102,10 +130,23 @@ export function eventHandlers(context: ControlContext, groups: EventGroups, lett
       let count = 0;
       for (const letter of selected.value) {
         if (bindingOf(letter.deployment, letter.group) === undefined) {
-          return err(new Refused({ code: "no_group", why: `${letter.deployment} has no consumer group ${letter.group} any more, so nobody would get ${letter.id}.`, next: "Drop it, or bring the group back first." }));
+          return err(
+            new Refused({
+              code: "no_group",
+              why: `${letter.deployment} has no consumer group ${letter.group} any more, so nobody would get ${letter.id}.`,
+              next: "Drop it, or bring the group back first.",
+            }),
+          );
         }
         const problem = await letters.replay(letter);
-        if (problem !== undefined) return err(new Refused({ code: "cannot_replay", why: `After ${count} replayed: ${problem}.`, next: "Drop it: trellis events drop." }));
+        if (problem !== undefined)
+          return err(
+            new Refused({
+              code: "cannot_replay",
+              why: `After ${count} replayed: ${problem}.`,
+              next: "Drop it: trellis events drop.",
+            }),
+          );
         count += 1;
       }
       log.info("dead letters were replayed", { count, by: caller.name });

@@ -33,7 +33,9 @@ describe("the routes", () => {
     const answer = await post(url, "{}");
     expect(answer.status).toBe(403);
     expect(await answer.json()).toMatchObject({ reason: "unknown_service" });
-    expect(await (await fetch(`${url}/metrics`)).text()).toContain('trellis_bootstraps_total{kind="service",answer="unknown_service"} 1');
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain(
+      'trellis_bootstraps_total{kind="service",answer="unknown_service"} 1',
+    );
   });
 
   it("refuse what is not JSON, and what is too large before reading it all", async () => {
@@ -93,7 +95,9 @@ describe("the listener", () => {
     const url = await serve({}, { tls: { certFile: join(tls, "server.crt"), keyFile: join(tls, "server.key") } });
     expect(url).toMatch(/^https:/);
     const status = await new Promise<number | undefined>((resolve, reject) => {
-      request(`${url}/healthz`, { rejectUnauthorized: false }, (answer) => resolve(answer.resume().statusCode)).on("error", reject).end();
+      request(`${url}/healthz`, { rejectUnauthorized: false }, (answer) => resolve(answer.resume().statusCode))
+        .on("error", reject)
+        .end();
     });
     expect(status).toBe(200);
     await expect(fetch(url.replace("https:", "http:"))).rejects.toThrow();
@@ -101,6 +105,8 @@ describe("the listener", () => {
 
   it("says that a port is taken instead of taking another", async () => {
     const url = await serve();
-    await expect(listen(new Hono(), { host: "127.0.0.1", port: Number(new URL(url).port) })).rejects.toThrow(/EADDRINUSE/);
+    await expect(listen(new Hono(), { host: "127.0.0.1", port: Number(new URL(url).port) })).rejects.toThrow(
+      /EADDRINUSE/,
+    );
   });
 });

@@ -38,12 +38,16 @@ export function createRoutes(deps: HttpDependencies): Hono {
       BOOTSTRAP_PATHS[kind],
       bodyLimit({
         maxSize: MAX_BOOTSTRAP_BYTES,
-        onError: (c) => c.json(refused("invalid_request", `The request is larger than ${MAX_BOOTSTRAP_BYTES / 1024} KiB.`), 413),
+        onError: (c) =>
+          c.json(refused("invalid_request", `The request is larger than ${MAX_BOOTSTRAP_BYTES / 1024} KiB.`), 413),
       }),
       async (c) => {
         if (bootstraps >= deps.maxConcurrentBootstraps) {
           c.header("retry-after", "1");
-          return c.json(waiting("The control plane is answering as many participants as it can. Ask again in a moment."), 503);
+          return c.json(
+            waiting("The control plane is answering as many participants as it can. Ask again in a moment."),
+            503,
+          );
         }
         bootstraps += 1;
         try {
@@ -69,7 +73,9 @@ export function createRoutes(deps: HttpDependencies): Hono {
     const ready = checks.every((check) => check.ready);
     return c.json({ status: ready ? "ready" : "not ready", checks }, ready ? 200 : 503);
   });
-  app.get("/metrics", async (c) => c.text(await deps.metrics.text(), 200, { "content-type": deps.metrics.contentType }));
+  app.get("/metrics", async (c) =>
+    c.text(await deps.metrics.text(), 200, { "content-type": deps.metrics.contentType }),
+  );
 
   app.notFound((c) => c.json({ error: "not_found", message: `There is nothing at ${c.req.path}.` }, 404));
   app.onError((error, c) => {

@@ -1,14 +1,27 @@
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { loadOrCreateSeedFile, nodeSessionKey } from "@trellis/auth/node";
-import { findNatsServer, loadControlPlaneKeys, loadServerTrust, type ManagedNats, openOperatorBundle, startNats } from "@trellis/nats";
+import {
+  findNatsServer,
+  loadControlPlaneKeys,
+  loadServerTrust,
+  type ManagedNats,
+  openOperatorBundle,
+  startNats,
+} from "@trellis/nats";
 import { type Config, configWith } from "../config/load-config.ts";
 import { type ControlPlane, startControlPlane } from "../control-plane.ts";
 import { ensureDeveloper } from "../identity/user-commands.ts";
 import { createProcessLog } from "../process-log.ts";
 import { SYSTEM } from "../tables.ts";
 import { TRELLIS_VERSION } from "../version.ts";
-import { localFiles, prepareLocalFiles, readLocalAddress, removeLocalAddress, writeLocalAddress } from "./local-files.ts";
+import {
+  localFiles,
+  prepareLocalFiles,
+  readLocalAddress,
+  removeLocalAddress,
+  writeLocalAddress,
+} from "./local-files.ts";
 
 export interface LocalPlatformOptions {
   /** The `.trellis` folder: keys, data and logs of this platform. Made when it is not there. */
@@ -93,7 +106,12 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
 
   const { seed } = loadOrCreateSeedFile(files.developerKey);
   await ensureDeveloper(first.context, { name: DEVELOPER, key: nodeSessionKey(seed).publicKey, by: SYSTEM });
-  writeLocalAddress(files, { url: first.url, developerKeyFile: files.developerKey, pid: process.pid, nats: nats.servers });
+  writeLocalAddress(files, {
+    url: first.url,
+    developerKeyFile: files.developerKey,
+    pid: process.pid,
+    nats: nats.servers,
+  });
   started.defer(() => removeLocalAddress(files));
 
   const resources = started.move();

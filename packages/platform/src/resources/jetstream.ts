@@ -93,10 +93,17 @@ function ensureStream(nc: NatsConnection, what: string, wanted: StreamConfig): P
  * Where an event consumer goes on that somebody deleted: behind what it was last seen to have finished, otherwise at the
  * time it was made. Some events come again; starting it anew at "now" would have skipped some.
  */
-function goOnFrom(resource: ConsumerResource, finished: number | undefined, madeAt: number | undefined): PhysicalConfig {
+function goOnFrom(
+  resource: ConsumerResource,
+  finished: number | undefined,
+  madeAt: number | undefined,
+): PhysicalConfig {
   if (resource.kind !== "eventConsumer" || resource.replay === "all") return {};
-  if (finished !== undefined && finished > 0) return { deliver_policy: "by_start_sequence", opt_start_seq: finished + 1 };
-  return madeAt === undefined ? {} : { deliver_policy: "by_start_time", opt_start_time: new Date(madeAt).toISOString() };
+  if (finished !== undefined && finished > 0)
+    return { deliver_policy: "by_start_sequence", opt_start_seq: finished + 1 };
+  return madeAt === undefined
+    ? {}
+    : { deliver_policy: "by_start_time", opt_start_time: new Date(madeAt).toISOString() };
 }
 
 interface ConsumerProgress {
@@ -107,13 +114,20 @@ interface ConsumerProgress {
 async function listConsumers(nc: NatsConnection, stream: string): Promise<readonly ConsumerProgress[]> {
   const found: ConsumerProgress[] = [];
   for (;;) {
-    const page = await jsApi<{ total: number; consumers?: ConsumerProgress[] | null }>(nc, `CONSUMER.LIST.${stream}`, { offset: found.length });
+    const page = await jsApi<{ total: number; consumers?: ConsumerProgress[] | null }>(nc, `CONSUMER.LIST.${stream}`, {
+      offset: found.length,
+    });
     found.push(...(page.consumers ?? []));
     if ((page.consumers ?? []).length === 0 || found.length >= page.total) return found;
   }
 }
 
-function ensureConsumer(nc: NatsConnection, stream: string, wanted: ConsumerConfig, again: PhysicalConfig): Promise<string | undefined> {
+function ensureConsumer(
+  nc: NatsConnection,
+  stream: string,
+  wanted: ConsumerConfig,
+  again: PhysicalConfig,
+): Promise<string | undefined> {
   const write = (action: "create" | "update") => (config: PhysicalConfig) =>
     jsApi(
       nc,

@@ -117,8 +117,7 @@ export function planResources(deployment: string, manifest: Manifest, world: Con
     if (filters.length === 0) continue;
     // Side by side, events of one subject keep their order only within one replica: it takes over when nothing is out.
     const concurrent = consumer.concurrency > 1;
-    const ackWaitMs =
-      consumer.ackWaitMs ?? EVENT_CONSUMER_DEFAULTS[concurrent ? "concurrentAckWaitMs" : "ackWaitMs"];
+    const ackWaitMs = consumer.ackWaitMs ?? EVENT_CONSUMER_DEFAULTS[concurrent ? "concurrentAckWaitMs" : "ackWaitMs"];
     resources.push({
       kind: "eventConsumer",
       owner: owner(group),

@@ -47,7 +47,10 @@ export class Consumers {
     begin();
     this.#stopListening = bindings.onChange(begin);
     for (const name of this.#groups.keys()) {
-      if (!this.#runners.has(name)) surroundings.log.warn("The platform has not made this consumer group yet; it begins when it has.", { group: name });
+      if (!this.#runners.has(name))
+        surroundings.log.warn("The platform has not made this consumer group yet; it begins when it has.", {
+          group: name,
+        });
     }
   }
 
@@ -72,7 +75,8 @@ export function eventRegistrars(
   return Object.fromEntries(
     [...groups.values()].map((group) => [
       group.name,
-      (handler: AnyEventHandler | { readonly [name: string]: AnyEventHandler }) => register(group, handler, isStarted()),
+      (handler: AnyEventHandler | { readonly [name: string]: AnyEventHandler }) =>
+        register(group, handler, isStarted()),
     ]),
   );
 }
@@ -89,7 +93,10 @@ function register(
     );
   }
   if (group.handlerOf !== undefined) {
-    throw new ServiceSetupError("handler_repeated", `The consumer group ${group.name} has a handler already. Remove one of the two.`);
+    throw new ServiceSetupError(
+      "handler_repeated",
+      `The consumer group ${group.name} has a handler already. Remove one of the two.`,
+    );
   }
   if (typeof handler === "function") {
     group.handlerOf = () => handler;
@@ -97,7 +104,10 @@ function register(
   }
   const missing = [...group.events.keys()].filter((name) => !Object.hasOwn(handler, name));
   if (missing.length > 0) {
-    throw new ServiceSetupError("handler_missing", `The consumer group ${group.name} takes events that nothing handles: ${missing.join(", ")}.`);
+    throw new ServiceSetupError(
+      "handler_missing",
+      `The consumer group ${group.name} takes events that nothing handles: ${missing.join(", ")}.`,
+    );
   }
   group.handlerOf = (name) => handler[name];
 }
@@ -106,7 +116,9 @@ function register(
 export function requireGroupHandlers(contractId: string, groups: ReadonlyMap<string, ConsumerGroup>): void {
   const missing = [...groups.values()].filter((group) => group.handlerOf === undefined);
   if (missing.length === 0) return;
-  const lines = missing.map(({ name, events }) => `  ${[...events.keys()].join(", ")}: service.handle.events.${name}(async ({ event }) => …)`);
+  const lines = missing.map(
+    ({ name, events }) => `  ${[...events.keys()].join(", ")}: service.handle.events.${name}(async ({ event }) => …)`,
+  );
   throw new ServiceSetupError(
     "handler_missing",
     `${contractId} takes events that nothing handles. Add before the service runs:\n${lines.join("\n")}`,

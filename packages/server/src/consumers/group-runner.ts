@@ -82,7 +82,8 @@ export class GroupRunner {
       holds: () => this.#held.size > 0,
       onTurn: () => this.#collect(),
       onDelivery: (delivery) => this.#take(delivery),
-      onTrouble: (why) => surroundings.log.warn("No events come at the moment; asking again.", { group: group.name, why }),
+      onTrouble: (why) =>
+        surroundings.log.warn("No events come at the moment; asking again.", { group: group.name, why }),
     });
   }
 
@@ -146,7 +147,12 @@ export class GroupRunner {
     if (lane === undefined) this.#lanes.set(held.lane, (lane = []));
     // Behind everything older; what has begun stays.
     let at = lane.length;
-    for (let before = lane[at - 1]; before !== undefined && !before.begun && before.delivery.sequence > sequence; before = lane[at - 1]) at -= 1;
+    for (
+      let before = lane[at - 1];
+      before !== undefined && !before.begun && before.delivery.sequence > sequence;
+      before = lane[at - 1]
+    )
+      at -= 1;
     lane.splice(at, 0, held);
     if (this.#collecting !== undefined && this.#held.size >= this.#options.group.concurrency) this.#beginAll();
     if (this.#collecting === undefined && lane[0] === held) this.#begin(held);
@@ -187,10 +193,13 @@ export class GroupRunner {
     const facts = eventOf(group, held.identity.subject);
     const handler = facts === undefined ? undefined : group.handlerOf?.(facts.name);
     if (facts === undefined || handler === undefined) {
-      surroundings.log.warn("An event came that this version of the contract does not know; it is left to a newer one.", {
-        group: group.name,
-        subject: held.identity.subject,
-      });
+      surroundings.log.warn(
+        "An event came that this version of the contract does not know; it is left to a newer one.",
+        {
+          group: group.name,
+          subject: held.identity.subject,
+        },
+      );
       return this.#giveBack(held, UNKNOWN_EVENT_MS);
     }
     if (held.attempts > group.maxDeliver) {
@@ -208,7 +217,10 @@ export class GroupRunner {
         message: `The event does not match ${facts.name} as this service knows it: ${where}: ${first?.message ?? "does not match"}.`,
       });
     }
-    const traced = startServerSpan({ name: facts.name, surface: "event", contractId: facts.contractId }, message.headers);
+    const traced = startServerSpan(
+      { name: facts.name, surface: "event", contractId: facts.contractId },
+      message.headers,
+    );
     const attempt = new HeldAttempt(facts, group.name, held, read.event, traced, surroundings, performance.now());
     held.attempt = attempt;
     this.#run(held, attempt, handler);
@@ -311,7 +323,8 @@ export class GroupRunner {
 
   #done(held: HeldEvent): void {
     if (held.lost) return;
-    if (performance.now() - held.aliveAt > this.#options.group.ackWaitMs) return this.#lose(held, "Another replica has this event.");
+    if (performance.now() - held.aliveAt > this.#options.group.ackWaitMs)
+      return this.#lose(held, "Another replica has this event.");
     const { sequence, reply } = held.delivery;
     this.#say(reply, ACK);
     this.#handled.add(sequence);
@@ -360,7 +373,8 @@ export class GroupRunner {
     // All first, so that nothing of a lane begins while later ones of it are about to be lost as well.
     const lost = [...this.#held.values()].filter((held) => now - held.aliveAt > group.ackWaitMs);
     if (late || lost.length > 0) this.#collect();
-    for (const held of lost.reverse()) this.#lose(held, "Another replica may have this event: we were away for too long.");
+    for (const held of lost.reverse())
+      this.#lose(held, "Another replica may have this event: we were away for too long.");
     for (const held of this.#held.values()) {
       const { attempt } = held;
       if (attempt !== undefined && !attempt.over && now - attempt.startedAt > handlerMs) {

@@ -89,7 +89,9 @@ export class Puller {
     const request = {
       batch,
       expires: EXPIRES_MS * NS_PER_MS,
-      ...(pinned ? { group: EVENT_CONSUMER_DEFAULTS.pinnedGroup, ...(this.#pin === undefined ? {} : { id: this.#pin }) } : {}),
+      ...(pinned
+        ? { group: EVENT_CONSUMER_DEFAULTS.pinnedGroup, ...(this.#pin === undefined ? {} : { id: this.#pin }) }
+        : {}),
     };
     try {
       link.publish(this.#ask, encoder.encode(JSON.stringify(request)), { reply: this.#subject });

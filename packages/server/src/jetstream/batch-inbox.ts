@@ -48,13 +48,24 @@ export class BatchInbox {
   read(stream: string, request: object, take: (message: StoredMessage) => void): Promise<BatchEnd> {
     return new Promise((resolve, reject) => {
       if (this.#link.state !== "connected") return reject(lost());
-      const page: WaitingPage = { stream, take, subscription: undefined, last: undefined, heardAt: performance.now(), resolve, reject };
+      const page: WaitingPage = {
+        stream,
+        take,
+        subscription: undefined,
+        last: undefined,
+        heardAt: performance.now(),
+        resolve,
+        reject,
+      };
       const reply = newReplySubject(this.#base);
       this.#waiting.add(page);
       this.#watchSilence();
       try {
         // One for each page: a name without wildcards is the quickest to compare ten thousand messages with.
-        page.subscription = this.#link.subscribe(reply, { fromJetStream: true, onMessage: (message) => this.#receive(page, message) });
+        page.subscription = this.#link.subscribe(reply, {
+          fromJetStream: true,
+          onMessage: (message) => this.#receive(page, message),
+        });
         this.#link.publish(`$JS.API.DIRECT.GET.${stream}`, encoder.encode(JSON.stringify(request)), { reply });
       } catch (error) {
         this.#fail(page, error instanceof Error ? error : new Error(String(error)));
@@ -69,14 +80,16 @@ export class BatchInbox {
     // The server gives the messages themselves no status.
     if (headers.code === 0) {
       const stored = fromDelivery(message, page.stream);
-      if (stored === undefined || (page.last !== undefined && stored.before !== page.last)) return this.#fail(page, lost());
+      if (stored === undefined || (page.last !== undefined && stored.before !== page.last))
+        return this.#fail(page, lost());
       page.last = stored.sequence;
       page.take(stored);
     } else if (headers.code === 404) {
       this.#end(page);
       page.resolve({ pending: 0 });
     } else if (headers.code === 204) {
-      if (page.last !== undefined && Number(headers.get("Nats-Last-Sequence")) !== page.last) return this.#fail(page, lost());
+      if (page.last !== undefined && Number(headers.get("Nats-Last-Sequence")) !== page.last)
+        return this.#fail(page, lost());
       this.#end(page);
       page.resolve({ pending: Number(headers.get("Nats-Num-Pending")) });
     } else {

@@ -154,5 +154,10 @@ function isObject(value: unknown): value is Answer {
 }
 
 function isLeaderMessage(value: unknown): value is LeaderMessage {
-  return isObject(value) && typeof value.subject === "string" && typeof value.seq === "number" && typeof value.time === "string";
+  return (
+    isObject(value) &&
+    typeof value.subject === "string" &&
+    typeof value.seq === "number" &&
+    typeof value.time === "string"
+  );
 }

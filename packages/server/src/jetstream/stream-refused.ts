@@ -4,8 +4,13 @@ export class StreamRefused extends Error {
   readonly code: number;
   readonly errCode: number;
 
-  constructor(what: string, error: { readonly code?: unknown; readonly err_code?: unknown; readonly description?: unknown }) {
-    super(`JetStream refused ${what}: ${typeof error.description === "string" ? error.description : "no reason given"}`);
+  constructor(
+    what: string,
+    error: { readonly code?: unknown; readonly err_code?: unknown; readonly description?: unknown },
+  ) {
+    super(
+      `JetStream refused ${what}: ${typeof error.description === "string" ? error.description : "no reason given"}`,
+    );
     this.code = typeof error.code === "number" ? error.code : 0;
     this.errCode = typeof error.err_code === "number" ? error.err_code : 0;
   }

@@ -11,13 +11,7 @@ import { StreamRefused } from "../jetstream/stream-refused.ts";
  * - `unavailable`: NATS did not answer in time; what was asked may or may not have been done
  */
 export type KvErrorCode =
-  | "conflict"
-  | "not_found"
-  | "invalid_key"
-  | "invalid_value"
-  | "value_too_large"
-  | "bucket_full"
-  | "unavailable";
+  "conflict" | "not_found" | "invalid_key" | "invalid_value" | "value_too_large" | "bucket_full" | "unavailable";
 
 export interface KvErrorDetails {
   readonly key?: string;
@@ -60,14 +54,25 @@ export function toKvError(error: unknown, bucket: string, key?: string): KvError
       });
     }
     if (error.isFull)
-      return new KvError("bucket_full", `The bucket ${bucket} has no room: ${error.message}. Remove keys or give it more space.`, { ...about, cause: error });
+      return new KvError(
+        "bucket_full",
+        `The bucket ${bucket} has no room: ${error.message}. Remove keys or give it more space.`,
+        { ...about, cause: error },
+      );
     if (error.isTooLarge)
       return new KvError("value_too_large", `${where} cannot hold a value this large.`, { ...about, cause: error });
-    return new KvError("unavailable", `${where} cannot be reached: ${error.message}. Try again.`, { ...about, cause: error });
+    return new KvError("unavailable", `${where} cannot be reached: ${error.message}. Try again.`, {
+      ...about,
+      cause: error,
+    });
   }
   if (error instanceof TransportError) {
     if (error.code === "payload_too_large")
-      return new KvError("value_too_large", `The value for ${key ?? bucket} is larger than NATS takes in one message.`, { ...about, cause: error });
+      return new KvError(
+        "value_too_large",
+        `The value for ${key ?? bucket} is larger than NATS takes in one message.`,
+        { ...about, cause: error },
+      );
     return new KvError("unavailable", `${where} cannot be reached: ${error.message}`, { ...about, cause: error });
   }
   throw error;

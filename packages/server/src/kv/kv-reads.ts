@@ -18,7 +18,9 @@ export class KvReads<V> {
     const { link, bucket, values } = this.#parts;
     const subject = keySubject(bucket, key);
     const stored = await persist(link, () => this.#last(key, subject, fresh));
-    return stored === undefined || endOf(stored) !== undefined ? undefined : entryOf(key, stored, values.decode(key, stored.data));
+    return stored === undefined || endOf(stored) !== undefined
+      ? undefined
+      : entryOf(key, stored, values.decode(key, stored.data));
   }
 
   async keys(filter: string): Promise<string[]> {

@@ -22,7 +22,13 @@ export type KvHistoryEntry<V> =
   | ({ readonly type: "put" } & KvEntry<V>)
   | KvEnded
   /** Stored by somebody else's rules: it does not fit the schema, and no migration made it fit. */
-  | { readonly type: "invalid"; readonly key: string; readonly revision: number; readonly at: Date; readonly error: KvError };
+  | {
+      readonly type: "invalid";
+      readonly key: string;
+      readonly revision: number;
+      readonly at: Date;
+      readonly error: KvError;
+    };
 
 /** A key has no value any more. */
 export interface KvEnded {

@@ -32,12 +32,19 @@ export class KvValues<V> {
     }
     if (this.#fits(stored)) return stored;
     if (this.#migrate === undefined)
-      throw this.#invalid(key, stored, `What is stored under ${key} does not fit its schema, and no migration is declared`);
+      throw this.#invalid(
+        key,
+        stored,
+        `What is stored under ${key} does not fit its schema, and no migration is declared`,
+      );
     let migrated: unknown;
     try {
       migrated = this.#migrate(stored, key);
     } catch (cause) {
-      throw new KvError("invalid_value", `What is stored under ${key} could not be migrated: the migration threw.`, { key, cause });
+      throw new KvError("invalid_value", `What is stored under ${key} could not be migrated: the migration threw.`, {
+        key,
+        cause,
+      });
     }
     if (this.#fits(migrated)) return migrated;
     throw this.#invalid(key, migrated, `What is stored under ${key} does not fit its schema after its migration`);
@@ -51,7 +58,11 @@ export class KvValues<V> {
   #invalid(key: string, value: unknown, what: string): KvError {
     const issues = this.#schema.errors(value);
     const [first] = issues;
-    return new KvError("invalid_value", `${what}${first === undefined ? "" : `: ${first.path === "" ? "it" : first.path} ${first.message}`}.`, { key, issues });
+    return new KvError(
+      "invalid_value",
+      `${what}${first === undefined ? "" : `: ${first.path === "" ? "it" : first.path} ${first.message}`}.`,
+      { key, issues },
+    );
   }
 }
 

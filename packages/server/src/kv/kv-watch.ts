@@ -148,7 +148,9 @@ class BucketWatch<V> {
     const { stream } = this.#parts;
     const everything = what === "everything" || this.#through === 0;
     const found: StoredMessage[] = [];
-    const through = await stream.readThrough(this.#subject, everything ? 1 : this.#through + 1, (message) => found.push(message));
+    const through = await stream.readThrough(this.#subject, everything ? 1 : this.#through + 1, (message) =>
+      found.push(message),
+    );
     // The bucket is younger than what was told: it was made anew or restored. Everything in it counts again.
     if (through < this.#through) {
       if (!everything) return this.#readOnce("everything");
@@ -199,7 +201,8 @@ export async function* watchBucket<V>(
       const next = await out.next();
       if (next === undefined) return;
       if (next.type === "ready") yield next;
-      else if (next.type === "gone") yield { type: "end", reason: "gone", key: next.key, revision: next.revision, at: new Date() };
+      else if (next.type === "gone")
+        yield { type: "end", reason: "gone", key: next.key, revision: next.revision, at: new Date() };
       else yield readChange(parts, next.key, next.message);
     }
   } catch (error) {

@@ -56,7 +56,11 @@ export class KvWrites<V> {
       // A key that ended has no value, yet its end is the last thing on its subject.
       const now = await this.#now(key);
       if (now !== undefined && endOf(now) === undefined)
-        throw new KvError("conflict", `The key ${key} exists already in the bucket ${this.#parts.bucket}.`, { key, revision: now.sequence, cause: error });
+        throw new KvError("conflict", `The key ${key} exists already in the bucket ${this.#parts.bucket}.`, {
+          key,
+          revision: now.sequence,
+          cause: error,
+        });
       return this.#conditional(key, data, now?.sequence ?? 0, ttlMs);
     }
   }
@@ -111,7 +115,10 @@ export class KvWrites<V> {
       if (!(error instanceof StreamRefused && error.isConflict)) throw error;
       const now = await this.#now(key);
       if (now !== undefined && endOf(now) === undefined) throw error;
-      throw new KvError("not_found", `The key ${key} does not exist in the bucket ${this.#parts.bucket}.`, { key, cause: error });
+      throw new KvError("not_found", `The key ${key} does not exist in the bucket ${this.#parts.bucket}.`, {
+        key,
+        cause: error,
+      });
     }
   }
 

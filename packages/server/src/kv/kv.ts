@@ -102,7 +102,11 @@ export interface BucketParts<V> {
   readonly binding: () => KvBinding;
 }
 
-async function attempt<T>(body: () => Promise<T>, bucket: string, key: string | undefined): Promise<Result<T, KvError>> {
+async function attempt<T>(
+  body: () => Promise<T>,
+  bucket: string,
+  key: string | undefined,
+): Promise<Result<T, KvError>> {
   try {
     return ok(await body());
   } catch (error) {

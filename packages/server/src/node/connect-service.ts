@@ -54,7 +54,12 @@ export async function connectService<C extends AnyContract, Deps>(
     // The deployment this key belongs to; its name is what the permissions and what operators see are made of.
     name: session.facts.bindings.service ?? name,
     session,
-    host: { crypto: serviceCrypto, newSha256: () => createHash("sha256"), untilAskedToStop: untilSignal, tracing: nodeTracing() },
+    host: {
+      crypto: serviceCrypto,
+      newSha256: () => createHash("sha256"),
+      untilAskedToStop: untilSignal,
+      tracing: nodeTracing(),
+    },
     // Left out, `Deps` is `undefined`, and so is this.
     deps: options.deps as Deps,
     log: options.log ?? consoleLog(),

@@ -13,9 +13,7 @@ export function consoleLog(fields: LogFields = {}): Log {
   const write = (level: Level, message: string, more: LogFields = {}): void => {
     if (LEVELS.indexOf(level) < lowest) return;
     const all = { ...fields, ...more };
-    process.stderr.write(
-      process.stderr.isTTY ? forPeople(level, message, all) : forMachines(level, message, all),
-    );
+    process.stderr.write(process.stderr.isTTY ? forPeople(level, message, all) : forMachines(level, message, all));
   };
   return {
     debug: (message, more) => write("debug", message, more),

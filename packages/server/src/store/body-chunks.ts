@@ -10,8 +10,9 @@ export async function* bodyChunks(body: StoreBody, chunkBytes: number): AsyncGen
   let chunk = new Uint8Array(chunkBytes);
   let filled = 0;
   for await (const piece of pieces(body)) {
-    if (!(piece instanceof Uint8Array)) throw new StoreError("body_failed", "The body gave something that is not bytes (a Uint8Array).");
-    for (let at = 0; at < piece.length; ) {
+    if (!(piece instanceof Uint8Array))
+      throw new StoreError("body_failed", "The body gave something that is not bytes (a Uint8Array).");
+    for (let at = 0; at < piece.length;) {
       const part = piece.subarray(at, at + chunkBytes - filled);
       chunk.set(part, filled);
       filled += part.length;
@@ -55,5 +56,9 @@ async function* pieces(body: Exclude<StoreBody, Uint8Array>): AsyncGenerator<unk
 }
 
 function broken(cause: unknown): StoreError {
-  return new StoreError("body_failed", `The body broke off: ${cause instanceof Error ? cause.message : String(cause)}. Nothing was stored.`, { cause });
+  return new StoreError(
+    "body_failed",
+    `The body broke off: ${cause instanceof Error ? cause.message : String(cause)}. Nothing was stored.`,
+    { cause },
+  );
 }

@@ -13,7 +13,8 @@ const PAGE = { messages: 64, bytes: 16 * 1024 * 1024 } as const;
 /** Finds an object and begins to read it. */
 export async function download(parts: StoreParts, name: string, options: StoreGetOptions): Promise<StoreDownload> {
   const found = await findObject(parts, name);
-  if (found === undefined) throw new StoreError("not_found", `There is no object ${name} in the store ${parts.bucket}.`, { object: name });
+  if (found === undefined)
+    throw new StoreError("not_found", `There is no object ${name} in the store ${parts.bucket}.`, { object: name });
   const { description, message } = found;
   if (description.options?.link !== undefined)
     throw new StoreError("corrupt", `${name} is a link to another object; links are not followed.`, { object: name });
@@ -48,11 +49,17 @@ interface Range {
  * 1. Chunks follow one another by their places, which those written here carry; a missing one ends the reading.
  * 2. The last bytes of a whole object are handed out only after its size and digest are what its description says.
  */
-async function* read(parts: StoreParts, { description }: FoundObject, range: Range, options: StoreGetOptions): AsyncGenerator<Uint8Array, void, undefined> {
+async function* read(
+  parts: StoreParts,
+  { description }: FoundObject,
+  range: Range,
+  options: StoreGetOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const { size, chunks, digest, name } = description;
   const whole = range.start === 0 && range.end === size;
   const hash = whole ? parts.newHash() : undefined;
-  const fail = (code: "changed" | "corrupt", why: string): StoreError => new StoreError(code, `${name} cannot be read: ${why}.`, { object: name });
+  const fail = (code: "changed" | "corrupt", why: string): StoreError =>
+    new StoreError(code, `${name} cannot be read: ${why}.`, { object: name });
   let position = 0;
   let told = 0;
   let held: Uint8Array | undefined;
@@ -60,7 +67,11 @@ async function* read(parts: StoreParts, { description }: FoundObject, range: Ran
     const start = startOf(description, range);
     let count = 0;
     for await (const message of chunksFrom(parts, description, start.sequence)) {
-      if (options.signal?.aborted === true) throw new StoreError("cancelled", `The download of ${name} was cancelled.`, { object: name, cause: options.signal.reason });
+      if (options.signal?.aborted === true)
+        throw new StoreError("cancelled", `The download of ${name} was cancelled.`, {
+          object: name,
+          cause: options.signal.reason,
+        });
       const index = chunkIndex(message);
       if (count === 0 && start.chunk > 0) {
         // Somewhere before the chunk that is wanted, when others were written in between.
@@ -69,7 +80,8 @@ async function* read(parts: StoreParts, { description }: FoundObject, range: Ran
         position = index * chunkBytesOf(description);
         count = index;
       }
-      if (index !== undefined && description.trellis !== undefined && index !== count) throw fail("corrupt", `chunk ${count} is missing`);
+      if (index !== undefined && description.trellis !== undefined && index !== count)
+        throw fail("corrupt", `chunk ${count} is missing`);
       count += 1;
       const { data } = message;
       hash?.update(data);
@@ -86,10 +98,13 @@ async function* read(parts: StoreParts, { description }: FoundObject, range: Ran
     }
     if (whole && (count !== chunks || position !== size)) {
       const now = await findObject(parts, name, true);
-      throw now?.description.nuid === description.nuid ? fail("corrupt", `${position} of its ${size} bytes are there`) : fail("changed", "it was replaced or removed meanwhile");
+      throw now?.description.nuid === description.nuid
+        ? fail("corrupt", `${position} of its ${size} bytes are there`)
+        : fail("changed", "it was replaced or removed meanwhile");
     }
     if (!whole && told < range.end - range.start) throw fail("changed", "a part of it is gone");
-    if (hash !== undefined && digestText(hash.digest()) !== digest) throw fail("corrupt", "its bytes do not have the digest they were stored with");
+    if (hash !== undefined && digestText(hash.digest()) !== digest)
+      throw fail("corrupt", "its bytes do not have the digest they were stored with");
     if (held !== undefined) yield held;
   } catch (error) {
     throw toStoreError(error, parts.bucket, name);
@@ -97,7 +112,11 @@ async function* read(parts: StoreParts, { description }: FoundObject, range: Ran
 }
 
 /** The chunks of an object from a sequence on; the next page is on its way while one is consumed. */
-async function* chunksFrom(parts: StoreParts, { nuid, chunks }: ObjectDescription, from: number): AsyncGenerator<StoredMessage, void, undefined> {
+async function* chunksFrom(
+  parts: StoreParts,
+  { nuid, chunks }: ObjectDescription,
+  from: number,
+): AsyncGenerator<StoredMessage, void, undefined> {
   const { link, stream, bucket } = parts;
   if (chunks === 0) return;
   const subject = chunkSubject(bucket, nuid);
@@ -145,6 +164,10 @@ function chunkBytesOf(description: ObjectDescription): number {
 function requireRange(range: StoreGetOptions["range"], { size, name }: ObjectDescription): Range {
   const { start = 0, end = size } = range ?? {};
   if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start || end > size)
-    throw new StoreError("invalid_range", `${name} has ${size} bytes; there is no range from ${start} to ${end} in it.`, { object: name });
+    throw new StoreError(
+      "invalid_range",
+      `${name} has ${size} bytes; there is no range from ${start} to ${end} in it.`,
+      { object: name },
+    );
   return { start, end };
 }

@@ -35,7 +35,11 @@ export interface ObjectDescription {
 export function descriptionSubject(bucket: string, name: string): string {
   const bytes = encoder.encode(name);
   if (bytes.length === 0 || bytes.length > MAX_NAME_BYTES)
-    throw new StoreError("invalid_name", `The name of an object is 1 to ${MAX_NAME_BYTES} bytes, not ${bytes.length}.`, { object: name.slice(0, 80) });
+    throw new StoreError(
+      "invalid_name",
+      `The name of an object is 1 to ${MAX_NAME_BYTES} bytes, not ${bytes.length}.`,
+      { object: name.slice(0, 80) },
+    );
   return `$O.${bucket}.M.${padded(encodeBase64url(bytes))}`;
 }
 

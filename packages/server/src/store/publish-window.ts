@@ -56,7 +56,10 @@ export class PublishWindow {
     if (this.#failure !== undefined) throw this.#failure;
     this.#sequences.forEach((sequence, index) => {
       if (index > 0 && sequence <= (this.#sequences[index - 1] ?? 0))
-        throw new StoreError("interrupted", "Parts of the upload arrived out of order while NATS was changing over. Nothing was stored; upload it again.");
+        throw new StoreError(
+          "interrupted",
+          "Parts of the upload arrived out of order while NATS was changing over. Nothing was stored; upload it again.",
+        );
     });
   }
 

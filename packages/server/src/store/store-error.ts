@@ -33,7 +33,11 @@ export class StoreError extends Error {
   /** The name of the object it is about. */
   readonly object: string | undefined;
 
-  constructor(code: StoreErrorCode, message: string, details: { readonly object?: string | undefined; readonly cause?: unknown } = {}) {
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    details: { readonly object?: string | undefined; readonly cause?: unknown } = {},
+  ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.object = details.object;
@@ -47,7 +51,11 @@ export function toStoreError(error: unknown, bucket: string, object?: string): S
   const where = object === undefined ? `The object store ${bucket}` : `${object} in the object store ${bucket}`;
   if (error instanceof StreamRefused) {
     return error.isFull
-      ? new StoreError("store_full", `The object store ${bucket} has no room for this. Remove objects or raise maxTotalBytes; nothing was stored.`, details)
+      ? new StoreError(
+          "store_full",
+          `The object store ${bucket} has no room for this. Remove objects or raise maxTotalBytes; nothing was stored.`,
+          details,
+        )
       : new StoreError("unavailable", `${where} cannot be reached: ${error.message}. Try again.`, details);
   }
   if (error instanceof TransportError) {

@@ -16,7 +16,14 @@ import { descriptionSubject, readDescription, toObject } from "./object-layout.t
 import { StoreError, toStoreError } from "./store-error.ts";
 import { findObject } from "./store-parts.ts";
 import type { StoreParts } from "./store-parts.ts";
-import type { StoreBody, StoredObject, StoreDownload, StoreGetOptions, StorePutOptions, StoreStatus } from "./store-types.ts";
+import type {
+  StoreBody,
+  StoredObject,
+  StoreDownload,
+  StoreGetOptions,
+  StorePutOptions,
+  StoreStatus,
+} from "./store-types.ts";
 import { UploadRecords } from "./upload-records.ts";
 import { upload } from "./upload.ts";
 
@@ -83,7 +90,13 @@ export function createStore(options: StoreOptions): Store {
       run(undefined, async () => {
         const objects = await list(parts);
         const { maxTotalBytes, maxObjectBytes } = binding();
-        return { bucket, objects: objects.length, bytes: objects.reduce((sum, { size }) => sum + size, 0), maxTotalBytes, maxObjectBytes };
+        return {
+          bucket,
+          objects: objects.length,
+          bytes: objects.reduce((sum, { size }) => sum + size, 0),
+          maxTotalBytes,
+          maxObjectBytes,
+        };
       }),
   };
 }
@@ -123,7 +136,11 @@ async function remove(parts: StoreParts, name: string): Promise<boolean> {
   } catch (error) {
     const failure = toStoreError(error, bucket, name);
     if (failure.code !== "store_full") throw failure;
-    throw new StoreError("store_full", `The store ${bucket} has not even room to note that ${name} was removed. Raise maxTotalBytes.`, { object: name, cause: error });
+    throw new StoreError(
+      "store_full",
+      `The store ${bucket} has not even room to note that ${name} was removed. Raise maxTotalBytes.`,
+      { object: name, cause: error },
+    );
   }
   return true;
 }
@@ -133,12 +150,20 @@ async function waitFor(parts: StoreParts, name: string, signal: AbortSignal | un
     const found = await info(parts, name);
     if (found !== undefined) return found;
     if (!(await pause(waitMs, signal)))
-      throw new StoreError("cancelled", `Nobody stored ${name} before the waiting was cancelled.`, { object: name, cause: signal?.reason });
-    if (parts.link.state === "closed") throw new StoreError("unavailable", "The service was stopped.", { object: name });
+      throw new StoreError("cancelled", `Nobody stored ${name} before the waiting was cancelled.`, {
+        object: name,
+        cause: signal?.reason,
+      });
+    if (parts.link.state === "closed")
+      throw new StoreError("unavailable", "The service was stopped.", { object: name });
   }
 }
 
-async function attempt<T>(body: () => Promise<T>, bucket: string, name: string | undefined): Promise<Result<T, StoreError>> {
+async function attempt<T>(
+  body: () => Promise<T>,
+  bucket: string,
+  name: string | undefined,
+): Promise<Result<T, StoreError>> {
   try {
     return ok(await body());
   } catch (error) {

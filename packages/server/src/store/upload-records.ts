@@ -96,5 +96,7 @@ const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 
 function isRecord(value: unknown): value is UploadRecord {
-  return typeof value === "object" && value !== null && "name" in value && typeof value.name === "string" && "state" in value;
+  return (
+    typeof value === "object" && value !== null && "name" in value && typeof value.name === "string" && "state" in value
+  );
 }

@@ -20,7 +20,12 @@ const EXPECTED = "Nats-Expected-Last-Subject-Sequence";
  * Stores one object. Its description comes last and under the condition that nobody has given the upload up meanwhile, so an
  * object is there whole or not at all.
  */
-export async function upload(parts: StoreParts, name: string, body: StoreBody, options: StorePutOptions): Promise<StoredObject> {
+export async function upload(
+  parts: StoreParts,
+  name: string,
+  body: StoreBody,
+  options: StorePutOptions,
+): Promise<StoredObject> {
   const { link, bucket, stream, records, binding } = parts;
   const subject = descriptionSubject(bucket, name);
   const known = body instanceof Uint8Array ? body.length : undefined;
@@ -67,12 +72,22 @@ export async function upload(parts: StoreParts, name: string, body: StoreBody, o
     parts.newest.saw(name, sequence);
     // What follows only tidies up: whatever is left of it, the sweep of abandoned uploads does.
     void tidy(parts, id, name, replaced?.description.nuid);
-    return toObject(description, { subject, sequence, time: description.mtime, data: NOTHING, headers: { get: () => "" } });
+    return toObject(description, {
+      subject,
+      sequence,
+      time: description.mtime,
+      data: NOTHING,
+      headers: { get: () => "" },
+    });
   } catch (error) {
     await window.settled();
     await records.remove(id).catch(() => undefined);
     if (error instanceof StreamRefused && error.isConflict)
-      throw new StoreError("interrupted", `The upload of ${name} gave no sign of life for so long that it was given up. Nothing was stored; upload it again.`, { object: name, cause: error });
+      throw new StoreError(
+        "interrupted",
+        `The upload of ${name} gave no sign of life for so long that it was given up. Nothing was stored; upload it again.`,
+        { object: name, cause: error },
+      );
     throw error;
   }
 }
@@ -92,7 +107,8 @@ async function describe(
   return persist(link, async (attempts) => {
     if (attempts > 0) {
       const now = await stream.lastOfLeader(subject);
-      if (now !== undefined && new TextDecoder().decode(now.data).includes(`"nuid":"${upload.id}"`)) return now.sequence;
+      if (now !== undefined && new TextDecoder().decode(now.data).includes(`"nuid":"${upload.id}"`))
+        return now.sequence;
     }
     return stream.store(subject, data, { headers });
   });
@@ -108,16 +124,32 @@ async function tidy({ records }: StoreParts, id: string, name: string, replaced:
 }
 
 /** Refuses what is over a limit before it is sent. */
-function requireRoom(limits: { readonly maxObjectBytes?: number; readonly maxTotalBytes?: number; readonly bucket: string }, name: string, bytes: number): void {
+function requireRoom(
+  limits: { readonly maxObjectBytes?: number; readonly maxTotalBytes?: number; readonly bucket: string },
+  name: string,
+  bytes: number,
+): void {
   const { maxObjectBytes, maxTotalBytes, bucket } = limits;
   if (maxObjectBytes !== undefined && bytes > maxObjectBytes)
-    throw new StoreError("object_too_large", `${name} is larger than the ${maxObjectBytes} bytes the contract allows for one object in ${bucket}. Nothing was stored; store less, or raise maxObjectBytes.`, { object: name });
+    throw new StoreError(
+      "object_too_large",
+      `${name} is larger than the ${maxObjectBytes} bytes the contract allows for one object in ${bucket}. Nothing was stored; store less, or raise maxObjectBytes.`,
+      { object: name },
+    );
   if (maxTotalBytes !== undefined && bytes > maxTotalBytes)
-    throw new StoreError("store_full", `${name} is larger than the ${maxTotalBytes} bytes of the whole store ${bucket}. Nothing was stored; store less, or raise maxTotalBytes.`, { object: name });
+    throw new StoreError(
+      "store_full",
+      `${name} is larger than the ${maxTotalBytes} bytes of the whole store ${bucket}. Nothing was stored; store less, or raise maxTotalBytes.`,
+      { object: name },
+    );
 }
 
 function stopWhenAborted(signal: AbortSignal | undefined, name: string): void {
-  if (signal?.aborted === true) throw new StoreError("cancelled", `The upload of ${name} was cancelled; nothing was stored.`, { object: name, cause: signal.reason });
+  if (signal?.aborted === true)
+    throw new StoreError("cancelled", `The upload of ${name} was cancelled; nothing was stored.`, {
+      object: name,
+      cause: signal.reason,
+    });
 }
 
 const NOTHING = new Uint8Array(0);

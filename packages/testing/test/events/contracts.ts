@@ -11,7 +11,12 @@ export const shop = defineServiceContract({ schemas: { Order, Note } }, (ref) =>
   description: "Sells things.",
   capabilities: { read: { displayName: "Read", description: "Hear of orders." } },
   events: {
-    "Shop.Ordered": { version: "v1", event: ref.schema("Order"), params: ["/status"], capabilities: { subscribe: ["read"] } },
+    "Shop.Ordered": {
+      version: "v1",
+      event: ref.schema("Order"),
+      params: ["/status"],
+      capabilities: { subscribe: ["read"] },
+    },
     "Shop.Noted": { version: "v1", event: ref.schema("Note") },
   },
 }));
@@ -34,7 +39,13 @@ export const billing = defineServiceContract({}, () => ({
   description: "Bills what was ordered.",
   uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered"] } }) } },
   eventConsumers: {
-    invoices: { uses: { shop: ["Shop.Ordered"] }, concurrency: 32, ackWaitMs: 2_000, maxDeliver: 3, backoffMs: [50, 100] },
+    invoices: {
+      uses: { shop: ["Shop.Ordered"] },
+      concurrency: 32,
+      ackWaitMs: 2_000,
+      maxDeliver: 3,
+      backoffMs: [50, 100],
+    },
   },
 }));
 

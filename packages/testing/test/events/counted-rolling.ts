@@ -36,16 +36,22 @@ export async function countThroughKills({ kind, events, kills, withinMs }: Rolli
     await source.start();
     const start = async (index: number): Promise<void> => {
       const seedFile = join(directory, `${index}.seed`);
-      const child = fork(join(import.meta.dirname, "counter-process.ts"), [kind, platform.url, seedFile, ledger], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+      const child = fork(join(import.meta.dirname, "counter-process.ts"), [kind, platform.url, seedFile, ledger], {
+        stdio: ["ignore", "ignore", "inherit", "ipc"],
+      });
       replicas[index] = child;
       await new Promise((resolve, reject) => {
         child.once("message", resolve);
-        child.once("exit", (code, signal) => (signal === "SIGKILL" ? resolve(undefined) : reject(new Error(`a replica ended: ${code}`))));
+        child.once("exit", (code, signal) =>
+          signal === "SIGKILL" ? resolve(undefined) : reject(new Error(`a replica ended: ${code}`)),
+        );
       });
     };
     for (const index of [0, 1]) {
       const { seed: bytes } = loadOrCreateSeedFile(join(directory, `${index}.seed`));
-      await platform.admin.rpc.auth.instancesProvision({ deployment: name, sessionKey: nodeSessionKey(bytes).publicKey }).orThrow();
+      await platform.admin.rpc.auth
+        .instancesProvision({ deployment: name, sessionKey: nodeSessionKey(bytes).publicKey })
+        .orThrow();
     }
     await Promise.all([start(0), start(1)]);
 
@@ -89,7 +95,8 @@ export async function countThroughKills({ kind, events, kills, withinMs }: Rolli
       if (handled !== perKey * KEYS) throw new Error(`${handled} of ${perKey * KEYS} handled`);
     }, withinMs);
     // The order in which each was first written down, over both replicas.
-    for (const [key, numbers] of distinct()) expect([key, [...numbers]]).toEqual([key, Array.from({ length: perKey }, (_, n) => n)]);
+    for (const [key, numbers] of distinct())
+      expect([key, [...numbers]]).toEqual([key, Array.from({ length: perKey }, (_, n) => n)]);
     const { deadLetters } = await platform.admin.rpc.trellis.eventsDeadLettersList({}).orThrow();
     expect(deadLetters).toEqual([]);
     const lines = readFileSync(ledger, "utf8").split("\n").length - 1;

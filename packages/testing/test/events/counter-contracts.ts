@@ -12,7 +12,13 @@ export const counting = defineServiceContract({ schemas: { Count } }, (ref) => (
 }));
 
 const uses = { required: { counting: counting.use({ events: { subscribe: ["Counting.Counted"] } }) } } as const;
-const group = { uses: { counting: ["Counting.Counted"] }, replay: "all", ackWaitMs: 1_000, maxDeliver: 50, backoffMs: [20, 100] } as const;
+const group = {
+  uses: { counting: ["Counting.Counted"] },
+  replay: "all",
+  ackWaitMs: 1_000,
+  maxDeliver: 50,
+  backoffMs: [20, 100],
+} as const;
 
 /** One event at a time over all replicas. */
 export const strictCounter = defineServiceContract({}, () => ({

@@ -3,7 +3,13 @@ import { type TrellisService, SILENT_LOG } from "@trellis/server/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
 import { shipping, shop } from "./contracts.ts";
-import { bootstrapReady, connectRaw as connectParticipant, natsHeaders, newKey, Violations } from "../security/kit/participant.ts";
+import {
+  bootstrapReady,
+  connectRaw as connectParticipant,
+  natsHeaders,
+  newKey,
+  Violations,
+} from "../security/kit/participant.ts";
 import { eventually } from "./eventually.ts";
 import { connectRaw } from "./raw-connection.ts";
 
@@ -27,12 +33,18 @@ async function consume(name: string, handler: Handler): Promise<TrellisService<t
 }
 
 const admin = () => platform.admin.rpc.trellis;
-const letters = async (deployment: string) => (await admin().eventsDeadLettersList({ deployment }).orThrow()).deadLetters;
+const letters = async (deployment: string) =>
+  (await admin().eventsDeadLettersList({ deployment }).orThrow()).deadLetters;
 
 describe("an event that cannot be handled", () => {
   it("is kept after its last delivery and delivered again to its group only", async () => {
     let broken = true;
-    const seen: { readonly id: string; readonly attempt: number; readonly replayed: boolean; readonly eventId: string }[] = [];
+    const seen: {
+      readonly id: string;
+      readonly attempt: number;
+      readonly replayed: boolean;
+      readonly eventId: string;
+    }[] = [];
     const other: string[] = [];
     await using bystander = await consume("bystander", ({ id }) => void other.push(id));
     await using service = await consume("parcel-desk", (context) => {
@@ -44,15 +56,29 @@ describe("an event that cannot be handled", () => {
     await seller.event.shop.ordered.publish(order("d2")).orThrow();
     await eventually(async () => expect(await letters("parcel-desk")).toHaveLength(1));
     const [letter] = await letters("parcel-desk");
-    expect(letter).toMatchObject({ group: "parcels", eventId: id, subject: "events.v1.Shop.Ordered.placed", attempts: 3, code: "failed" });
+    expect(letter).toMatchObject({
+      group: "parcels",
+      eventId: id,
+      subject: "events.v1.Shop.Ordered.placed",
+      attempts: 3,
+      code: "failed",
+    });
     expect(letter?.reason).not.toContain("secret");
-    const whole = await admin().eventsDeadLettersGet({ id: letter?.id ?? "" }).orThrow();
+    const whole = await admin()
+      .eventsDeadLettersGet({ id: letter?.id ?? "" })
+      .orThrow();
     expect(JSON.parse(whole.payload)).toEqual(order("d1"));
     // What came after it went on.
-    await eventually(() => expect(seen.map((each) => `${each.id}#${each.attempt}`)).toEqual(["d1#1", "d1#2", "d1#3", "d2#1"]));
+    await eventually(() =>
+      expect(seen.map((each) => `${each.id}#${each.attempt}`)).toEqual(["d1#1", "d1#2", "d1#3", "d2#1"]),
+    );
 
     broken = false;
-    expect(await admin().eventsDeadLettersReplay({ ids: [letter?.id ?? ""] }).orThrow()).toEqual({ count: 1, more: false });
+    expect(
+      await admin()
+        .eventsDeadLettersReplay({ ids: [letter?.id ?? ""] })
+        .orThrow(),
+    ).toEqual({ count: 1, more: false });
     await eventually(() => expect(seen.at(-1)).toEqual({ id: "d1", attempt: 1, replayed: true, eventId: id }));
     expect(await letters("parcel-desk")).toEqual([]);
     await eventually(() => expect(other).toHaveLength(2));
@@ -73,16 +99,27 @@ describe("an event that cannot be handled", () => {
     await seller.event.shop.ordered.publish(order("good")).orThrow();
     await eventually(() => expect(seen).toEqual([JSON.stringify(order("good"))]));
     const found = await letters("strict-reader");
-    expect(found.map(({ code, attempts }) => [code, attempts])).toEqual([["invalid", 1], ["invalid", 1], ["invalid", 1]]);
+    expect(found.map(({ code, attempts }) => [code, attempts])).toEqual([
+      ["invalid", 1],
+      ["invalid", 1],
+      ["invalid", 1],
+    ]);
     expect(found[0]?.reason).toContain("/status: is missing");
-    expect(await admin().eventsDeadLettersDrop({ deployment: "strict-reader", group: "parcels" }).orThrow()).toEqual({ count: 3, more: false });
+    expect(await admin().eventsDeadLettersDrop({ deployment: "strict-reader", group: "parcels" }).orThrow()).toEqual({
+      count: 3,
+      more: false,
+    });
     expect(await letters("strict-reader")).toEqual([]);
     await raw.close();
     void service;
   });
 
   it("is kept when its handler hangs, or answers with something that is no answer", async () => {
-    const service = await platform.connectService(shipping, { name: "hanging", log: SILENT_LOG, limits: { eventHandlerMs: 300 } });
+    const service = await platform.connectService(shipping, {
+      name: "hanging",
+      log: SILENT_LOG,
+      limits: { eventHandlerMs: 300 },
+    });
     let aborted = 0;
     const garbage: unknown = 42;
     service.handle.events.parcels({
@@ -96,7 +133,9 @@ describe("an event that cannot be handled", () => {
     await service.start();
     await seller.event.shop.noted.publish({ text: "n" }).orThrow();
     await seller.event.shop.ordered.publish(order("hangs")).orThrow();
-    await eventually(async () => expect(await letters("hanging")).toMatchObject([{ code: "failed" }, { code: "failed", attempts: 3 }]));
+    await eventually(async () =>
+      expect(await letters("hanging")).toMatchObject([{ code: "failed" }, { code: "failed", attempts: 3 }]),
+    );
     expect(aborted).toBe(3);
     expect((await letters("hanging"))[1]?.reason).toContain("did not finish within 300 ms");
     await service.stop();
@@ -161,11 +200,16 @@ describe("a hostile neighbour", () => {
     await hostile.flush();
     await eventually(async () => expect(await letters("hostile")).toHaveLength(1));
     await admin().eventsDeadLettersReplay({ deployment: "hostile", group: "parcels" }).orThrow();
-    hostile.publish("trellis.dead.hostile.parcels.2", event, { headers: natsHeaders({ "trellis-dead-subject": "events.>" }) });
-    hostile.publish("trellis.dead.hostile.parcels.3", event, { headers: natsHeaders({ "trellis-dead-subject": "$JS.API.STREAM.PURGE.EVENTS" }) });
+    hostile.publish("trellis.dead.hostile.parcels.2", event, {
+      headers: natsHeaders({ "trellis-dead-subject": "events.>" }),
+    });
+    hostile.publish("trellis.dead.hostile.parcels.3", event, {
+      headers: natsHeaders({ "trellis-dead-subject": "$JS.API.STREAM.PURGE.EVENTS" }),
+    });
     await hostile.flush();
     await eventually(async () => expect(await letters("hostile")).toHaveLength(2));
-    for (const place of [2, 3]) expect((await admin().eventsDeadLettersReplay({ ids: [`hostile.parcels.${place}`] })).ok).toBe(false);
+    for (const place of [2, 3])
+      expect((await admin().eventsDeadLettersReplay({ ids: [`hostile.parcels.${place}`] })).ok).toBe(false);
 
     const { id } = await seller.event.shop.ordered.publish(order("true")).orThrow();
     await eventually(() => expect(handled).toEqual([id]));

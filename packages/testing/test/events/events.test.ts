@@ -54,7 +54,11 @@ describe("listening", () => {
     const { id } = await seller.event.shop.ordered.publish(order("l1")).orThrow();
     await seller.event.shop.ordered.publish(order("l1"), { id }).orThrow();
     await seller.event.shop.ordered.publish(order("l2", "re.fused *")).orThrow();
-    expect((await all.next()).value).toMatchObject({ event: order("l1"), id, subject: "events.v1.Shop.Ordered.placed" });
+    expect((await all.next()).value).toMatchObject({
+      event: order("l1"),
+      id,
+      subject: "events.v1.Shop.Ordered.placed",
+    });
     expect((await all.next()).value?.event.id).toBe("l2");
     expect((await refused.next()).value?.event.id).toBe("l2");
     // @ts-expect-error there is no such parameter
@@ -65,7 +69,10 @@ describe("listening", () => {
     const client = await platform.connectClient(screen);
     const problems: unknown[] = [];
     const signal = new AbortController();
-    const listener = client.event.shop.ordered.listen({ onProblem: (problem) => problems.push(problem), signal: signal.signal });
+    const listener = client.event.shop.ordered.listen({
+      onProblem: (problem) => problems.push(problem),
+      signal: signal.signal,
+    });
     await listener.ready;
     const connection = await connectRaw(platform, "TRELLIS");
     const raw = (subject: string, body: string, id?: string): void => {
@@ -81,7 +88,10 @@ describe("listening", () => {
     expect((await listener.next()).value?.event.id).toBe("l3");
     expect(problems).toHaveLength(4);
     expect(problems[3]).toMatchObject({ issues: [{ message: expect.stringContaining("nobody published it") }] });
-    expect(problems[2]).toMatchObject({ kind: "invalid", issues: [{ message: expect.stringContaining("does not say") }] });
+    expect(problems[2]).toMatchObject({
+      kind: "invalid",
+      issues: [{ message: expect.stringContaining("does not say") }],
+    });
     signal.abort();
     expect((await listener.next()).done).toBe(true);
     await connection.close();

@@ -49,12 +49,15 @@ describe("events through outages", () => {
     await publishing;
     await eventually(() => {
       const missing = confirmed.filter((id) => !handled.has(id));
-      if (missing.length > 0) throw new Error(`${missing.length} of ${confirmed.length} not handled, such as ${missing[0]}`);
+      if (missing.length > 0)
+        throw new Error(`${missing.length} of ${confirmed.length} not handled, such as ${missing[0]}`);
     }, 60_000);
     expect(sequences.size).toBe(confirmed.length);
     // Every event is in the stream once: ids kept a repeated publish from being stored again.
     const data = await connectRaw(platform, "DATA");
-    const info = (await data.request("$JS.API.STREAM.INFO.EVENTS", JSON.stringify({ subjects_filter: "events.v1.Shop.Ordered.>" }))).json<{
+    const info = (
+      await data.request("$JS.API.STREAM.INFO.EVENTS", JSON.stringify({ subjects_filter: "events.v1.Shop.Ordered.>" }))
+    ).json<{
       state: { subjects?: { [subject: string]: number } };
     }>();
     expect(info.state.subjects?.["events.v1.Shop.Ordered.placed"]).toBe(confirmed.length);
@@ -74,7 +77,9 @@ describe("events through outages", () => {
     await seller.event.shop.ordered.publish(order("before")).orThrow();
     await eventually(() => expect(handled).toEqual(["before"]));
     const data = await connectRaw(platform, "DATA");
-    const deleted = (await data.request("$JS.API.CONSUMER.DELETE.EVENTS.desk2_parcels", "")).json<{ success: boolean }>();
+    const deleted = (await data.request("$JS.API.CONSUMER.DELETE.EVENTS.desk2_parcels", "")).json<{
+      success: boolean;
+    }>();
     expect(deleted.success).toBe(true);
     // Published while there is no consumer: it must not be skipped.
     await seller.event.shop.ordered.publish(order("between")).orThrow();

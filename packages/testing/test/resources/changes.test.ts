@@ -47,68 +47,87 @@ const other = defineServiceContract({ schemas: { Text } }, (ref) => ({
 }));
 
 describe("when a contract changes", () => {
-  it("its limits change in place, a removed alias keeps its data, and old values are migrated", { timeout: 60_000 }, async () => {
-    const bytes = randomBytes(90_000);
-    {
-      await using service = await platform.connectService(first, { name: "notes" });
-      await service.kv.notes.put("a", { text: "three little words" }).orThrow();
-      const refused = await service.kv.notes.put("b", { text: "x".repeat(100) });
-      expect(!refused.ok && refused.error.code).toBe("value_too_large");
-      await service.store.files.put("f", bytes).orThrow();
-      expect(!(await service.store.files.put("g", randomBytes(200_000))).ok).toBe(true);
-    }
-    {
-      await using service = await platform.connectService(wider, { name: "notes" });
-      expect((await service.kv.notes.get("a").orThrow())?.value).toEqual({ text: "three little words" });
-      await service.kv.notes.put("b", { text: "x".repeat(100) }).orThrow();
-      expect((await data.info("KV_notes_notes")).config).toMatchObject({ max_msg_size: 4_512, max_msgs_per_subject: 3 });
-      await service.store.files.put("g", randomBytes(200_000)).orThrow();
-      expect((await data.info("OBJ_notes_files")).config.max_bytes).toBe(-1);
-    }
-    {
-      const service = await connect(without, createNodeSessionKey());
-      expect(Object.keys(service.kv)).toEqual([]);
-      await service.stop();
-      expect((await data.info("KV_notes_notes")).state.messages).toBe(2);
-      expect((await data.info("OBJ_notes_files")).state.messages).toBeGreaterThan(2);
-    }
-    {
-      const key = createNodeSessionKey();
-      const plain = await connect(other, key);
-      const unread = await plain.kv.notes.get("a");
-      expect(!unread.ok && unread.error).toBeInstanceOf(KvError);
-      expect(!unread.ok && unread.error).toMatchObject({ code: "invalid_value", key: "a" });
-      for await (const change of plain.kv.notes.watch("a")) {
-        expect(change).toMatchObject({ type: "invalid", key: "a" });
-        break;
+  it(
+    "its limits change in place, a removed alias keeps its data, and old values are migrated",
+    { timeout: 60_000 },
+    async () => {
+      const bytes = randomBytes(90_000);
+      {
+        await using service = await platform.connectService(first, { name: "notes" });
+        await service.kv.notes.put("a", { text: "three little words" }).orThrow();
+        const refused = await service.kv.notes.put("b", { text: "x".repeat(100) });
+        expect(!refused.ok && refused.error.code).toBe("value_too_large");
+        await service.store.files.put("f", bytes).orThrow();
+        expect(!(await service.store.files.put("g", randomBytes(200_000))).ok).toBe(true);
       }
-      await plain.stop();
+      {
+        await using service = await platform.connectService(wider, { name: "notes" });
+        expect((await service.kv.notes.get("a").orThrow())?.value).toEqual({ text: "three little words" });
+        await service.kv.notes.put("b", { text: "x".repeat(100) }).orThrow();
+        expect((await data.info("KV_notes_notes")).config).toMatchObject({
+          max_msg_size: 4_512,
+          max_msgs_per_subject: 3,
+        });
+        await service.store.files.put("g", randomBytes(200_000)).orThrow();
+        expect((await data.info("OBJ_notes_files")).config.max_bytes).toBe(-1);
+      }
+      {
+        const service = await connect(without, createNodeSessionKey());
+        expect(Object.keys(service.kv)).toEqual([]);
+        await service.stop();
+        expect((await data.info("KV_notes_notes")).state.messages).toBe(2);
+        expect((await data.info("OBJ_notes_files")).state.messages).toBeGreaterThan(2);
+      }
+      {
+        const key = createNodeSessionKey();
+        const plain = await connect(other, key);
+        const unread = await plain.kv.notes.get("a");
+        expect(!unread.ok && unread.error).toBeInstanceOf(KvError);
+        expect(!unread.ok && unread.error).toMatchObject({ code: "invalid_value", key: "a" });
+        for await (const change of plain.kv.notes.watch("a")) {
+          expect(change).toMatchObject({ type: "invalid", key: "a" });
+          break;
+        }
+        await plain.stop();
 
-      const service = await connect(other, key, {
-        kv: {
-          notes: (stored) => {
-            const body = isNote(stored) ? stored.text : "";
-            return { body, words: body.split(" ").length };
+        const service = await connect(other, key, {
+          kv: {
+            notes: (stored) => {
+              const body = isNote(stored) ? stored.text : "";
+              return { body, words: body.split(" ").length };
+            },
           },
-        },
-      });
-      const entry = await service.kv.notes.get("a").orThrow();
-      expect(entry?.value).toEqual({ body: "three little words", words: 3 });
-      // The next write stores the new form; with it nothing needs the migration any more.
-      await service.kv.notes.update("a", { body: "two words", words: 2 }, entry?.revision ?? 0).orThrow();
-      expect((await service.kv.notes.entries().orThrow()).map(({ value }) => value.words)).toEqual([1, 2]);
-      const { body } = await service.store.files.get("f").orThrow();
-      expect(Buffer.from(await new Response(body).arrayBuffer()).equals(bytes)).toBe(true);
-      await service.stop();
-    }
-  });
+        });
+        const entry = await service.kv.notes.get("a").orThrow();
+        expect(entry?.value).toEqual({ body: "three little words", words: 3 });
+        // The next write stores the new form; with it nothing needs the migration any more.
+        await service.kv.notes.update("a", { body: "two words", words: 2 }, entry?.revision ?? 0).orThrow();
+        expect((await service.kv.notes.entries().orThrow()).map(({ value }) => value.words)).toEqual([1, 2]);
+        const { body } = await service.store.files.get("f").orThrow();
+        expect(Buffer.from(await new Response(body).arrayBuffer()).equals(bytes)).toBe(true);
+        await service.stop();
+      }
+    },
+  );
 });
 
 type Migrate = NonNullable<Parameters<typeof TrellisService.connect<typeof other>>[0]["migrate"]>;
 
-async function connect<const C extends typeof other | typeof without>(contract: C, key: ReturnType<typeof createNodeSessionKey>, migrate?: Migrate) {
+async function connect<const C extends typeof other | typeof without>(
+  contract: C,
+  key: ReturnType<typeof createNodeSessionKey>,
+  migrate?: Migrate,
+) {
   await platform.admin.rpc.auth.instancesProvision({ deployment: "notes", sessionKey: key.publicKey });
-  return TrellisService.connect<C>({ contract, name: "notes", url: platform.url, key, env: {}, onNotice: () => undefined, ...(migrate === undefined ? {} : { migrate }) });
+  return TrellisService.connect<C>({
+    contract,
+    name: "notes",
+    url: platform.url,
+    key,
+    env: {},
+    onNotice: () => undefined,
+    ...(migrate === undefined ? {} : { migrate }),
+  });
 }
 
 function isNote(value: unknown): value is { readonly text: string } {

@@ -46,7 +46,10 @@ describe("a bucket", () => {
     const { revision } = await kv.items.create("a", { count: 1 }).orThrow();
     expect(await failure(kv.items.create("a", { count: 2 }))).toMatchObject({ code: "conflict", revision });
     await kv.items.update("a", { count: 3 }, revision).orThrow();
-    expect(await failure(kv.items.update("a", { count: 4 }, revision))).toMatchObject({ code: "conflict", revision: revision + 1 });
+    expect(await failure(kv.items.update("a", { count: 4 }, revision))).toMatchObject({
+      code: "conflict",
+      revision: revision + 1,
+    });
     expect(await failure(kv.items.update("none", { count: 4 }, 1))).toMatchObject({ code: "not_found" });
     await kv.items.delete("a").orThrow();
     expect(await failure(kv.items.update("a", { count: 4 }, revision))).toMatchObject({ code: "not_found" });
@@ -69,7 +72,11 @@ describe("a bucket", () => {
     ]);
     for (let count = 0; count < 7; count += 1) await kv.past.put("bell", { count }).orThrow();
     await kv.past.delete("bell").orThrow();
-    expect((await kv.past.history("bell").orThrow()).map((change) => (change.type === "put" ? change.value.count : change.type))).toEqual([3, 4, 5, 6, "end"]);
+    expect(
+      (await kv.past.history("bell").orThrow()).map((change) =>
+        change.type === "put" ? change.value.count : change.type,
+      ),
+    ).toEqual([3, 4, 5, 6, "end"]);
     await kv.past.purge("bell").orThrow();
     expect(await kv.past.history("bell").orThrow()).toMatchObject([{ type: "end", reason: "purged" }]);
     expect(await kv.items.status().orThrow()).toMatchObject({ bucket: "lists_items", keys: 2, history: 1, ttlMs: 0 });
@@ -78,7 +85,10 @@ describe("a bucket", () => {
   it("refuses what does not fit before anything is sent", async () => {
     const { kv } = await platform.connectService(stock, { name: "limits" });
     const wrong: unknown = { count: "three" };
-    expect(await failure(kv.items.put("a", wrong as Item))).toMatchObject({ code: "invalid_value", issues: [{ path: "/count" }] });
+    expect(await failure(kv.items.put("a", wrong as Item))).toMatchObject({
+      code: "invalid_value",
+      issues: [{ path: "/count" }],
+    });
     for (const key of ["", ".", "a..b", "a b", "ü", "*", "a.>", "$KV", "a.", "x\r\nPUB y 0"])
       expect(await failure(kv.items.put(key, { count: 1 })), key).toMatchObject({ code: "invalid_key" });
     expect(await failure(kv.items.keys("a.>.b"))).toMatchObject({ code: "invalid_key" });
@@ -97,7 +107,9 @@ describe("a bucket", () => {
     await kv.blobs.create("b", { text }).orThrow();
     expect((await kv.blobs.get("a").orThrow())?.value.text).toBe(text);
     expect((await kv.blobs.entries().orThrow()).map(({ value }) => value.text.length)).toEqual([1_000_000, 1_000_000]);
-    expect(await failure(kv.blobs.put("c", { text: "x".repeat(9_000_000) }))).toMatchObject({ code: "value_too_large" });
+    expect(await failure(kv.blobs.put("c", { text: "x".repeat(9_000_000) }))).toMatchObject({
+      code: "value_too_large",
+    });
     expect((await kv.blobs.get("a", { fresh: true }).orThrow())?.value.text).toBe(text);
   });
 
@@ -105,7 +117,9 @@ describe("a bucket", () => {
     const { kv } = await platform.connectService(stock, { name: "full" });
     await kv.items.put("a", { count: 1 }).orThrow();
     await data.change("KV_full_items", { max_bytes: 200 });
-    expect(await failure(kv.items.put("b", { count: 1, note: "x".repeat(300) }))).toMatchObject({ code: "bucket_full" });
+    expect(await failure(kv.items.put("b", { count: 1, note: "x".repeat(300) }))).toMatchObject({
+      code: "bucket_full",
+    });
     expect((await kv.items.get("a").orThrow())?.value).toEqual({ count: 1 });
   });
 
@@ -115,7 +129,11 @@ describe("a bucket", () => {
     await watch.ready();
     await kv.items.put("a", { count: 1 }).orThrow();
     await kv.items.put("a", { count: 2 }, { ttlMs: 1_000 }).orThrow();
-    await eventually("the watch hears of the expiry", () => watch.of("a").some((change) => change.type === "end" && change.reason === "expired"), 6_000);
+    await eventually(
+      "the watch hears of the expiry",
+      () => watch.of("a").some((change) => change.type === "end" && change.reason === "expired"),
+      6_000,
+    );
     expect(await kv.items.get("a").orThrow()).toBeUndefined();
     expect(await kv.items.keys().orThrow()).toEqual([]);
     await kv.items.create("a", { count: 3 }).orThrow();
@@ -147,8 +165,14 @@ describe("a watch", () => {
     await kv.items.delete("eu.bell").orThrow();
     await kv.items.purge("eu.bell").orThrow();
     await kv.items.put("eu.bell", { count: 3 }).orThrow();
-    await eventually("the last change is told", () => watch.changes.some((change) => change.type === "put" && change.value.count === 3));
-    expect(watch.changes.slice(2).map((change) => (change.type === "put" ? change.value.count : change.type))).toEqual([2, "end", 3]);
+    await eventually("the last change is told", () =>
+      watch.changes.some((change) => change.type === "put" && change.value.count === 3),
+    );
+    expect(watch.changes.slice(2).map((change) => (change.type === "put" ? change.value.count : change.type))).toEqual([
+      2,
+      "end",
+      3,
+    ]);
   });
 
   it("gives a slow reader the last value of every key", async () => {

@@ -42,14 +42,18 @@ describe("a hostile neighbour", () => {
       "$JS.API.CONSUMER.CREATE.KV_victim_items",
       "kvr.victim_items.secret",
     ];
-    for (const subject of subjects) nc.publish(subject, JSON.stringify({ last_by_subj: ">", seq: 1 }), { reply: inbox });
-    for (const subject of ["kvr.victim_items.>", "kvr.>", "$KV.victim_items.>"]) nc.subscribe(subject, { callback: (error, message) => void (error ?? heard.push(message.subject)) });
+    for (const subject of subjects)
+      nc.publish(subject, JSON.stringify({ last_by_subj: ">", seq: 1 }), { reply: inbox });
+    for (const subject of ["kvr.victim_items.>", "kvr.>", "$KV.victim_items.>"])
+      nc.subscribe(subject, { callback: (error, message) => void (error ?? heard.push(message.subject)) });
     await nc.flush();
     await violations.settle();
     for (const subject of subjects) expect(violations.seen).toContain(`publish ${subject}`);
     await victim.kv.items.put("secret", { count: 43 }).orThrow();
     expect(heard).toEqual([]);
-    expect((await victim.kv.items.entries().orThrow()).map(({ key, value }) => [key, value.count])).toEqual([["secret", 43]]);
+    expect((await victim.kv.items.entries().orThrow()).map(({ key, value }) => [key, value.count])).toEqual([
+      ["secret", 43],
+    ]);
     expect((await victim.store.files.list().orThrow()).map(({ name }) => name)).toEqual(["secret"]);
   });
 
@@ -72,9 +76,13 @@ describe("a hostile neighbour", () => {
     await publish(mallory, own, body, forged);
     await publish(mallory, word, body, forged);
     nc.publish(`$JS.API.DIRECT.GET.KV_mallory_cache.${own}`, "", { reply: aim });
-    nc.publish("$JS.API.DIRECT.GET.KV_mallory_cache", JSON.stringify({ seq: 1, batch: 10, next_by_subj: own }), { reply: aim });
+    nc.publish("$JS.API.DIRECT.GET.KV_mallory_cache", JSON.stringify({ seq: 1, batch: 10, next_by_subj: own }), {
+      reply: aim,
+    });
     nc.publish("trellis.leader.KV_mallory_cache", JSON.stringify({ last_by_subj: own }), { reply: aim });
-    nc.publish("$JS.API.CONSUMER.MSG.NEXT.EVENTS.mallory_group", JSON.stringify({ batch: 1, expires: 1_000_000_000 }), { reply: aim });
+    nc.publish("$JS.API.CONSUMER.MSG.NEXT.EVENTS.mallory_group", JSON.stringify({ batch: 1, expires: 1_000_000_000 }), {
+      reply: aim,
+    });
     nc.publish(own, body, { reply: aim, headers: forged });
     await nc.flush();
     // What the victim itself stores afterwards is heard, and nothing before it.

@@ -68,7 +68,9 @@ describe("buckets, when the server is killed", () => {
     const stored = new Map((await kv.items.entries("*.*").orThrow()).map(({ key, value }) => [key, value.count]));
     for (const [key, count] of acknowledged) expect(stored.get(key), key).toBe(count);
     await eventually("the watch has the last of everything", () => {
-      const told = new Map(watch.changes.flatMap((change) => (change.type === "put" ? [[change.key, change.value.count] as const] : [])));
+      const told = new Map(
+        watch.changes.flatMap((change) => (change.type === "put" ? [[change.key, change.value.count] as const] : [])),
+      );
       return [...acknowledged].every(([key, count]) => told.get(key) === count);
     });
   });
@@ -104,7 +106,9 @@ describe("buckets, when the server is killed", () => {
     // An operator purges a key; nothing is republished. A new connection reads everything again.
     await data.api("STREAM.PURGE.KV_stock_items", { filter: "$KV.stock_items.gone.a" });
     await restart();
-    await eventually("the key is told to be gone", () => watch.of("gone.a").some((change) => change.type === "end" && change.reason === "gone"));
+    await eventually("the key is told to be gone", () =>
+      watch.of("gone.a").some((change) => change.type === "end" && change.reason === "gone"),
+    );
     expect(watch.of("gone.b")).toHaveLength(1);
   });
 });
@@ -140,9 +144,16 @@ describe("object stores, when something is killed", () => {
     const seedFile = join(folder, "uploader.seed");
     writeSeedFile(seedFile, seed);
     const sessionKey = nodeSessionKey(seed);
-    await eventually("the admin is back", async () => (await platform.admin.rpc.auth.instancesProvision({ deployment: "stock", sessionKey: sessionKey.publicKey })).ok);
+    await eventually(
+      "the admin is back",
+      async () =>
+        (await platform.admin.rpc.auth.instancesProvision({ deployment: "stock", sessionKey: sessionKey.publicKey }))
+          .ok,
+    );
     {
-      await using uploader = new Program(new URL("./uploader-process.ts", import.meta.url), { args: [platform.url, seedFile, "orphan"] });
+      await using uploader = new Program(new URL("./uploader-process.ts", import.meta.url), {
+        args: [platform.url, seedFile, "orphan"],
+      });
       await uploader.said(/uploading/);
     }
     expect(await service.store.files.info("orphan").orThrow()).toBeUndefined();
@@ -151,7 +162,15 @@ describe("object stores, when something is killed", () => {
     expect(before).toBeGreaterThan(5_000_000);
 
     // A replica that looks for remains, by a shorter time than the fifteen minutes of every day.
-    const session = await connectSession({ url: platform.url, key: sessionKey, contract: stock, kind: "service", crypto: nodeCrypto, connect: nodeConnect, transport: "tcp" });
+    const session = await connectSession({
+      url: platform.url,
+      key: sessionKey,
+      contract: stock,
+      kind: "service",
+      crypto: nodeCrypto,
+      connect: nodeConnect,
+      transport: "tcp",
+    });
     try {
       const binding = session.facts.bindings.store["files"];
       if (binding === undefined) throw new Error("no binding");

@@ -50,15 +50,22 @@ describe("an object store", () => {
     for (const size of [0, 1, 131_071, 131_072, 131_073, 3_000_000]) {
       const bytes = randomBytes(size);
       const name = `object ${size} / ü`;
-      const stored = await files.put(name, inPieces(bytes), { contentType: "text/plain", metadata: { by: "me" } }).orThrow();
+      const stored = await files
+        .put(name, inPieces(bytes), { contentType: "text/plain", metadata: { by: "me" } })
+        .orThrow();
       const digest = `SHA-256=${createHash("sha256").update(bytes).digest("base64url")}=`;
       expect(stored).toMatchObject({ name, size, digest, contentType: "text/plain", metadata: { by: "me" } });
       const download = await files.get(name).orThrow();
       expect(download.info).toMatchObject({ name, size, digest, contentType: "text/plain", metadata: { by: "me" } });
       expect((await bytesOf(download)).equals(bytes), name).toBe(true);
     }
-    expect((await files.list().orThrow()).map(({ size }) => size)).toEqual([0, 1, 131_071, 131_072, 131_073, 3_000_000]);
-    expect(await files.status().orThrow()).toMatchObject({ objects: 6, bytes: 131_071 + 131_072 + 131_073 + 3_000_001 });
+    expect((await files.list().orThrow()).map(({ size }) => size)).toEqual([
+      0, 1, 131_071, 131_072, 131_073, 3_000_000,
+    ]);
+    expect(await files.status().orThrow()).toMatchObject({
+      objects: 6,
+      bytes: 131_071 + 131_072 + 131_073 + 3_000_001,
+    });
   });
 
   it("takes bytes and web streams, and tells how far it is", async () => {
@@ -78,13 +85,25 @@ describe("an object store", () => {
     const objects = Array.from({ length: 3 }, () => randomBytes(2_000_000));
     await Promise.all(objects.map((bytes, index) => files.put(`side ${index}`, inPieces(bytes)).orThrow()));
     for (const [index, bytes] of objects.entries()) {
-      for (const [start, end] of [[0, 10], [131_070, 131_080], [500_000, 1_500_001], [1_999_999, 2_000_000], [7, 7]] as const) {
+      for (const [start, end] of [
+        [0, 10],
+        [131_070, 131_080],
+        [500_000, 1_500_001],
+        [1_999_999, 2_000_000],
+        [7, 7],
+      ] as const) {
         const download = await files.get(`side ${index}`, { range: { start, end } }).orThrow();
         expect((await bytesOf(download)).equals(bytes.subarray(start, end)), `${index}: ${start}-${end}`).toBe(true);
       }
-      expect((await bytesOf(await files.get(`side ${index}`, { range: { start: 1_000_000 } }).orThrow())).equals(bytes.subarray(1_000_000))).toBe(true);
+      expect(
+        (await bytesOf(await files.get(`side ${index}`, { range: { start: 1_000_000 } }).orThrow())).equals(
+          bytes.subarray(1_000_000),
+        ),
+      ).toBe(true);
     }
-    expect(await failure(files.get("side 0", { range: { start: 5, end: 3_000_000 } }))).toMatchObject({ code: "invalid_range" });
+    expect(await failure(files.get("side 0", { range: { start: 5, end: 3_000_000 } }))).toMatchObject({
+      code: "invalid_range",
+    });
   });
 
   it("replaces and removes, and leaves nothing behind", async () => {
@@ -107,7 +126,9 @@ describe("an object store", () => {
     await pause(100);
     await files.put("later", randomBytes(10)).orThrow();
     expect((await waiting).size).toBe(10);
-    expect(await failure(files.waitFor("never", { signal: AbortSignal.timeout(100) }))).toMatchObject({ code: "cancelled" });
+    expect(await failure(files.waitFor("never", { signal: AbortSignal.timeout(100) }))).toMatchObject({
+      code: "cancelled",
+    });
   });
 
   it("makes nothing visible of an upload that breaks off, and removes its parts", async () => {
@@ -124,7 +145,9 @@ describe("an object store", () => {
         yield randomBytes(131_072);
       }
     }
-    expect(await failure(files.put("endless", endless(), { signal: stop.signal }))).toMatchObject({ code: "cancelled" });
+    expect(await failure(files.put("endless", endless(), { signal: stop.signal }))).toMatchObject({
+      code: "cancelled",
+    });
     expect(await files.info("broken").orThrow()).toBeUndefined();
     expect(await files.info("endless").orThrow()).toBeUndefined();
     await eventually("the parts are gone", async () => (await messages("OBJ_files_files")) <= before, 10_000);
@@ -156,7 +179,11 @@ describe("an object store", () => {
     await files.put("flipped", bytes).orThrow();
     await files.put("missing", bytes).orThrow();
     const subjectOf = async (name: string): Promise<string> => {
-      const { message } = await data.api("STREAM.MSG.GET.OBJ_files_files", { last_by_subj: `$O.files_files.M.${Buffer.from(name).toString("base64url").padEnd(Math.ceil((name.length * 4) / 3 / 4) * 4, "=")}` });
+      const { message } = await data.api("STREAM.MSG.GET.OBJ_files_files", {
+        last_by_subj: `$O.files_files.M.${Buffer.from(name)
+          .toString("base64url")
+          .padEnd(Math.ceil((name.length * 4) / 3 / 4) * 4, "=")}`,
+      });
       return `$O.files_files.C.${JSON.parse(atob(message.data)).nuid}`;
     };
     const flipped = await subjectOf("flipped");
@@ -166,7 +193,8 @@ describe("an object store", () => {
     const last = Buffer.from(info.message.data, "base64");
     last.writeUInt8(last.readUInt8(5) ^ 1, 5);
     await data.api(`STREAM.PURGE.OBJ_files_files`, { filter: flipped });
-    for (let at = 0; at + 131_072 <= bytes.length; at += 131_072) await data.connection.request(flipped, bytes.subarray(at, at + 131_072));
+    for (let at = 0; at + 131_072 <= bytes.length; at += 131_072)
+      await data.connection.request(flipped, bytes.subarray(at, at + 131_072));
     await data.connection.request(flipped, last);
     await expect(bytesOf(await files.get("flipped").orThrow())).rejects.toMatchObject({ code: "corrupt" });
     await data.api("STREAM.PURGE.OBJ_files_files", { filter: await subjectOf("missing"), keep: 3 });
@@ -181,7 +209,11 @@ describe("an object store", () => {
     expect(await store.info("ours")).toMatchObject({ size: bytes.length, chunks: 4, metadata: { a: "b" } });
     await store.putBlob({ name: "theirs" }, bytes);
     expect((await bytesOf(await files.get("theirs").orThrow())).equals(bytes)).toBe(true);
-    expect((await bytesOf(await files.get("theirs", { range: { start: 300_000, end: 300_100 } }).orThrow())).equals(bytes.subarray(300_000, 300_100))).toBe(true);
+    expect(
+      (await bytesOf(await files.get("theirs", { range: { start: 300_000, end: 300_100 } }).orThrow())).equals(
+        bytes.subarray(300_000, 300_100),
+      ),
+    ).toBe(true);
     expect((await store.list()).map(({ name }) => name)).toEqual(expect.arrayContaining(["ours", "theirs"]));
     await files.delete("theirs").orThrow();
     expect((await store.list()).map(({ name }) => name)).not.toContain("theirs");

@@ -117,7 +117,8 @@ export class BatchInbox {
   }
 
   #watchSilence(): void {
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
       this.#timer = undefined;
       const now = performance.now();
       for (const page of [...this.#waiting]) if (now - page.heardAt >= SILENCE_MS) this.#fail(page, lost());

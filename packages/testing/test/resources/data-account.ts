@@ -3,6 +3,14 @@ import { nodeConnect } from "@trellis/client/node";
 import { createDirectUser, directAuthenticator, loadControlPlaneKeys } from "@trellis/nats";
 import type { TestPlatform } from "../../src/index.ts";
 
+/** The parts of JetStream's answers these tests look at. */
+interface Answer {
+  readonly error?: unknown;
+  readonly config: { readonly [option: string]: unknown };
+  readonly state: { readonly messages: number; readonly bytes: number };
+  readonly message: { readonly data: string };
+}
+
 /** JetStream as the control plane reaches it: to look at streams and to break them. */
 export async function openDataAccount(platform: TestPlatform) {
   const keys = await loadControlPlaneKeys(join(platform.local.directory, "operator"));
@@ -12,7 +20,7 @@ export async function openDataAccount(platform: TestPlatform) {
     ignoreAuthErrorAbort: true,
     maxReconnectAttempts: -1,
   });
-  const api = async (subject: string, body: object = {}): Promise<{ [member: string]: any }> =>
+  const api = async (subject: string, body: object = {}): Promise<Answer> =>
     (await connection.request(`$JS.API.${subject}`, JSON.stringify(body), { timeout: 5_000 })).json();
   return {
     connection,

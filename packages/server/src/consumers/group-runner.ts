@@ -1,5 +1,5 @@
 import { eventTime, readEvent } from "@trellis/client/internal";
-import type { EventFacts, Link } from "@trellis/client/internal";
+import type { Link } from "@trellis/client/internal";
 import { replayPrefix, TrellisError } from "@trellis/contracts";
 import type { ConsumerBinding } from "@trellis/contracts";
 import { HEADERS } from "@trellis/protocol";
@@ -373,7 +373,7 @@ export class GroupRunner {
     // All first, so that nothing of a lane begins while later ones of it are about to be lost as well.
     const lost = [...this.#held.values()].filter((held) => now - held.aliveAt > group.ackWaitMs);
     if (late || lost.length > 0) this.#collect();
-    for (const held of lost.reverse())
+    for (const held of lost.toReversed())
       this.#lose(held, "Another replica may have this event: we were away for too long.");
     for (const held of this.#held.values()) {
       const { attempt } = held;

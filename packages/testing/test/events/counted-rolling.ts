@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { loadOrCreateSeedFile, nodeSessionKey } from "@trellis/auth/node";
 import { expect } from "vitest";
 import { startPlatform } from "../../src/index.ts";
-import { COUNTERS, counting } from "./counter-contracts.ts";
+import { type COUNTERS, counting } from "./counter-contracts.ts";
 import { eventually } from "./eventually.ts";
 
 const KEYS = 50;

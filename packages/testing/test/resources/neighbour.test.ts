@@ -1,4 +1,5 @@
 import { headers, type Msg, type MsgHdrs } from "@nats-io/nats-core";
+import { EVENT_CONSUMER_DEFAULTS } from "@trellis/contracts";
 import { inboxPrefix, randomToken } from "@trellis/protocol";
 import type { TrellisService } from "@trellis/server/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -60,6 +61,11 @@ describe("a hostile neighbour", () => {
   it("cannot make the server tell a watcher what was never stored", async () => {
     const { nc } = mallory;
     const word = "events.v1.Mallory.Told";
+    // Everything that reaches subscribers there, as one sees it who may hear all: the attacks must have arrived.
+    const spy = await lab.direct("TRELLIS");
+    const arrived: string[] = [];
+    spy.subscribe("kvr.victim_items.>", { callback: (_, message) => void arrived.push(message.string()) });
+    await spy.flush();
     await using watch = collect(victim.kv.items);
     await watch.ready();
     const before = watch.changes.length;
@@ -80,11 +86,16 @@ describe("a hostile neighbour", () => {
       reply: aim,
     });
     nc.publish("trellis.leader.KV_mallory_cache", JSON.stringify({ last_by_subj: own }), { reply: aim });
-    nc.publish("$JS.API.CONSUMER.MSG.NEXT.EVENTS.mallory_group", JSON.stringify({ batch: 1, expires: 1_000_000_000 }), {
-      reply: aim,
-    });
+    nc.publish(
+      "$JS.API.CONSUMER.MSG.NEXT.EVENTS.mallory_group",
+      JSON.stringify({ batch: 1, expires: 1_000_000_000, group: EVENT_CONSUMER_DEFAULTS.pinnedGroup }),
+      {
+        reply: aim,
+      },
+    );
     nc.publish(own, body, { reply: aim, headers: forged });
     await nc.flush();
+    await eventually("the attacks arrive", () => arrived.filter((text) => text === body).length >= 3);
     // What the victim itself stores afterwards is heard, and nothing before it.
     await victim.kv.items.put("sentinel", { count: 1 }).orThrow();
     await eventually("the sentinel is heard", () => watch.of("sentinel").length > 0);

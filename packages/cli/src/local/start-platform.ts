@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { SeedFileError } from "@trellis/auth/node";
 import { NatsServerNotFound } from "@trellis/nats";
 import { AlreadyRunning, type LocalPlatform, type LocalPlatformOptions, startLocalPlatform } from "@trellis/platform";
 import type { CommandContext } from "../command.ts";
@@ -40,13 +41,13 @@ export async function startPlatform(context: CommandContext, options: PlatformOp
       return start(0);
     })
     .catch((error: unknown) => {
-      throw startFailure(error, options.port);
+      throw startFailure(error, directory, options.port);
     });
   keepOutOfGit(directory);
   return platform;
 }
 
-function startFailure(error: unknown, port: number | undefined): unknown {
+function startFailure(error: unknown, directory: string, port: number | undefined): unknown {
   if (error instanceof AlreadyRunning) {
     return new CliFailure({
       code: "already_running",
@@ -66,8 +67,38 @@ function startFailure(error: unknown, port: number | undefined): unknown {
       exitCode: EXIT.no,
     });
   }
+  const trouble = fileTrouble(error);
+  if (error instanceof Error && trouble !== undefined) {
+    return new CliFailure({
+      code: "folder_unusable",
+      what: `the platform cannot keep its files in ${directory}: ${trouble}`,
+      why: [error.message],
+      next: ["choose another folder: trellis up --dir <folder>"],
+    });
+  }
+  if (error instanceof SeedFileError) {
+    return new CliFailure({ code: "key_file", what: "a key of this platform cannot be used", why: [error.message] });
+  }
   return error;
 }
+
+function fileTrouble(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  // Making a folder in a read-only one comes to this.
+  if (error.code === "ENOENT" && "syscall" in error && error.syscall === "mkdir") return "the folder cannot be made";
+  return FILE_TROUBLE[String(error.code)];
+}
+
+/** What a person can do something about, by the system's word for it. */
+const FILE_TROUBLE: { readonly [code: string]: string } = {
+  EACCES: "this user may not",
+  EPERM: "this user may not",
+  EROFS: "it is read-only",
+  EEXIST: "there is a file where a folder must be",
+  ENOTDIR: "there is a file where a folder must be",
+  ENOSPC: "the disk is full",
+  EDQUOT: "this user's share of the disk is full",
+};
 
 function isPortTaken(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EADDRINUSE";

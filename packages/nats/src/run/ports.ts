@@ -10,13 +10,17 @@ const TRIES = 200;
 
 const handedOut = new Set<number>();
 
-/** The wanted ports, and free ones for the rest. */
-export async function choosePorts(host: string, wanted: Partial<NodePorts> = {}): Promise<NodePorts> {
+/** The wanted ports, and free ones for the rest: the preferred ones where nobody has taken them. */
+export async function choosePorts(
+  host: string,
+  wanted: Partial<NodePorts> = {},
+  preferred: Partial<NodePorts> = {},
+): Promise<NodePorts> {
   const [client, monitor, websocket, cluster] = await Promise.all([
-    wanted.client ?? freePort(host),
-    wanted.monitor ?? freePort("127.0.0.1"),
-    wanted.websocket ?? freePort(host),
-    wanted.cluster ?? freePort(host),
+    wanted.client ?? freePort(host, preferred.client),
+    wanted.monitor ?? freePort("127.0.0.1", preferred.monitor),
+    wanted.websocket ?? freePort(host, preferred.websocket),
+    wanted.cluster ?? freePort(host, preferred.cluster),
   ]);
   return { client, monitor, websocket, cluster };
 }
@@ -31,7 +35,11 @@ export async function requireFree(host: string, ports: Partial<NodePorts>): Prom
   }
 }
 
-async function freePort(host: string): Promise<number> {
+async function freePort(host: string, preferred?: number): Promise<number> {
+  if (preferred !== undefined && (await isFree(host, preferred))) {
+    handedOut.add(preferred);
+    return preferred;
+  }
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
     if (handedOut.has(port)) continue;

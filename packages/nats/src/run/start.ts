@@ -24,6 +24,8 @@ export interface NatsOptions {
   readonly host?: string;
   /** Fixed ports, one entry a node; the rest are free ones. */
   readonly ports?: readonly Partial<NodePorts>[];
+  /** Ports to take if they are free, one entry a node: those of the last run, where clients still look. */
+  readonly preferredPorts?: readonly Partial<NodePorts>[];
   readonly tls?: TlsFiles;
   /** Default on, without TLS. */
   readonly websocket?: WebsocketOptions | boolean;
@@ -81,7 +83,7 @@ function websocketOptions(wanted: WebsocketOptions | boolean = true): WebsocketO
 /** All nodes listening. Routes name every port, so when one was taken meanwhile all start anew with other ports. */
 async function startNodes(options: NatsOptions, settings: ServerSettings, count: number): Promise<readonly NatsNode[]> {
   for (let attempt = 1; ; attempt++) {
-    const nodes = await planNodes(options, settings, count);
+    const nodes = await planNodes(options, settings, count, attempt === 1 ? options.preferredPorts : undefined);
     const started = await Promise.allSettled(nodes.map((node) => node.start()));
     const failures = started
       .filter((outcome) => outcome.status === "rejected")
@@ -93,9 +95,14 @@ async function startNodes(options: NatsOptions, settings: ServerSettings, count:
   }
 }
 
-async function planNodes(options: NatsOptions, settings: ServerSettings, count: number): Promise<readonly NatsNode[]> {
+async function planNodes(
+  options: NatsOptions,
+  settings: ServerSettings,
+  count: number,
+  preferred: readonly Partial<NodePorts>[] = [],
+): Promise<readonly NatsNode[]> {
   const indexes = Array.from({ length: count }, (_, index) => index);
-  const ports = await Promise.all(indexes.map((index) => choosePorts(settings.host, options.ports?.[index])));
+  const ports = await Promise.all(indexes.map((index) => choosePorts(settings.host, options.ports?.[index], preferred[index])));
   const routes = ports.map(({ cluster }) => cluster);
   return ports.map((own, index) => {
     const name = `n${index + 1}`;

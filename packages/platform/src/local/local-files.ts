@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { NodePorts } from "@trellis/nats";
 
 /**
  * What a local platform keeps in `.trellis/`. `local.json` tells runtimes and the command line where it is and whose
@@ -8,6 +9,8 @@ import { join, resolve } from "node:path";
 export interface LocalFiles {
   readonly directory: string;
   readonly address: string;
+  /** Where the NATS servers listened last. */
+  readonly ports: string;
   readonly operator: string;
   readonly nats: string;
   readonly logs: string;
@@ -28,6 +31,7 @@ export function localFiles(path: string): LocalFiles {
   return {
     directory,
     address: join(directory, "local.json"),
+    ports: join(directory, "ports.json"),
     operator: join(directory, "operator"),
     nats: join(directory, "nats"),
     logs: join(directory, "logs"),
@@ -48,6 +52,26 @@ export function writeLocalAddress(files: LocalFiles, address: LocalAddress): voi
 
 export function removeLocalAddress(files: LocalFiles): void {
   rmSync(files.address, { force: true });
+}
+
+/** A service that survived its platform looks for NATS where it was, so the next one listens there again if it can. */
+export function writePorts(files: LocalFiles, ports: readonly NodePorts[]): void {
+  writeFileSync(files.ports, `${JSON.stringify(ports)}\n`, { mode: 0o600 });
+}
+
+/** Empty when there are none, or none that can be read: then any free ones do. */
+export function readPorts(files: LocalFiles): readonly Partial<NodePorts>[] {
+  try {
+    const written: unknown = JSON.parse(readFileSync(files.ports, "utf8"));
+    return Array.isArray(written) ? written.map(portsOf) : [];
+  } catch {
+    return [];
+  }
+}
+
+function portsOf(node: unknown): Partial<NodePorts> {
+  if (typeof node !== "object" || node === null) return {};
+  return Object.fromEntries(Object.entries(node).filter(([, port]) => Number.isInteger(port) && port > 0 && port < 65_536));
 }
 
 /** The running platform of this folder; undefined when there is none, or only the trace of a killed one. */

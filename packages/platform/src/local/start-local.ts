@@ -19,8 +19,10 @@ import {
   localFiles,
   prepareLocalFiles,
   readLocalAddress,
+  readPorts,
   removeLocalAddress,
   writeLocalAddress,
+  writePorts,
 } from "./local-files.ts";
 
 export interface LocalPlatformOptions {
@@ -81,8 +83,14 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
       directory: files.nats,
       operator: await loadServerTrust(files.operator),
       nodes,
+      preferredPorts: readPorts(files),
       ...(options.syncInterval === undefined ? {} : { syncInterval: options.syncInterval }),
     }),
+  );
+
+  writePorts(
+    files,
+    nats.nodes.map(({ ports }) => ports),
   );
 
   onProgress("Starting the control plane…");

@@ -3,7 +3,7 @@ import { createNodeSessionKey } from "@trellis/auth/node";
 import type { TrellisClient } from "@trellis/client/node";
 import { type AnyContract, contractName } from "@trellis/contracts";
 import { Refused } from "@trellis/sdk";
-import { type Log, type ServiceLimits, type Migrations, TrellisService } from "@trellis/server/node";
+import { type Log, type ServiceLimits, TrellisService } from "@trellis/server/node";
 import type { adminContract } from "./admin-contract.ts";
 
 export interface TestServiceOptions<Deps> {

@@ -1,5 +1,5 @@
 import { SeedFileError } from "@trellis/auth/node";
-import { findPlatform, NoPlatform, type PlatformAccess } from "@trellis/client/node";
+import { findPlatform, LocalPlatformDamaged, NoPlatform, type PlatformAccess } from "@trellis/client/node";
 import type { CommandContext } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
@@ -29,6 +29,24 @@ export function findAccess({ cwd, env }: Pick<CommandContext, "cwd" | "env">): P
   try {
     return findPlatform({ cwd, env });
   } catch (error) {
+    if (error instanceof LocalPlatformDamaged) {
+      throw new CliFailure({
+        code: "local_platform_damaged",
+        what: "the address of the local platform cannot be read",
+        why: [error.message],
+        next: ["stop that platform, if it runs, and start it again: trellis up"],
+        exitCode: EXIT.unreachable,
+      });
+    }
+    if (error instanceof NoPlatform && error.code === "bad_address") {
+      throw new CliFailure({
+        code: error.code,
+        what: "the address of the platform is none",
+        why: [error.message],
+        next: ["correct TRELLIS_URL, or unset it to use the local platform"],
+        exitCode: EXIT.usage,
+      });
+    }
     if (error instanceof NoPlatform) {
       const isMissing = error.code === "no_platform";
       throw new CliFailure({

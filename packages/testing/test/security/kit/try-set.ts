@@ -4,7 +4,7 @@ import type { NamedSet } from "./contract-sets.ts";
 import { eventually } from "./eventually.ts";
 import { exercise, type Member } from "./exercise.ts";
 import type { Laboratory } from "./laboratory.ts";
-import { mayConnect, mayPublish, maySubscribe, type Participant, type World, worldOf } from "./oracle.ts";
+import { mayConnect, mayPublish, maySubscribe, type World, worldOf } from "./oracle.ts";
 import { askBootstrap, bootstrapReady, newKey, type RawIdentity, type RawKey } from "./participant.ts";
 import { probes } from "./probes.ts";
 

@@ -63,5 +63,5 @@ export {
   type WebsocketOptions,
 } from "./run/config.ts";
 export { spawnGuarded, type GuardedProcess } from "./run/guarded-process.ts";
-export { type NatsNode, type StopOptions } from "./run/node.ts";
+export { type NatsNode, ServerAlreadyRuns, type StopOptions } from "./run/node.ts";
 export { startNats, type ManagedNats, type NatsOptions } from "./run/start.ts";

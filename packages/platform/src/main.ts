@@ -2,7 +2,7 @@
 import { setFlagsFromString } from "node:v8";
 import { loadControlPlaneKeys } from "@trellis/nats";
 import { loadConfig } from "./config/load-config.ts";
-import { startControlPlane } from "./control-plane.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { createProcessLog } from "./process-log.ts";
 import { TRELLIS_VERSION } from "./version.ts";
 
@@ -17,11 +17,10 @@ const config = loaded.value;
 // deployments (npm run bench -- start).
 setFlagsFromString("--semi-space-growth-factor=1");
 const log = createProcessLog(config.logLevel);
-const controlPlane = await startControlPlane({
-  config,
-  keys: await loadControlPlaneKeys(config.operatorDirectory),
-  version: TRELLIS_VERSION,
-  log,
+const controlPlane = await start().catch((error: unknown) => {
+  process.stderr.write(`The control plane cannot start: ${reasonOf(error)}\n`);
+  if (process.env["TRELLIS_DEBUG"] !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  process.exit(1);
 });
 setFlagsFromString("--semi-space-growth-factor=2");
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -32,4 +31,15 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       () => process.exit(1),
     );
   });
+}
+
+async function start(): Promise<ControlPlane> {
+  const keys = await loadControlPlaneKeys(config.operatorDirectory);
+  return startControlPlane({ config, keys, version: TRELLIS_VERSION, log });
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (!("code" in error) || error.code !== "EADDRINUSE") return error.message;
+  return `another program listens at ${config.httpHost}:${config.httpPort}. Stop it, or choose another port with TRELLIS_HTTP_PORT.`;
 }

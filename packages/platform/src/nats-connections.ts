@@ -20,14 +20,24 @@ export interface ConnectionsOptions {
   readonly log: Log;
 }
 
+/** A start that takes longer than this should say what it waits for. */
+const TELL_AFTER_MS = 3_000;
+
 /** Connects to all accounts; waits for NATS as long as it takes, and comes back whenever it went away. */
 export async function connectAccounts(options: ConnectionsOptions): Promise<NatsConnections & AsyncDisposable> {
+  const tellOfWaiting = setTimeout(
+    () =>
+      options.log.warn("waiting for NATS: it does not answer, or does not accept our keys", {
+        servers: options.servers,
+      }),
+    TELL_AFTER_MS,
+  );
   const [sys, auth, trellis, data] = await Promise.all([
     connectAccount(options, "SYS"),
     connectAccount(options, "AUTH"),
     connectAccount(options, "TRELLIS"),
     connectAccount(options, "DATA"),
-  ]);
+  ]).finally(() => clearTimeout(tellOfWaiting));
   return {
     sys,
     auth,

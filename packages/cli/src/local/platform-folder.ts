@@ -12,7 +12,7 @@ export function findPlatformFolder(from: string): string | undefined {
 }
 
 /**
- * Removes the address of a platform that was killed; true when there was one. Its process id alone does not tell: after
+ * Removes an address that leads nowhere; true when it was that of a platform that was killed. Its process id alone does not tell: after
  * a restart of the machine another program may have it, so somebody must also answer.
  */
 export async function removeStaleAddress(folder: string, signal: AbortSignal): Promise<boolean> {
@@ -22,7 +22,8 @@ export async function removeStaleAddress(folder: string, signal: AbortSignal): P
   if (pid !== undefined && isAlive(pid) && url !== undefined && (await askHttp(url, "/version", signal)).ok)
     return false;
   rmSync(file, { force: true });
-  return true;
+  // One that cannot be read tells nothing about a platform.
+  return pid !== undefined;
 }
 
 /** Where the servers of the folder's platform listen; empty when it does not run. */

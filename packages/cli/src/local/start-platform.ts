@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { SeedFileError } from "@trellis/auth/node";
-import { NatsServerNotFound } from "@trellis/nats";
+import { NatsServerNotFound, ServerAlreadyRuns } from "@trellis/nats";
 import { AlreadyRunning, type LocalPlatform, type LocalPlatformOptions, startLocalPlatform } from "@trellis/platform";
 import type { CommandContext } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -53,6 +53,14 @@ function startFailure(error: unknown, directory: string, port: number | undefine
       code: "already_running",
       what: `a platform already runs in this folder, at ${error.url}`,
       next: ["use that one: trellis status", "or stop it with Ctrl-C in its terminal"],
+    });
+  }
+  if (error instanceof ServerAlreadyRuns) {
+    return new CliFailure({
+      code: "folder_in_use",
+      what: "a platform already runs in this folder",
+      why: [error.message],
+      next: ["stop it with Ctrl-C in its terminal"],
     });
   }
   if (error instanceof NatsServerNotFound) {

@@ -12,6 +12,11 @@ export class PortTaken extends Error {
   override readonly name = "PortTaken";
 }
 
+/** The data of a server are in use by another one. */
+export class ServerAlreadyRuns extends Error {
+  override readonly name = "ServerAlreadyRuns";
+}
+
 export interface StopOptions {
   /** SIGTERM lets the server finish writing; SIGKILL is quicker where nothing is kept. */
   readonly signal?: "SIGTERM" | "SIGKILL";
@@ -152,7 +157,7 @@ export class NatsNode {
     // One whose parent was just killed is about to be.
     for (const deadline = Date.now() + 3_000; Number.isInteger(pid) && (await isServerOf(pid, this.directory));) {
       if (Date.now() > deadline) {
-        throw new Error(
+        throw new ServerAlreadyRuns(
           `nats-server (process ${pid}) already runs on ${this.directory}. Stop the platform that started it, or use another directory.`,
         );
       }

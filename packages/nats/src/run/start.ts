@@ -102,7 +102,9 @@ async function planNodes(
   preferred: readonly Partial<NodePorts>[] = [],
 ): Promise<readonly NatsNode[]> {
   const indexes = Array.from({ length: count }, (_, index) => index);
-  const ports = await Promise.all(indexes.map((index) => choosePorts(settings.host, options.ports?.[index], preferred[index])));
+  const ports = await Promise.all(
+    indexes.map((index) => choosePorts(settings.host, options.ports?.[index], preferred[index])),
+  );
   const routes = ports.map(({ cluster }) => cluster);
   return ports.map((own, index) => {
     const name = `n${index + 1}`;

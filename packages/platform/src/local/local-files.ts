@@ -71,7 +71,9 @@ export function readPorts(files: LocalFiles): readonly Partial<NodePorts>[] {
 
 function portsOf(node: unknown): Partial<NodePorts> {
   if (typeof node !== "object" || node === null) return {};
-  return Object.fromEntries(Object.entries(node).filter(([, port]) => Number.isInteger(port) && port > 0 && port < 65_536));
+  return Object.fromEntries(
+    Object.entries(node).filter(([, port]) => Number.isInteger(port) && port > 0 && port < 65_536),
+  );
 }
 
 /** The running platform of this folder; undefined when there is none, or only the trace of a killed one. */

@@ -90,7 +90,11 @@ export interface ServiceHost {
   /** Resolves when the process is asked to stop. */
   readonly untilAskedToStop: () => { readonly asked: Promise<string>; forget(): void };
   /** Carries the trace of a call to the calls its handler makes. */
-  readonly tracing?: { readonly runInside: RunInside; signer(signer: RequestSigner): RequestSigner; inject(headers: MsgHdrs): void };
+  readonly tracing?: {
+    readonly runInside: RunInside;
+    signer(signer: RequestSigner): RequestSigner;
+    inject(headers: MsgHdrs): void;
+  };
 }
 
 export interface ServiceOptions<C extends AnyContract, Deps> {
@@ -137,7 +141,10 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     client,
     deps: options.deps,
     ...(host.tracing === undefined ? {} : { runInside: host.tracing.runInside }),
-    bindings: { current: () => session.facts?.bindings ?? NO_BINDINGS, onChange: (listener) => session.onFacts?.(listener) ?? (() => undefined) },
+    bindings: {
+      current: () => session.facts?.bindings ?? NO_BINDINGS,
+      onChange: (listener) => session.onFacts?.(listener) ?? (() => undefined),
+    },
   });
 
   const bindings = (): Bindings => session.facts?.bindings ?? NO_BINDINGS;
@@ -175,7 +182,9 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
   };
   const drain = async (): Promise<void> => {
     const [{ left }, { left: jobsLeft }] =
-      state === "serving" ? await Promise.all([runtime.drain(), jobs.drain(limits.drainMs)]) : [{ left: 0 }, { left: 0 }];
+      state === "serving"
+        ? await Promise.all([runtime.drain(), jobs.drain(limits.drainMs)])
+        : [{ left: 0 }, { left: 0 }];
     if (jobsLeft > 0) log.warn("Stopped with jobs unfinished: others run them again.", { left: jobsLeft });
     state = "stopped";
     if (left > 0) log.warn("Stopped with requests unfinished: their handlers did not heed their signal.", { left });

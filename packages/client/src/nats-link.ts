@@ -172,6 +172,11 @@ export class NatsLink implements Link, WireEvents {
     return this.#move;
   }
 
+  /** Gives up on the servers it is trying, which may have moved: the plan is asked for others. Nothing while connected. */
+  redial(): void {
+    if (this.#state === "reconnecting") void this.#wire.connection.close();
+  }
+
   async drain(): Promise<void> {
     if (this.#state === "closed") return;
     this.#draining = true;

@@ -47,6 +47,8 @@ export interface Session {
 
 /** Refused logins are looked into no more often than this. */
 const LOOK_EVERY_MS = 2_000;
+/** An outage this long may mean that NATS is elsewhere now; the platform knows. */
+const LOOK_ELSEWHERE_MS = 5_000;
 /** After about two seconds the connection is renewed with the facts there are. */
 const CATCH_UP_ATTEMPTS = 6;
 
@@ -74,6 +76,7 @@ class PlatformSession implements Session {
   #link: NatsLink | undefined;
   #looking: Promise<void> | undefined;
   #told = "";
+  #dialled: readonly string[] = [];
   #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: SessionOptions, clock: ServerClock, facts: BootstrapReady, stop: AbortController) {
@@ -111,6 +114,9 @@ class PlatformSession implements Session {
     link.subscribe(sessionNoticeSubject(this.facts.inboxPrefix), {
       onMessage: (message) => this.#notice(message.data),
     });
+    link.onState((state) => {
+      if (state === "reconnecting") void this.#lookElsewhere();
+    });
   }
 
   onFacts(listener: (facts: BootstrapReady) => void): () => void {
@@ -130,11 +136,17 @@ class PlatformSession implements Session {
     await this.#link?.close();
   }
 
+  #servers(): readonly string[] {
+    const { nats } = this.facts;
+    return this.#options.transport === "tcp" ? nats.servers : nats.websocket;
+  }
+
   #plan(): ConnectionPlan {
     const { key, contract, crypto, transport } = this.#options;
     const { nats, permissionsTtlMs } = this.facts;
+    this.#dialled = this.#servers();
     return {
-      servers: transport === "tcp" ? nats.servers : nats.websocket,
+      servers: this.#dialled,
       authenticator: connectAuthenticator({
         key,
         contractDigest: contract.digest,
@@ -169,6 +181,14 @@ class PlatformSession implements Session {
       await this.refresh();
       if (this.facts.revision >= revision || this.#stop.signal.aborted) return;
       await pause(reconnectDelayMs(attempt), this.#stop.signal);
+    }
+  }
+
+  /** While NATS is away: asks the platform now and then, and goes where it points when that is another place. */
+  async #lookElsewhere(): Promise<void> {
+    while ((await pause(LOOK_ELSEWHERE_MS, this.#stop.signal)) && this.link.state === "reconnecting") {
+      await this.refresh();
+      if (this.#servers().join() !== this.#dialled.join()) this.link.redial();
     }
   }
 

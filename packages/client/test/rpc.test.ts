@@ -67,7 +67,10 @@ afterEach(async () => {
 });
 
 /** A platform that answers bootstrap over HTTP, and nothing more. */
-async function platform(nats: TestNatsServer, answer?: (request: BootstrapRequest) => BootstrapAnswer | undefined) {
+async function platform(
+  nats: { readonly url: string },
+  answer?: (request: BootstrapRequest) => BootstrapAnswer | undefined,
+) {
   const asked: BootstrapRequest[] = [];
   const server = createServer((request, response) => {
     let text = "";
@@ -303,6 +306,20 @@ describe("a session", () => {
     await eventually(() => opened.facts.revision >= 3, "the facts catch up with the change");
     expect(revisions).toEqual([2, 3]);
     expect(asked).toHaveLength(3);
+    const client = createClient({ contract: viewer, transport: opened });
+    expect((await client.rpc.things.get({ id: "t" })).ok).toBe(true);
+  });
+
+  test("whose NATS came back somewhere else asks the platform where, and goes on there", async () => {
+    const where = { url: nats.url };
+    const opened = await session((await platform(where)).url);
+    await nats.kill();
+    await eventually(() => opened.link.state === "reconnecting", "the outage is noticed");
+    const elsewhere = await TestNatsServer.start();
+    cleanups.push(() => elsewhere.stop());
+    where.url = elsewhere.url;
+    await serve(elsewhere, () => ({ body: { id: "t", size: 1 } }));
+    await eventually(() => opened.link.state === "connected", "it is connected to the other server", 20_000);
     const client = createClient({ contract: viewer, transport: opened });
     expect((await client.rpc.things.get({ id: "t" })).ok).toBe(true);
   });

@@ -17,7 +17,8 @@ export type {
 export type { Migrations, Readiness, TrellisService } from "./service.ts";
 export { KvError } from "./kv/kv-error.ts";
 export type { KvErrorCode } from "./kv/kv-error.ts";
-export type { Kv, KvWatchOptions, KvWriteOptions } from "./kv/kv.ts";
+export type { Kv, KvWriteOptions } from "./kv/kv.ts";
+export type { KvWatchOptions } from "./kv/kv-types.ts";
 export type { KvChange, KvEnded, KvEntry, KvHistoryEntry, KvStatus, KvWritten } from "./kv/kv-types.ts";
 export type { KvMigrations, ServiceKv } from "./kv/service-kv.ts";
 export { StoreError } from "./store/store-error.ts";

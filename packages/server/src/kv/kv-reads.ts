@@ -1,6 +1,6 @@
 import { persist } from "../jetstream/persist.ts";
 import type { StoredMessage } from "../jetstream/stored-message.ts";
-import type { BucketParts } from "./kv.ts";
+import type { BucketParts } from "./bucket-parts.ts";
 import { KvError } from "./kv-error.ts";
 import { filterSubject, keySubject } from "./kv-keys.ts";
 import { endOf } from "./kv-record.ts";

@@ -56,3 +56,10 @@ export interface KvStatus {
   /** Of the last write that is still there. */
   readonly revision: number;
 }
+
+/** How a bucket is watched. */
+export interface KvWatchOptions {
+  readonly signal?: AbortSignal;
+  /** `false` leaves out the entries there are at the beginning. */
+  readonly initial?: boolean;
+}

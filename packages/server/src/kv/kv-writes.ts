@@ -4,7 +4,7 @@ import { randomToken } from "@trellis/protocol";
 import { persist } from "../jetstream/persist.ts";
 import { StreamRefused } from "../jetstream/stream-refused.ts";
 import type { StoredMessage } from "../jetstream/stored-message.ts";
-import type { BucketParts } from "./kv.ts";
+import type { BucketParts } from "./bucket-parts.ts";
 import { KvError } from "./kv-error.ts";
 import { keySubject } from "./kv-keys.ts";
 import { endOf } from "./kv-record.ts";

@@ -6,7 +6,7 @@ import { OwnStream } from "../jetstream/own-stream.ts";
 import { toKvError } from "./kv-error.ts";
 import type { KvError } from "./kv-error.ts";
 import { KvReads } from "./kv-reads.ts";
-import type { KvChange, KvEntry, KvHistoryEntry, KvStatus, KvWritten } from "./kv-types.ts";
+import type { KvChange, KvEntry, KvHistoryEntry, KvStatus, KvWatchOptions, KvWritten } from "./kv-types.ts";
 import { KvValues } from "./kv-values.ts";
 import type { Migrate } from "./kv-values.ts";
 import { watchBucket } from "./kv-watch.ts";
@@ -48,12 +48,6 @@ export interface KvWriteOptions {
   readonly ttlMs?: number;
 }
 
-export interface KvWatchOptions {
-  readonly signal?: AbortSignal;
-  /** `false` leaves out the entries there are at the beginning. */
-  readonly initial?: boolean;
-}
-
 export interface KvParts<V> {
   readonly link: Link;
   /** Read at every use: limits change while a service runs. */
@@ -90,16 +84,6 @@ export function createKv<V>(parts: KvParts<V>): Kv<V> {
     history: (key) => run(key, () => reads.history(key)),
     status: () => run(undefined, () => reads.status()),
   };
-}
-
-/** What everything that works on one bucket shares. */
-export interface BucketParts<V> {
-  readonly link: Link;
-  readonly bucket: string;
-  readonly stream: OwnStream;
-  readonly values: KvValues<V>;
-  readonly newest: NewestRevisions;
-  readonly binding: () => KvBinding;
 }
 
 async function attempt<T>(

@@ -97,24 +97,37 @@ export class Follower {
     }
   }
 
-  /** Everything up to the present end of the stream, as one commit: no batch ends beyond it. */
+  /**
+   * Everything up to the present end of the stream, as one commit. What is written while we read may replace a member of
+   * a batch we have half of, so the end is asked for again until nothing has come after what we read.
+   */
   async #pullNow(): Promise<void> {
     if (this.#epoch === undefined || performance.now() - this.#currentAt > this.#options.markerTtlMs / 2) return;
-    const { created, lastSeq } = await streamState(this.#nc, REGISTRY_STREAM);
     const from = this.#view.revision;
-    if (created !== this.#epoch || lastSeq < from || lastSeq - from > MAX_PULLED) return;
     const records: IncomingRecord[] = [];
-    for (let seq = from + 1; seq <= lastSeq;) {
+    let readTo = from;
+    for (;;) {
+      const { created, lastSeq } = await streamState(this.#nc, REGISTRY_STREAM);
+      if (created !== this.#epoch || lastSeq < from || lastSeq - from > MAX_PULLED) return;
+      if (lastSeq === readTo) break;
+      await this.#readStored(readTo + 1, lastSeq, records);
+      readTo = lastSeq;
+    }
+    if (this.#view.revision !== from) return;
+    if (records.length > 0) this.#view.apply(records);
+    this.#view.advanceTo(readTo);
+    this.#currentAt = performance.now();
+  }
+
+  async #readStored(first: number, last: number, into: IncomingRecord[]): Promise<void> {
+    for (let seq = first; seq <= last;) {
       const message = await storedMessage(this.#nc, REGISTRY_STREAM, { seq, next_by_subj: REGISTRY_SUBJECTS });
-      if (!message || message.seq > lastSeq) break;
+      if (!message || message.seq > last) return;
       seq = message.seq + 1;
       const key = parseRecordSubject(message.subject);
       const envelope = decodeEnvelope(message.data);
-      if (key && envelope) records.push({ ...key, envelope, seq: message.seq, time: Date.parse(message.time) });
+      if (key && envelope) into.push({ ...key, envelope, seq: message.seq, time: Date.parse(message.time) });
     }
-    if (records.length > 0) this.#view.apply(records);
-    this.#view.advanceTo(lastSeq);
-    this.#currentAt = performance.now();
   }
 
   async #run(loaded: () => void): Promise<void> {

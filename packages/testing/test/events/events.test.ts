@@ -84,6 +84,8 @@ describe("listening", () => {
     raw("events.v1.Shop.Ordered.placed", JSON.stringify({ id: "x" }), "raw2");
     raw("events.v1.Shop.Ordered.shipped", JSON.stringify(order("lie")), "raw3");
     raw("events.v1.Shop.Ordered.placed", JSON.stringify(order("nobody's")));
+    // Two connections: what this one sent must be there before the other one publishes.
+    await connection.flush();
     await seller.event.shop.ordered.publish(order("l3")).orThrow();
     expect((await listener.next()).value?.event.id).toBe("l3");
     expect(problems).toHaveLength(4);

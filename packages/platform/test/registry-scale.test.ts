@@ -21,7 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.remove());
 
-test("a control plane with 10 000 deployments starts in less than 5 s and stays below 300 MB", async () => {
+// How long that takes and how much memory it needs is asserted by `npm run bench -- start`.
+test("a control plane that starts on 10 000 deployments knows all of them, active", async () => {
   const nc = await connect({ servers: server.url });
   await (await openRegistry({ nc, replicas: 1 })).close();
   // Written straight into the stream, as that many transactions would have left it.
@@ -98,12 +99,11 @@ test("a control plane with 10 000 deployments starts in less than 5 s and stays 
   await nc.close();
 
   const child = new URL("./start-on-full-registry.ts", import.meta.url).pathname;
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [child, server.url], { timeout: 60_000 });
-  if (stderr) console.log(stderr);
-  const told = JSON.parse(stdout) as { tookMs: number; rssMb: number; active: number; deployments: number };
-  console.log(`started in ${told.tookMs} ms with ${told.rssMb} MB`);
-  expect(told.deployments).toBe(DEPLOYMENT_COUNT);
-  expect(told.active).toBe(DEPLOYMENT_COUNT + 4);
-  expect(told.tookMs).toBeLessThan(5_000);
-  expect(told.rssMb).toBeLessThan(300);
-}, 120_000);
+  const { stdout } = await promisify(execFile)(process.execPath, [child, server.url]);
+  expect(JSON.parse(stdout)).toEqual({
+    deployments: DEPLOYMENT_COUNT,
+    instances: DEPLOYMENT_COUNT,
+    // Its own contracts are active as well.
+    active: DEPLOYMENT_COUNT + 4,
+  });
+}, 300_000);

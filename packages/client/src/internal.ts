@@ -8,9 +8,14 @@ export type { ConnectFunction, ConnectionPlan } from "./nats-wire.ts";
 export { HELD_PUBLISHES } from "./held-publishes.ts";
 export { carriesJetStreamHeaders } from "./jetstream-headers.ts";
 
+// Pull consumers.
+export { Puller } from "./pull/puller.ts";
+export type { Delivery } from "./pull/delivery.ts";
+
 // Time.
 export { DeadlineWheel, WheelEntry } from "./deadline-wheel.ts";
 export { pause, reconnectDelayMs } from "./reconnect-delay.ts";
+export { within } from "./within.ts";
 
 // Who we are.
 export { createRequestSigner } from "./request-signer.ts";

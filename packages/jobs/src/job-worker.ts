@@ -1,11 +1,9 @@
-import type { LinkSubscription } from "@trellis/client/internal";
+import { Puller, within } from "@trellis/client/internal";
+import type { Delivery, LinkMessage, LinkSubscription } from "@trellis/client/internal";
 import type { ConsumerBinding } from "@trellis/contracts";
-import { within } from "./within.ts";
 import { readJobSubject, readRecordBody } from "./job-record.ts";
 import { JobRun } from "./job-run.ts";
 import type { RunSurroundings } from "./job-run.ts";
-import { WorkPuller } from "./work-puller.ts";
-import type { WorkDelivery } from "./work-puller.ts";
 
 const TERM = new TextEncoder().encode("+TERM");
 
@@ -13,7 +11,7 @@ const TERM = new TextEncoder().encode("+TERM");
 export class JobWorker {
   readonly #surroundings: RunSurroundings;
   readonly #runs = new Map<string, JobRun>();
-  readonly #puller: WorkPuller;
+  readonly #puller: Puller;
   readonly #endings: readonly LinkSubscription[];
   #idle: (() => void) | undefined;
 
@@ -29,11 +27,12 @@ export class JobWorker {
         },
       }),
     );
-    this.#puller = new WorkPuller({
+    this.#puller = new Puller({
       link,
       binding,
       free: () => facts.concurrency - this.#runs.size,
       enough: Math.max(1, Math.ceil(facts.concurrency / 4)),
+      expiresMs: REQUEST_MS,
       onDelivery: (delivery) => this.#take(delivery),
       onTrouble: (why) =>
         log.warn("No jobs come at the moment; asking again until they do.", { queue: facts.queue, why }),
@@ -47,7 +46,7 @@ export class JobWorker {
 
   /** Takes no more and lets what runs finish; after the time is up, what still runs is given back. */
   async drain(graceMs: number): Promise<{ readonly left: number }> {
-    const stopped = this.#puller.stop();
+    const stopped = this.#puller.stopGivingBack();
     const idle = new Promise<void>((resolve) => {
       this.#idle = resolve;
       if (this.#runs.size === 0) resolve();
@@ -68,9 +67,10 @@ export class JobWorker {
     for (const subscription of this.#endings) subscription.close();
   }
 
-  #take({ data, recordSequence, reply }: WorkDelivery): void {
+  #take({ message, reply }: Delivery): void {
     const { link, log, facts } = this.#surroundings;
-    const item = readRecordBody(data);
+    const recordSequence = sourceSequence(message);
+    const item = readRecordBody(message.data);
     if (item === undefined) {
       log.error("A work item was dropped: it is not a job.", { queue: facts.queue, record: recordSequence });
       link.publish(reply, TERM);
@@ -100,3 +100,13 @@ export class JobWorker {
 
 /** A handler that heeds its signal needs no longer to write that the job goes back. */
 const GIVE_BACK_MS = 2_000;
+
+/** A worker that was killed may swallow what was handed to its open request, until its acknowledgement wait is over. */
+const REQUEST_MS = 1_500;
+
+/** The sequence of the record in the job stream that a work item was made from; 0 when the server does not say. */
+function sourceSequence({ headers }: LinkMessage): number {
+  // `Nats-Stream-Source: <stream> <sequence> …`
+  const sequence = Number(headers?.get("Nats-Stream-Source").split(" ")[1]);
+  return Number.isSafeInteger(sequence) ? sequence : 0;
+}

@@ -1,6 +1,6 @@
-import { eventTime, readEvent } from "@trellis/client/internal";
-import type { Link } from "@trellis/client/internal";
-import { replayPrefix, TrellisError } from "@trellis/contracts";
+import { eventTime, Puller, readEvent } from "@trellis/client/internal";
+import type { Delivery, Link } from "@trellis/client/internal";
+import { EVENT_CONSUMER_DEFAULTS, replayPrefix, TrellisError } from "@trellis/contracts";
 import type { ConsumerBinding } from "@trellis/contracts";
 import { HEADERS } from "@trellis/protocol";
 import { startServerSpan } from "@trellis/telemetry";
@@ -9,10 +9,8 @@ import { backoffAfter, eventOf } from "./consumer-group.ts";
 import type { ConsumerGroup } from "./consumer-group.ts";
 import { buryEvent } from "./dead-letter.ts";
 import type { DeadReason } from "./dead-letter.ts";
-import type { Delivery } from "./delivery.ts";
 import { HeldAttempt, HeldEvent } from "./held-event.ts";
 import type { EventIdentity } from "./held-event.ts";
-import { Puller } from "./puller.ts";
 
 export interface GroupRunnerOptions {
   readonly link: Link;
@@ -39,6 +37,7 @@ const COLLECT_MS = 500;
 /** How many are out is the consumer's own limit; a long request saves the pause between two. */
 const STRICT_BATCH = 64;
 const CONCURRENT_BATCH = 4_096;
+const REQUEST_MS = 3_000;
 
 /**
  * Handles the events of one consumer group in one replica.
@@ -76,11 +75,19 @@ export class GroupRunner {
     this.#puller = new Puller({
       link,
       binding,
-      batch: this.#strict ? STRICT_BATCH : CONCURRENT_BATCH,
-      pinned: !this.#strict,
-      standBackMs: group.ackWaitMs + everyMs,
-      holds: () => this.#held.size > 0,
-      onTurn: () => this.#collect(),
+      free: () => (this.#strict ? STRICT_BATCH : CONCURRENT_BATCH),
+      enough: 1,
+      expiresMs: REQUEST_MS,
+      ...(this.#strict
+        ? {}
+        : {
+            pinned: {
+              group: EVENT_CONSUMER_DEFAULTS.pinnedGroup,
+              standBackMs: group.ackWaitMs + everyMs,
+              holds: () => this.#held.size > 0,
+              onTurn: () => this.#collect(),
+            },
+          }),
       onDelivery: (delivery) => this.#take(delivery),
       onTrouble: (why) =>
         surroundings.log.warn("No events come at the moment; asking again.", { group: group.name, why }),

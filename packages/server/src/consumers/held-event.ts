@@ -1,8 +1,7 @@
-import type { EventFacts } from "@trellis/client/internal";
+import type { Delivery, EventFacts } from "@trellis/client/internal";
 import type { TracedWork } from "@trellis/telemetry";
 import type { CallSurroundings } from "../call.ts";
 import type { Log } from "../log.ts";
-import type { Delivery } from "./delivery.ts";
 import type { EventContext } from "./event-handlers.ts";
 
 /** What is read of a message once, whatever becomes of it. */

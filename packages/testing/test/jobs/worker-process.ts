@@ -1,5 +1,5 @@
 // One replica of the service `works`: `TRELLIS_URL=… TRELLIS_SEED_FILE=… RUNS_FILE=… node worker-process.ts`.
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { ok } from "@trellis/result";
 import { SILENT_LOG } from "@trellis/server";
@@ -16,6 +16,8 @@ const runs = process.env["RUNS_FILE"] ?? "";
 service.handle.job.tough(async ({ payload, job }) => {
   appendFileSync(runs, `${job.id} ${job.attempt} began ${process.pid}\n`);
   await wait(payload.ms ?? 0);
+  // A job with a gate goes on when the file is there.
+  while (payload.text !== undefined && !existsSync(payload.text)) await wait(20);
   appendFileSync(runs, `${job.id} ${job.attempt} ended ${process.pid}\n`);
   // Different for every run: two ends could not be taken for one.
   return ok({ n: payload.n, worker: `${process.pid}/${job.attempt}` });

@@ -1,9 +1,9 @@
-import type { LinkMessage } from "@trellis/client/internal";
 import type { ConsumerBinding } from "@trellis/contracts";
+import type { LinkMessage } from "../link.ts";
 
-/** One event as JetStream delivered it. */
+/** One message as a pull consumer delivered it. */
 export interface Delivery {
-  /** Its place in the event stream: the same for every delivery of it. */
+  /** Its place in the stream: the same for every delivery of it. */
   readonly sequence: number;
   /** How often it was delivered, this time included. */
   readonly deliveries: number;

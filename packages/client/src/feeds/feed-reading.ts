@@ -1,13 +1,22 @@
 import type { Json } from "@trellis/contracts";
 import { encodeBase64url } from "@trellis/contracts";
-import { AuthError, HEADERS, LIMITS, TransportError, ValidationError } from "@trellis/protocol";
+import {
+  AuthError,
+  HEADERS,
+  isControlOf,
+  LIMITS,
+  parseStreamFrame,
+  TransportError,
+  ValidationError,
+} from "@trellis/protocol";
+import type { StreamFrame } from "@trellis/protocol";
 import { startClientSpan } from "@trellis/telemetry";
 import { reconnectDelayMs } from "../reconnect-delay.ts";
 import type { CallTransport } from "../rpc-call.ts";
-import { CreditWindow } from "./credit-window.ts";
+import { CreditWindow } from "../streams/credit-window.ts";
+import { StreamReader } from "../streams/stream-reader.ts";
 import type { FeedOptions, FeedReading } from "./feed-types.ts";
 import type { ReadableFeed } from "./readable-feeds.ts";
-import { StreamReader } from "./stream-reader.ts";
 
 type Read = IteratorResult<unknown, undefined>;
 
@@ -22,6 +31,9 @@ interface Unread {
   /** The stream it came on: only the present one is owed credits. */
   readonly window: CreditWindow;
 }
+
+type Frame = Extract<StreamFrame, { readonly type: "frame" }>;
+type End = Extract<StreamFrame, { readonly type: "end" }>;
 
 const encoder = new TextEncoder();
 const DONE: Read = { done: true, value: undefined };
@@ -47,7 +59,7 @@ export class Reading implements FeedReading<unknown> {
   #queue: Unread[] = [];
   #head = 0;
   #waiting: Waiting[] = [];
-  #stream: StreamReader | undefined;
+  #stream: StreamReader<Frame, End> | undefined;
   #window: CreditWindow | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #opening: PromiseWithResolvers<void> | undefined;
@@ -147,7 +159,7 @@ export class Reading implements FeedReading<unknown> {
     const { subject, name, contractId } = this.#feed;
     const left = this.#wasOpen ? LIMITS.defaultDeadlineMs : Math.max(1, this.#openBy - performance.now());
     const place = this.#place;
-    this.#stream = new StreamReader(
+    this.#stream = new StreamReader<Frame, End>(
       this.#transport,
       {
         what: `the feed ${name}`,
@@ -155,6 +167,7 @@ export class Reading implements FeedReading<unknown> {
         payload: this.#payload,
         timeoutMs: left,
         patienceMs: this.#mayGoOn() ? 0 : PATIENCE_MS,
+        isControl: (control) => isControlOf(subject, control),
         extend: (headers) => {
           if (place !== undefined) headers.set(HEADERS.cursor, encodeBase64url(encoder.encode(place)));
           // The span is of the opening; what happens in the hours after is the handler's.
@@ -165,9 +178,10 @@ export class Reading implements FeedReading<unknown> {
         },
       },
       {
+        read: ({ data }) => parseStreamFrame(data),
         onReady: (credits) => this.#ready(credits),
-        onFrame: (data, cursor, bytes) => this.#receive(data, cursor, bytes),
-        onOver: (error) => this.#streamOver(error),
+        onFrame: (frame, bytes) => this.#receive(frame, bytes),
+        onOver: (outcome) => this.#streamOver("error" in outcome ? outcome.error : undefined),
       },
     );
   }
@@ -181,7 +195,7 @@ export class Reading implements FeedReading<unknown> {
     this.#opening?.resolve();
   }
 
-  #receive(data: Json, cursor: string | undefined, bytes: number): void {
+  #receive({ data, cursor }: Frame, bytes: number): void {
     const window = this.#window;
     if (window === undefined) return;
     if (!this.#feed.event.check(data)) {

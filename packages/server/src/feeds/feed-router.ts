@@ -9,7 +9,6 @@ import {
   LIMITS,
   newInboxOwner,
   parseRequestHeaders,
-  parseStreamControl,
   TransportError,
   UnexpectedError,
   ValidationError,
@@ -21,11 +20,9 @@ import type { ServiceLimits } from "../limits.ts";
 import type { RequestCheck } from "../request-check.ts";
 import type { KnownSession, SessionDirectory } from "../session-directory.ts";
 import { HeaderIndex, SignedRequest } from "../signed-request.ts";
+import { OpenStreams } from "../streams/open-streams.ts";
 import type { FeedEndpoint } from "./feed-endpoint.ts";
 import { drained, FeedStream } from "./feed-stream.ts";
-import type { StreamSurroundings } from "./feed-stream.ts";
-import { Outbox } from "./outbox.ts";
-import { carriesProof, Readers } from "./readers.ts";
 
 export interface FeedRouterOptions {
   readonly link: Link;
@@ -40,55 +37,26 @@ export interface FeedRouterOptions {
   readonly surroundings: CallSurroundings;
 }
 
-/** How often readers, heartbeats and silence are looked at: well under the second a revoked reader may go on. */
-const SWEEP_MS = 125;
-
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * From a request on a feed's subject to an open stream, and from there to its end.
+ * From a request on a feed's subject to an open stream.
  *
  * 1. Nothing is opened or answered unless the reply subject is a stream inbox below the caller's own prefix and the
  *    request is signed by that caller.
- * 2. A stream takes control messages on a subject of its own whose last token, 132 random bits, only its reader was
- *    told. Nobody else is heard there, and a session proves itself only for its own streams.
- * 3. A drain tells every reader to open again elsewhere before the replica goes.
+ * 2. A drain tells every reader to open again elsewhere before the replica goes.
  */
 export class FeedRouter {
   readonly #options: FeedRouterOptions;
-  readonly #readers: Readers;
-  readonly #outbox: Outbox;
-  readonly #surroundings: StreamSurroundings;
-  readonly #open = new Set<FeedStream>();
-  /** Streams whose handlers are at work, ended ones too. */
-  readonly #working = new Set<FeedStream>();
+  readonly #open: OpenStreams;
   #subscriptions: readonly LinkSubscription[] = [];
   #verifying = 0;
-  #sweeping: ReturnType<typeof setInterval> | undefined;
-  #reconnectedAt = Number.NEGATIVE_INFINITY;
-  /** Sweeps so far. Silence is counted in them, not in time: a process that was held up has not listened. */
-  #sweeps = 0;
-  #stopListening: (() => void) | undefined;
   #draining = false;
-  #idle: (() => void) | undefined;
 
   constructor(options: FeedRouterOptions) {
     const { link, check, sessions, limits, surroundings } = options;
     this.#options = options;
-    const patienceMs = limits.feedHeartbeatMs * LIMITS.streamMissedHeartbeats;
-    this.#readers = new Readers({ sessions, check, patienceMs });
-    this.#outbox = new Outbox(link);
-    this.#surroundings = {
-      ...surroundings,
-      link,
-      outbox: this.#outbox,
-      mayRead: (stream) => this.#readers.mayRead(stream),
-      onOver: (stream) => this.#over(stream),
-      onSettled: (stream) => {
-        this.#working.delete(stream);
-        if (this.#working.size === 0) this.#idle?.();
-      },
-    };
+    this.#open = new OpenStreams({ link, check, sessions, surroundings, heartbeatMs: limits.feedHeartbeatMs });
   }
 
   /** Feeds open now. */
@@ -101,9 +69,6 @@ export class FeedRouter {
     this.#subscriptions = [...endpoints].map((endpoint) =>
       link.subscribe(endpoint.subject, { queue, onMessage: (message) => this.#receive(endpoint, message) }),
     );
-    this.#stopListening = link.onState((state) => {
-      if (state === "connected") this.#cameBack();
-    });
   }
 
   /** Opens nothing new and ends what is open with a word that another replica goes on. */
@@ -111,20 +76,7 @@ export class FeedRouter {
     await Promise.all(this.#subscriptions.map((subscription) => subscription.drain()));
     this.#subscriptions = [];
     this.#draining = true;
-    const error = drained();
-    for (const stream of this.#open) stream.refuse(error);
-    this.#outbox.flush();
-    if (this.#working.size > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, withinMs);
-        this.#idle = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.close();
-    return { left: this.#working.size };
+    return this.#open.drain(drained(), withinMs);
   }
 
   /** Ends at once, without a word. */
@@ -132,10 +84,7 @@ export class FeedRouter {
     for (const subscription of this.#subscriptions) subscription.close();
     this.#subscriptions = [];
     this.#draining = true;
-    this.#stopListening?.();
-    for (const stream of this.#open) stream.leave();
-    clearInterval(this.#sweeping);
-    this.#sweeping = undefined;
+    this.#open.close();
   }
 
   #receive(endpoint: FeedEndpoint, message: LinkMessage): void {
@@ -188,7 +137,7 @@ export class FeedRouter {
     readonly session: KnownSession;
   }): (Error & { readonly type: string }) | undefined {
     const { endpoint, request } = asked;
-    const { link, limits, instanceId } = this.#options;
+    const { limits, instanceId } = this.#options;
     if (this.#draining) return drained();
     const full = this.#full(request.sessionKey);
     if (full !== undefined) return full;
@@ -198,15 +147,19 @@ export class FeedRouter {
     if (input.error !== undefined) return input.error;
     const control = streamControlSubject(endpoint.subject, instanceId, newInboxOwner());
     const stream = new FeedStream(
-      { ...asked, input: input.value, cursor, control, credits: limits.feedCredits },
-      this.#surroundings,
+      {
+        ...asked,
+        what: `the feed ${endpoint.name}`,
+        logFields: { feed: endpoint.name },
+        required: endpoint.required,
+        input: input.value,
+        cursor,
+        control,
+        credits: limits.feedCredits,
+      },
+      this.#open.host,
     );
-    stream.heardAt = this.#sweeps;
-    stream.subscription = link.subscribe(control, { onMessage: (message) => this.#control(stream, message) });
     this.#open.add(stream);
-    this.#working.add(stream);
-    this.#readers.add(stream);
-    this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_MS);
     void stream.run(limits.feedHeartbeatMs);
     return undefined;
   }
@@ -219,65 +172,13 @@ export class FeedRouter {
         hint: "Run more replicas, or open again after others have closed theirs.",
       });
     }
-    if (this.#readers.openBy(sessionKey) >= maxOpenFeedsPerSession) {
+    if (this.#open.openBy(sessionKey) >= maxOpenFeedsPerSession) {
       return new TransportError("overloaded", {
         message: `This session has ${maxOpenFeedsPerSession} feeds open at this replica, which is all it may have (maxOpenFeedsPerSession).`,
         hint: "Close feeds that are not read any more.",
       });
     }
     return undefined;
-  }
-
-  #control(stream: FeedStream, message: LinkMessage): void {
-    if (stream.over || message.subject !== stream.control) return;
-    const control = parseStreamControl(message.data);
-    if (control === undefined) return;
-    stream.heardAt = this.#sweeps;
-    switch (control.type) {
-      case "credits":
-        return stream.grant(control.upTo);
-      case "cancel":
-        return stream.leave();
-      case "heartbeat":
-        if (carriesProof(message)) void this.#readers.prove(stream, message);
-        // The reader is behind: it learns what it should have.
-        if (control.seq < stream.sent) stream.heartbeat(false);
-    }
-  }
-
-  #sweep(): void {
-    const { link, limits } = this.#options;
-    // Nobody can be heard or told anything; the readers' time begins when we are back.
-    if (link.state !== "connected") return;
-    const now = performance.now();
-    this.#sweeps += 1;
-    this.#readers.sweep(now, this.#reconnectedAt);
-    const silentSince = this.#sweeps - (limits.feedHeartbeatMs * LIMITS.streamMissedHeartbeats) / SWEEP_MS;
-    const idleSince = now - limits.feedHeartbeatMs;
-    for (const stream of this.#open) {
-      if (stream.heardAt < silentSince) {
-        stream.log.debug("A reader of a feed fell silent.");
-        stream.leave();
-      } else if (stream.toldAt <= idleSince) stream.heartbeat(false);
-    }
-  }
-
-  /** Frames may have been lost with the old connection: every reader hears at once what it should have. */
-  #cameBack(): void {
-    this.#reconnectedAt = performance.now();
-    for (const stream of this.#open) {
-      stream.heardAt = this.#sweeps;
-      stream.heartbeat(false);
-      stream.poke();
-    }
-  }
-
-  #over(stream: FeedStream): void {
-    this.#open.delete(stream);
-    this.#readers.remove(stream);
-    if (this.#open.size > 0) return;
-    clearInterval(this.#sweeping);
-    this.#sweeping = undefined;
   }
 
   /** Answers an opening that did not succeed; the caller was verified. */

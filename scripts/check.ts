@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { COMPILER } from "./compiler.ts";
 
 const root = join(import.meta.dirname, "..");
 const only = process.argv.slice(2);
@@ -16,14 +17,24 @@ const steps: readonly Step[] = [
   {
     name: "format",
     says: "prettier: one way to write it",
-    commands: [["prettier", "--check", "--log-level", "warn", "."]],
+    commands: [
+      [
+        "prettier",
+        "--check",
+        "--cache",
+        "--cache-location=.cache/prettier",
+        "--cache-strategy=content",
+        "--log-level=warn",
+        ".",
+      ],
+    ],
   },
   {
     name: "types",
     says: "tsc: packages, then tests, examples, bench and scripts",
     commands: [
-      ["tsc", "-b"],
-      ["tsc", "-p", "tsconfig.tests.json"],
+      [...COMPILER, "-b"],
+      [...COMPILER, "-p", "tsconfig.tests.json"],
     ],
   },
   { name: "lint", says: "oxlint with types", commands: [["oxlint", "--type-aware", "--deny-warnings"]] },

@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { COMPILER } from "./compiler.ts";
 
 const root = join(import.meta.dirname, "..");
 const out = join(root, ".cache", "packages");
@@ -16,7 +17,8 @@ interface PackageManifest {
   publishConfig?: { access: string };
 }
 
-run("tsc", ["-b"], root);
+const [node = "node", ...compiler] = COMPILER;
+run(node, [...compiler, "-b"], root);
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 

@@ -6,4 +6,5 @@ export {
   type TestPlatform,
   type TestPlatformOptions,
 } from "./start-platform.ts";
+export { Program, type ProgramEnd, type ProgramOptions } from "./program.ts";
 export { connectTestService, type TestServiceOptions } from "./test-service.ts";

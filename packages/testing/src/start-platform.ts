@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { TrellisClient } from "@trellis/client/node";
 import type { AnyContract } from "@trellis/contracts";
 import { type Config, type LocalPlatform, startLocalPlatform } from "@trellis/platform";
 import type { TrellisService } from "@trellis/server/node";
 import { adminContract } from "./admin-contract.ts";
+import { Program, type ProgramOptions } from "./program.ts";
 import { connectTestService, type TestServiceOptions } from "./test-service.ts";
 
 export interface TestPlatformOptions {
@@ -41,6 +42,8 @@ export interface TestPlatform extends AsyncDisposable {
   ): Promise<TrellisService<C, Deps>>;
   /** Connects as the platform's developer. */
   connectClient<const C extends AnyContract>(contract: C, options?: TestClientOptions): Promise<TrellisClient<C>>;
+  /** Runs a program as on a laptop: it finds this platform by the `.trellis` folder above its working directory. */
+  run(file: URL | string, options?: ProgramOptions): Program;
   stop(): Promise<void>;
 }
 
@@ -100,6 +103,7 @@ export async function startPlatform(options: TestPlatformOptions = {}): Promise<
       opened.push({ [Symbol.asyncDispose]: () => service.stop() });
       return service;
     },
+    run: (file, programOptions) => new Program(file, { cwd: dirname(local.directory), ...programOptions }),
     stop,
     [Symbol.asyncDispose]: stop,
   };

@@ -10,7 +10,7 @@ import { connectData } from "./jobs/direct.ts";
 import { endsOf, storedRecords } from "./jobs/stored-jobs.ts";
 import { provisionJobWorker, spawnJobWorker } from "./jobs/workers.ts";
 import { eventually } from "./resilience/kit/eventually.ts";
-import type { Program } from "./resilience/kit/program.ts";
+import type { Program } from "../src/program.ts";
 
 /** Numbers that look random and are the same for the same seed. */
 function randomOf(seed: number): () => number {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { loadOrCreateSeedFile, nodeSessionKey } from "@trellis/auth/node";
 import { Refused } from "@trellis/sdk";
 import type { TestPlatform } from "../../src/index.ts";
-import { Program } from "../resilience/kit/program.ts";
+import { Program } from "../../src/program.ts";
 
 const WORKER = new URL("./worker-process.ts", import.meta.url);
 let files = 0;

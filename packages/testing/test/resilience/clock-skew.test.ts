@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
-import { Program } from "./kit/program.ts";
+import { Program } from "../../src/program.ts";
 import { QUIET } from "./kit/quiet.ts";
 import { boss } from "./kit/work-contract.ts";
 import { spawnWorker } from "./kit/workers.ts";

@@ -6,7 +6,7 @@ import { handOverToOne, isReady, metric, spawnControlPlane } from "./kit/control
 import type { ControlPlaneProcess } from "./kit/control-planes.ts";
 import { eventually } from "./kit/eventually.ts";
 import { startLoad } from "./kit/load.ts";
-import type { Program } from "./kit/program.ts";
+import type { Program } from "../../src/program.ts";
 import { QUIET } from "./kit/quiet.ts";
 import { boss } from "./kit/work-contract.ts";
 import { spawnWorker } from "./kit/workers.ts";

@@ -10,7 +10,7 @@ import { balance, handOver, isReady, spawnControlPlane } from "./kit/control-pla
 import type { ControlPlaneProcess } from "./kit/control-planes.ts";
 import { eventually } from "./kit/eventually.ts";
 import { codesOf, startLoad } from "./kit/load.ts";
-import type { Program } from "./kit/program.ts";
+import type { Program } from "../../src/program.ts";
 import { QUIET } from "./kit/quiet.ts";
 import { boss } from "./kit/work-contract.ts";
 import { spawnWorker } from "./kit/workers.ts";

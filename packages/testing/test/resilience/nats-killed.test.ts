@@ -5,7 +5,7 @@ import { isReady } from "./kit/control-planes.ts";
 import { eventually } from "./kit/eventually.ts";
 import { QUIET } from "./kit/quiet.ts";
 import { codesOf, startLoad } from "./kit/load.ts";
-import type { Program } from "./kit/program.ts";
+import type { Program } from "../../src/program.ts";
 import { boss, chores, household, work } from "./kit/work-contract.ts";
 import { spawnWorker } from "./kit/workers.ts";
 

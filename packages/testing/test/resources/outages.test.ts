@@ -13,7 +13,7 @@ import type { TrellisService } from "@trellis/server/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
 import { eventually } from "../resilience/kit/eventually.ts";
-import { Program } from "../resilience/kit/program.ts";
+import { Program } from "../../src/program.ts";
 import { collect } from "./collect.ts";
 import { openDataAccount } from "./data-account.ts";
 import { stock } from "./stock-contract.ts";

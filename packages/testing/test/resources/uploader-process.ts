@@ -1,6 +1,6 @@
 // Uploads for ever, to be killed in the middle of it. argv: url, seed file, object name.
 import { TrellisService } from "@trellis/server/node";
-import "../resilience/kit/leave-with-parent.ts";
+import "../../src/leave-with-parent.ts";
 import { stock } from "./stock-contract.ts";
 
 const [url = "", seedFile = "", name = ""] = process.argv.slice(2);

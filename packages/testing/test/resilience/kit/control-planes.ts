@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import type { LocalPlatform } from "@trellis/platform";
 import type { TestPlatform } from "../../../src/index.ts";
-import { Program } from "./program.ts";
+import { Program } from "../../../src/program.ts";
 
 const MAIN = new URL("../../../../platform/src/main.ts", import.meta.url);
 

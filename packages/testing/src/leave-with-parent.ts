@@ -1,4 +1,4 @@
-// Preloaded by every program of these tests: none outlives the test that started it, not even one killed by SIGKILL.
+// Preloaded by every program a test starts: none outlives its test, not even one that was killed by SIGKILL.
 import { Socket } from "node:net";
 
 const { stdin } = process;

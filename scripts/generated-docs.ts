@@ -6,6 +6,7 @@ import { auth } from "@trellis/sdk/auth";
 import { core } from "@trellis/sdk/core";
 import { health } from "@trellis/sdk/health";
 import { jobs } from "@trellis/sdk/jobs";
+import { resources } from "@trellis/sdk/resources";
 import { renderCliReference } from "trellis";
 import { contractMarkdown } from "../packages/cli/src/contract/contract-markdown.ts";
 
@@ -17,7 +18,7 @@ export interface GeneratedFile {
 
 /** Whole pages written from code, and pages of ours with parts written from code. */
 export async function generatedDocs(root: string): Promise<readonly GeneratedFile[]> {
-  const contracts = [auth, core, health, jobs].map(({ id, manifest }) => ({
+  const contracts = [auth, core, health, jobs, resources].map(({ id, manifest }) => ({
     path: `docs/reference/${id}.md`,
     text: page(contractMarkdown(manifest)),
   }));

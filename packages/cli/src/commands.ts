@@ -58,6 +58,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./jobs/register.ts")).registerJobs,
   },
   {
+    name: "kv",
+    summary: "Buckets of services: keys, values, their history and changes.",
+    load: async () => (await import("./kv/register.ts")).registerKv,
+  },
+  {
+    name: "store",
+    summary: "Object stores of services: list, fetch and store files.",
+    load: async () => (await import("./store/register.ts")).registerStore,
+  },
+  {
     name: "sessions",
     summary: "Sessions and connections: see them, end them.",
     load: async () => (await import("./access/register-sessions.ts")).registerSessions,

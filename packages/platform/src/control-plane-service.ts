@@ -1,7 +1,7 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import type { AuthCrypto } from "@trellis/auth";
 import type { Link } from "@trellis/client/internal";
-import { auth, core, jobs } from "@trellis/sdk";
+import { auth, core, jobs, resources } from "@trellis/sdk";
 import { createServiceRuntime } from "@trellis/server/internal";
 import type { AuditLog } from "./audit/audit.ts";
 import type { ControlContext } from "./authority/context.ts";
@@ -14,8 +14,11 @@ import { deploymentHandlers } from "./handlers/deployments.ts";
 import { eventHandlers } from "./handlers/events.ts";
 import { explainHandlers } from "./handlers/explain.ts";
 import { instanceHandlers } from "./handlers/instances.ts";
+import { kvHandlers, kvWatchHandler } from "./handlers/kv.ts";
 import { planHandlers } from "./handlers/plans.ts";
+import { resourceHandlers } from "./handlers/resources.ts";
 import { sessionHandlers } from "./handlers/sessions.ts";
+import { storeHandlers } from "./handlers/store.ts";
 import { userHandlers } from "./handlers/users.ts";
 import type { SessionDirectory } from "./identity/session-directory.ts";
 import type { DeadLetters } from "./events/dead-letters.ts";
@@ -23,6 +26,8 @@ import type { EventGroups } from "./events/event-groups.ts";
 import { jobHandlers } from "./jobs/job-handlers.ts";
 import type { JobProjection } from "./jobs/job-projection.ts";
 import type { Log } from "./log.ts";
+import type { ResourceStore } from "./resources/jetstream.ts";
+import { createServiceData } from "./resources/service-data.ts";
 
 /** The answer to a logout gets out before its connection is cut. */
 const GOODBYE_MS = 250;
@@ -41,6 +46,7 @@ export interface ControlPlaneServiceOptions {
   readonly data: NatsConnection;
   readonly eventGroups: EventGroups;
   readonly deadLetters: DeadLetters;
+  readonly resources: ResourceStore;
   readonly log: Log;
 }
 
@@ -106,7 +112,22 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
   const jobsRuntime = createServiceRuntime({ ...common, contract: jobs });
   jobsRuntime.handle.all(jobHandlers({ link: options.link, data: options.data, projection: options.jobs }));
 
-  const runtimes = [authRuntime, coreRuntime, jobsRuntime];
+  // A feed may be read for as long as its caller's session is known to be good: for that, as services do it.
+  const resourcesRuntime = createServiceRuntime({
+    ...common,
+    authority: { validate: (request) => access.validate(request) },
+    followChanges: true,
+    contract: resources,
+  });
+  const serviceData = createServiceData(context, options.link, options.data);
+  resourcesRuntime.handle.all({
+    ...resourceHandlers(context, options.resources),
+    ...kvHandlers(context, serviceData),
+    ...storeHandlers(context, serviceData),
+  });
+  resourcesRuntime.handle.feed.trellis.kvWatch(kvWatchHandler(serviceData));
+
+  const runtimes = [authRuntime, coreRuntime, jobsRuntime, resourcesRuntime];
   await Promise.all(runtimes.map((runtime) => runtime.start()));
   return {
     get inFlight() {

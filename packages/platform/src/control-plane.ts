@@ -122,18 +122,19 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
   started.defer(() => access.close());
 
+  const resourceStore = createResourceStore(nats.data, {
+    replicas,
+    eventsMaxAgeMs: config.eventsMaxAgeMs,
+    eventsMaxBytes: config.eventsMaxBytes,
+    eventsDedupeMs: config.eventsDedupeMs,
+    deadEventsMaxAgeMs: config.deadEventsMaxAgeMs,
+    deadEventsMaxBytes: config.deadEventsMaxBytes,
+    jobsMaxAgeMs: config.jobsMaxAgeMs,
+    jobsMaxBytes: config.jobsMaxBytes,
+  });
   const reconciler = createReconciler({
     context,
-    store: createResourceStore(nats.data, {
-      replicas,
-      eventsMaxAgeMs: config.eventsMaxAgeMs,
-      eventsMaxBytes: config.eventsMaxBytes,
-      eventsDedupeMs: config.eventsDedupeMs,
-      deadEventsMaxAgeMs: config.deadEventsMaxAgeMs,
-      deadEventsMaxBytes: config.deadEventsMaxBytes,
-      jobsMaxAgeMs: config.jobsMaxAgeMs,
-      jobsMaxBytes: config.jobsMaxBytes,
-    }),
+    store: resourceStore,
     times: { sweepMs: config.reconcileSweepMs },
     events: {
       materialized: (deployment, authorityVersion) =>
@@ -179,6 +180,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     data: nats.data,
     eventGroups: createEventGroups(nats.data),
     deadLetters: createDeadLetters(nats.data, keys.xkeySeed),
+    resources: resourceStore,
     log,
   });
   started.defer(() => service.drain());

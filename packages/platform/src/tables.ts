@@ -203,6 +203,18 @@ const Revocation = Type.Object({
 });
 export type Revocation = Static<typeof Revocation>;
 
+/** Somebody's decision to delete a released resource, until it is carried out. Id: the name `existingName` gives it. */
+const Purge = Type.Object({
+  kind: Type.Union([Type.Literal("kv"), Type.Literal("store"), Type.Literal("eventConsumer"), Type.Literal("jobs")]),
+  deployment: Type.String(),
+  alias: Type.String(),
+  /** When what is to be deleted was made: what has its name later is something else. */
+  createdAt: Type.String(),
+  at: Type.Number(),
+  by: Actor,
+});
+export type Purge = Static<typeof Purge>;
+
 /** A change somebody made, on its way to the audit log. Id: ULID. */
 const AuditRecord = Type.Object({
   id: Type.String(),
@@ -233,6 +245,7 @@ export const USERS = define("users", User, { name: (user) => [user.name], group:
 export const USER_KEYS = define("user_keys", UserKey, { user: (key) => [key.userId] });
 export const GROUPS = define("groups", Group);
 export const REVOCATIONS = define("revocations", Revocation);
+export const PURGES = define("purges", Purge);
 export const AUDIT_OUTBOX = define("audit_outbox", AuditRecord);
 
 function define<S extends TSchema>(

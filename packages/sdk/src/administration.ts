@@ -1,6 +1,7 @@
 import { auth } from "./auth.ts";
 import { core } from "./core.ts";
 import { jobs } from "./jobs.ts";
+import { resources } from "./resources.ts";
 
 /** Everything the platform offers to an administrator, for the `uses.required` of a tool that administers it. */
 export const administration = {
@@ -40,6 +41,28 @@ export const administration = {
     rpc: {
       call: ["Jobs.List", "Jobs.Get", "Jobs.Retry", "Jobs.Cancel", "Jobs.ListDLQ", "Jobs.ReplayDLQ", "Jobs.DismissDLQ"],
     },
+  }),
+  resources: resources.use({
+    rpc: {
+      call: [
+        "Trellis.Resources.List",
+        "Trellis.Resources.Purge",
+        "Trellis.Kv.Keys",
+        "Trellis.Kv.Get",
+        "Trellis.Kv.History",
+        "Trellis.Kv.Put",
+        "Trellis.Kv.Delete",
+        "Trellis.Store.List",
+        "Trellis.Store.Info",
+        "Trellis.Store.Read",
+        "Trellis.Store.Upload.Begin",
+        "Trellis.Store.Upload.Piece",
+        "Trellis.Store.Upload.Finish",
+        "Trellis.Store.Upload.Cancel",
+        "Trellis.Store.Delete",
+      ],
+    },
+    feeds: { subscribe: ["Trellis.Kv.Watch"] },
   }),
   core: core.use({
     rpc: {

@@ -7,6 +7,7 @@ import { withOperator } from "../platform-client/connect-operator.ts";
 import { printTable } from "../table.ts";
 import { registerInstances } from "./instances.ts";
 import { printPlan } from "./plan-text.ts";
+import { registerResources } from "./resources.ts";
 import { printDeployment } from "./deployment-text.ts";
 
 /** `trellis svc …`: the services somebody runs, what they may do, and the decisions about it. */
@@ -14,6 +15,7 @@ export const registerService: RegisterCommand = (svc, context) => {
   registerDeployments(svc, context);
   registerPlans(svc, context);
   registerInstances(svc, context);
+  registerResources(svc, context);
 };
 
 function registerDeployments(svc: CliCommand, context: CommandContext): void {
@@ -118,7 +120,7 @@ function registerDeployments(svc: CliCommand, context: CommandContext): void {
       withOperator(context, async (operator) => {
         await answerOf(operator.rpc.auth.deploymentsRemove({ deployment: name }));
         terminal.answer({ removed: name }, () =>
-          terminal.print(`removed ${name}; its buckets and streams are still there`),
+          terminal.print(`removed ${name}; what it stored is still there: trellis svc resources ${name}`),
         );
       }),
     );

@@ -48,6 +48,7 @@ export function openTables(registry: Registry) {
     userKeys: registry.table(tables.USER_KEYS),
     groups: registry.table(tables.GROUPS),
     revocations: registry.table(tables.REVOCATIONS),
+    purges: registry.table(tables.PURGES),
     outbox: registry.table(tables.AUDIT_OUTBOX),
   };
 }

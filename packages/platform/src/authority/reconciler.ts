@@ -1,8 +1,9 @@
 import type { Manifest } from "@trellis/contracts";
 import type { Resource } from "../resources/resource-plan.ts";
 import { bindingsOf, planResources, resourcesFingerprint } from "../resources/resource-plan.ts";
-import { existingName, type ResourceStore } from "../resources/jetstream.ts";
-import { type Authority, AUTHORITIES, CONTRACTS, DEPLOYMENTS, PLANS } from "../tables.ts";
+import type { ResourceStore } from "../resources/jetstream.ts";
+import { carryOutPurges } from "../resources/purge.ts";
+import { type Authority, AUTHORITIES, CONTRACTS, DEPLOYMENTS, PLANS, PURGES } from "../tables.ts";
 import type { ControlContext } from "./context.ts";
 import { sweepPlans } from "./proposals.ts";
 
@@ -12,7 +13,8 @@ import { sweepPlans } from "./proposals.ts";
  * 2. Every step may be repeated and the process may die between any two: only the last one, in the registry, says
  *    that a deployment is materialized.
  * 3. A failure keeps the last good materialization in force, says why, and is tried again with growing delays.
- * 4. Nothing is ever deleted here: an alias that is gone is released, its data stays until somebody purges it.
+ * 4. An alias that is gone is released, its data stays. Only what somebody decided to purge is deleted, before anything
+ *    is made.
  * 5. Two of these at once do no harm; the lease only saves work.
  */
 export interface Reconciler {
@@ -58,7 +60,7 @@ export function createReconciler(options: {
       sharedReady = true;
     }
     await sweepPlans(context);
-    let worked = 0;
+    let worked = await carryOutPurges(context, store);
     for (const value of due(context)) {
       await reconcileOne(context, store, value, times, events);
       worked += 1;
@@ -68,7 +70,7 @@ export function createReconciler(options: {
 
   const run = async (signal: AbortSignal): Promise<void> => {
     const bell = new Bell();
-    const watched = new Set([AUTHORITIES, DEPLOYMENTS, CONTRACTS, PLANS].map((table) => table.name));
+    const watched = new Set([AUTHORITIES, DEPLOYMENTS, CONTRACTS, PLANS, PURGES].map((table) => table.name));
     const stop = context.registry.onChange((changes) => {
       if (changes.some((change) => watched.has(change.table))) bell.ring();
     });
@@ -83,7 +85,7 @@ export function createReconciler(options: {
           while (!signal.aborted && (await round()) > 0);
           if (context.now() >= nextSweep) {
             nextSweep = context.now() + times.sweepMs;
-            if ((await markMissing(context, store)) > 0) bell.ring();
+            if ((await markDifferent(context, store)) > 0) bell.ring();
           }
           pause = Math.min(pause, nextDue(context) - context.now());
         } catch (error) {
@@ -225,13 +227,13 @@ function nextDue(context: ControlContext): number {
   return next;
 }
 
-/** Marks deployments whose resources somebody removed behind our back. */
-async function markMissing(context: ControlContext, store: ResourceStore): Promise<number> {
+/** Marks deployments whose resources somebody removed or changed behind our back, or that have too few copies now. */
+async function markDifferent(context: ControlContext, store: ResourceStore): Promise<number> {
   const existing = await store.existing();
   let marked = 0;
   for (const { value } of context.tables.authorities.all()) {
     if (value.reconcile.state !== "done") continue;
-    if ((wanted(context, value) ?? []).every((resource) => existing.has(existingName(resource)))) continue;
+    if ((wanted(context, value) ?? []).every((resource) => store.fits(resource, existing))) continue;
     await requestReconcile(context, value.deployment);
     marked += 1;
   }

@@ -3,6 +3,7 @@ import { err, ok, type Result } from "@trellis/result";
 import { recordAudit } from "../audit/audit.ts";
 import type { ControlContext } from "../authority/context.ts";
 import { type CommandError, notFound, refused } from "../command-error.ts";
+import type { Transaction } from "../registry/registry.ts";
 import type { Actor, Authority, Deployment, DeploymentMode } from "../tables.ts";
 
 /** Makes a deployment: a name under which a service may later be accepted. */
@@ -80,49 +81,51 @@ export async function updateDeployment(
   return result;
 }
 
-/** Bounded by what one transaction of the registry holds. */
-const KEYS_AT_ONCE = 400;
+/** Records one transaction removes: the registry takes a few more. */
+const REMOVED_AT_ONCE = 400;
 
-/** Forgets a deployment, its keys and its authority. Its data stays on JetStream until somebody purges it. */
+/**
+ * Forgets a deployment, its keys and its authority. Its data stays on JetStream until somebody purges it. One with many
+ * keys goes in several steps, disabled from the first one on: cut short, it is removed by saying it again.
+ */
 export async function removeDeployment(
   context: ControlContext,
   input: { readonly name: string; readonly by: Actor },
 ): Promise<Result<undefined, CommandError>> {
-  const { registry, tables } = context;
-  const { result } = await registry.transact<Result<undefined, CommandError>>((tx) => {
-    const deployment = tx.get(tables.deployments, input.name);
-    if (!deployment) return err(notFound("deployment", input.name));
-    if (deployment.enabled && context.liveness.replicas(input.name) > 0) {
-      return err(
-        refused(
-          "in_use",
-          `${input.name} has connected replicas.`,
-          `Disable it first: trellis svc disable ${input.name}`,
-        ),
-      );
-    }
-    const instances = tx.by(tables.instances, "deployment", input.name);
-    if (instances.length > KEYS_AT_ONCE) {
-      return err(
-        refused(
-          "too_many_keys",
-          `${input.name} has ${instances.length} keys, and at most ${KEYS_AT_ONCE} are removed together.`,
-          `Remove instances first: trellis svc instances ${input.name}`,
-        ),
-      );
-    }
-    for (const { id } of instances) tx.delete(tables.instances, id);
-    for (const { id } of tx.by(tables.plans, "deployment", input.name)) tx.delete(tables.plans, id);
-    tx.delete(tables.authorities, input.name);
-    tx.delete(tables.deployments, input.name);
-    recordAudit(tx, tables.outbox, {
-      now: context.now(),
-      actor: input.by,
-      action: "deployment.remove",
-      target: input.name,
-      detail: { instances: instances.map(({ id }) => id), lineage: deployment.lineage ?? null },
-    });
-    return ok();
+  for (;;) {
+    const { result } = await context.registry.transact((tx) => removeSome(context, tx, input));
+    if (!result.ok) return result;
+    if (result.value === "removed") return ok();
+  }
+}
+
+function removeSome(
+  context: ControlContext,
+  tx: Transaction,
+  { name, by }: { readonly name: string; readonly by: Actor },
+): Result<"removed" | "more", CommandError> {
+  const { tables } = context;
+  const deployment = tx.get(tables.deployments, name);
+  if (!deployment) return err(notFound("deployment", name));
+  if (deployment.enabled && context.liveness.replicas(name) > 0) {
+    return err(refused("in_use", `${name} has connected replicas.`, `Disable it first: trellis svc disable ${name}`));
+  }
+  const instances = tx.by(tables.instances, "deployment", name);
+  const plans = tx.by(tables.plans, "deployment", name);
+  const isLast = instances.length + plans.length <= REMOVED_AT_ONCE;
+  const going = isLast ? instances : instances.slice(0, REMOVED_AT_ONCE);
+  for (const { id } of going) tx.delete(tables.instances, id);
+  if (isLast) {
+    for (const { id } of plans) tx.delete(tables.plans, id);
+    tx.delete(tables.authorities, name);
+    tx.delete(tables.deployments, name);
+  } else if (deployment.enabled) tx.put(tables.deployments, name, { ...deployment, enabled: false });
+  recordAudit(tx, tables.outbox, {
+    now: context.now(),
+    actor: by,
+    action: isLast ? "deployment.remove" : "deployment.remove-keys",
+    target: name,
+    detail: { instances: going.map(({ id }) => id), lineage: deployment.lineage ?? null },
   });
-  return result;
+  return ok(isLast ? "removed" : "more");
 }

@@ -1,15 +1,9 @@
 import type { NatsConnection } from "@nats-io/nats-core";
-import { EVENTS_STREAM } from "@trellis/contracts";
+import { EVENTS_STREAM, workSubject } from "@trellis/contracts";
 import { isJsError, JetStreamApiError, jsApi, JS_ERRORS } from "../registry/jetstream-api.ts";
-import {
-  type ConsumerConfig,
-  consumerConfig,
-  kvStream,
-  type PhysicalConfig,
-  planPhysical,
-  storeStream,
-  type StreamConfig,
-} from "./physical.ts";
+import { type FoundResource, takeInventory } from "./inventory.ts";
+import { listConsumers, listStreams } from "./listing.ts";
+import { type PhysicalConfig, physicalConfig, planPhysical, type StreamConfig } from "./physical.ts";
 import type { ConsumerResource, Resource } from "./resource-plan.ts";
 import { sharedStreams, type SharedStreamLimits } from "./shared-streams.ts";
 
@@ -22,8 +16,22 @@ export interface ResourceStore {
   ensure(resource: Resource, madeAt?: number): Promise<string | undefined>;
   /** Makes the streams all deployments share. */
   ensureShared(): Promise<readonly string[]>;
-  /** Names of the streams, and of the consumers on shared ones as `<stream> <consumer>`, that exist now. */
-  existing(): Promise<ReadonlySet<string>>;
+  /** What exists now and how it is configured, by `existingName`; streams of others too. */
+  existing(): Promise<ReadonlyMap<string, PhysicalConfig>>;
+  /** Whether what exists is as it should be. */
+  fits(resource: Resource, existing: ReadonlyMap<string, PhysicalConfig>): boolean;
+  /** Everything that was made for a deployment, also what none uses any more. */
+  inventory(): Promise<readonly FoundResource[]>;
+  /** Deletes a resource with its data, if it is still the one that was made then. Safe to repeat. */
+  remove(purge: Purge): Promise<void>;
+}
+
+/** What to delete: by name, and by when it was made, since what has the name later is something else. */
+export interface Purge {
+  readonly kind: Resource["kind"];
+  readonly deployment: string;
+  readonly alias: string;
+  readonly createdAt: string;
 }
 
 /** Codes that mean "made by somebody else a moment ago": look again. */
@@ -38,12 +46,13 @@ export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimi
   const progress = new Map<string, number>();
   return {
     ensure: (resource, madeAt) => {
-      if (resource.kind === "kv")
-        return ensureStream(nc, `The bucket ${resource.bucket}`, kvStream(resource, limits.replicas));
-      if (resource.kind === "store")
-        return ensureStream(nc, `The object store ${resource.bucket}`, storeStream(resource, limits.replicas));
+      const what = describe(resource);
+      const config = physicalConfig(resource, limits.replicas);
+      if (resource.kind === "kv" || resource.kind === "store") {
+        return ensureStream(nc, what, { ...config, name: existingName(resource) });
+      }
       const again = goOnFrom(resource, progress.get(existingName(resource)), madeAt);
-      return ensureConsumer(nc, resource.stream, consumerConfig(resource), again);
+      return ensureConsumer(nc, what, resource, config, again);
     },
     ensureShared: async () => {
       const problems: string[] = [];
@@ -54,22 +63,21 @@ export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimi
       return problems;
     },
     existing: async () => {
-      const names = new Set<string>();
-      for (const stream of await listAll(nc, "STREAM.NAMES", "streams")) names.add(stream);
+      const found = new Map<string, PhysicalConfig>();
+      for (const { config } of await listStreams(nc)) found.set(config.name, config);
       for (const { name } of sharedStreams(limits)) {
-        if (!names.has(name)) continue;
-        if (name === EVENTS_STREAM) {
-          for (const info of await listConsumers(nc, name)) {
-            names.add(`${name} ${info.name}`);
-            progress.set(`${name} ${info.name}`, info.ack_floor.stream_seq);
-          }
-          continue;
+        for (const info of found.has(name) ? await listConsumers(nc, name) : []) {
+          found.set(`${name} ${info.name}`, info.config);
+          if (name === EVENTS_STREAM) progress.set(`${name} ${info.name}`, info.ack_floor.stream_seq);
         }
-        for (const consumer of await listAll(nc, `CONSUMER.NAMES.${name}`, "consumers"))
-          names.add(`${name} ${consumer}`);
       }
-      return names;
+      return found;
     },
+    fits: (resource, existing) =>
+      planPhysical(describe(resource), physicalConfig(resource, limits.replicas), existing.get(existingName(resource)))
+        .do === "keep",
+    inventory: () => takeInventory(nc),
+    remove: (purge) => removeResource(nc, purge),
   };
 }
 
@@ -78,6 +86,12 @@ export function existingName(resource: Resource): string {
   if (resource.kind === "kv") return `KV_${resource.bucket}`;
   if (resource.kind === "store") return `OBJ_${resource.bucket}`;
   return `${resource.stream} ${resource.consumer}`;
+}
+
+function describe(resource: Resource): string {
+  if (resource.kind === "kv") return `The bucket ${resource.bucket}`;
+  if (resource.kind === "store") return `The object store ${resource.bucket}`;
+  return `The consumer ${resource.consumer} on ${resource.stream}`;
 }
 
 function ensureStream(nc: NatsConnection, what: string, wanted: StreamConfig): Promise<string | undefined> {
@@ -106,40 +120,18 @@ function goOnFrom(
     : { deliver_policy: "by_start_time", opt_start_time: new Date(madeAt).toISOString() };
 }
 
-interface ConsumerProgress {
-  readonly name: string;
-  readonly ack_floor: { readonly stream_seq: number };
-}
-
-async function listConsumers(nc: NatsConnection, stream: string): Promise<readonly ConsumerProgress[]> {
-  const found: ConsumerProgress[] = [];
-  for (;;) {
-    const page = await jsApi<{ total: number; consumers?: ConsumerProgress[] | null }>(nc, `CONSUMER.LIST.${stream}`, {
-      offset: found.length,
-    });
-    found.push(...(page.consumers ?? []));
-    if ((page.consumers ?? []).length === 0 || found.length >= page.total) return found;
-  }
-}
-
 function ensureConsumer(
   nc: NatsConnection,
-  stream: string,
-  wanted: ConsumerConfig,
+  what: string,
+  { stream, consumer }: ConsumerResource,
+  wanted: PhysicalConfig,
   again: PhysicalConfig,
 ): Promise<string | undefined> {
   const write = (action: "create" | "update") => (config: PhysicalConfig) =>
-    jsApi(
-      nc,
-      `CONSUMER.CREATE.${stream}.${wanted.durable_name}`,
-      { stream_name: stream, config, action },
-      CREATE_TIMEOUT_MS,
-    );
-  return ensure(`The consumer ${wanted.durable_name} on ${stream}`, wanted, {
+    jsApi(nc, `CONSUMER.CREATE.${stream}.${consumer}`, { stream_name: stream, config, action }, CREATE_TIMEOUT_MS);
+  return ensure(what, wanted, {
     read: () =>
-      jsApi<{ config: PhysicalConfig }>(nc, `CONSUMER.INFO.${stream}.${wanted.durable_name}`).then(
-        ({ config }) => config,
-      ),
+      jsApi<{ config: PhysicalConfig }>(nc, `CONSUMER.INFO.${stream}.${consumer}`).then(({ config }) => config),
     create: () => write("create")({ ...wanted, ...again }),
     update: write("update"),
     missing: JS_ERRORS.consumerNotFound,
@@ -182,18 +174,17 @@ async function ensure(
   }
 }
 
-async function listAll(
-  nc: NatsConnection,
-  subject: string,
-  member: "streams" | "consumers",
-): Promise<readonly string[]> {
-  const names: string[] = [];
-  for (;;) {
-    const page = await jsApi<{ total: number; streams?: string[] | null; consumers?: string[] | null }>(nc, subject, {
-      offset: names.length,
-    });
-    const found = page[member] ?? [];
-    names.push(...found);
-    if (found.length === 0 || names.length >= page.total) return names;
+/** Deletes a resource, unless it is gone already or something newer has its name. */
+async function removeResource(nc: NatsConnection, { kind, deployment, alias, createdAt }: Purge): Promise<void> {
+  const found = (await takeInventory(nc)).find(
+    (one) => one.kind === kind && one.owner.deployment === deployment && one.owner.alias === alias,
+  );
+  if (found === undefined || found.createdAt !== createdAt) return;
+  if (kind === "kv" || kind === "store") await jsApi(nc, `STREAM.DELETE.${found.name}`, undefined, CREATE_TIMEOUT_MS);
+  else {
+    const [stream = ""] = found.name.split(" ");
+    // The work of a queue goes with it: nobody else takes it.
+    if (kind === "jobs") await jsApi(nc, `STREAM.PURGE.${stream}`, { filter: workSubject(deployment, alias) });
+    await jsApi(nc, `CONSUMER.DELETE.${stream}.${found.physical}`, undefined, CREATE_TIMEOUT_MS);
   }
 }

@@ -1,5 +1,5 @@
 import { EVENT_CONSUMER_DEFAULTS } from "@trellis/contracts";
-import type { ConsumerResource, KvResource, Owner, StoreResource } from "./resource-plan.ts";
+import type { ConsumerResource, KvResource, Owner, Resource, StoreResource } from "./resource-plan.ts";
 
 /** A stream or consumer configuration as the JetStream API writes it. */
 export interface PhysicalConfig {
@@ -39,6 +39,20 @@ function ownerMetadata(owner: Owner): { readonly [key: string]: string } {
     [OWNER_KEYS.lineage]: owner.lineage,
     [OWNER_KEYS.alias]: owner.alias,
   };
+}
+
+/** Whose this is, by its metadata; `undefined` for what was made for nobody in particular. */
+export function ownerOf({ metadata = {} }: PhysicalConfig): Owner | undefined {
+  const { [OWNER_KEYS.deployment]: deployment, [OWNER_KEYS.lineage]: lineage, [OWNER_KEYS.alias]: alias } = metadata;
+  if (deployment === undefined || lineage === undefined || alias === undefined) return undefined;
+  return { deployment, lineage, alias };
+}
+
+/** How JetStream is to hold a resource. */
+export function physicalConfig(resource: Resource, replicas: number): PhysicalConfig {
+  if (resource.kind === "kv") return kvStream(resource, replicas);
+  if (resource.kind === "store") return storeStream(resource, replicas);
+  return consumerConfig(resource);
 }
 
 /**
@@ -131,17 +145,8 @@ const FIXED: ReadonlySet<string> = new Set(["deliver_policy", "storage", "retent
  */
 export function planPhysical(what: string, wanted: PhysicalConfig, actual: PhysicalConfig | undefined): PhysicalStep {
   if (!actual) return { do: "create" };
-  for (const [key, value] of Object.entries(wanted.metadata ?? {})) {
-    const found = actual.metadata?.[key];
-    if (found === value) continue;
-    return {
-      do: "refuse",
-      why:
-        found === undefined
-          ? `${what} exists and was not made by Trellis; move or remove it, or give the alias another name`
-          : `${what} belongs to ${actual.metadata?.[OWNER_KEYS.lineage] ?? "something else"} of deployment ${actual.metadata?.[OWNER_KEYS.deployment] ?? "unknown"}; give the deployment another name`,
-    };
-  }
+  const foreign = whyForeign(what, wanted, actual);
+  if (foreign !== undefined) return { do: "refuse", why: foreign };
   const changed = Object.keys(wanted).filter(
     (option) => option !== "metadata" && !FIXED.has(option) && !same(actual[option], wanted[option]),
   );
@@ -149,6 +154,19 @@ export function planPhysical(what: string, wanted: PhysicalConfig, actual: Physi
   const fixed = Object.fromEntries(Object.entries(actual).filter(([option]) => FIXED.has(option)));
   const config = { ...actual, ...wanted, ...fixed, metadata: { ...actual.metadata, ...wanted.metadata } };
   return { do: "update", config, changed };
+}
+
+/** Why something that has the name is not ours to change, and what can be done about it. */
+function whyForeign(what: string, wanted: PhysicalConfig, actual: PhysicalConfig): string | undefined {
+  const expected = Object.entries(wanted.metadata ?? {});
+  if (expected.every(([key, value]) => actual.metadata?.[key] === value)) return undefined;
+  const [found, ours] = [ownerOf(actual), ownerOf(wanted)];
+  if (found === undefined)
+    return `${what} exists and was not made by Trellis; move or remove it, or give the alias another name`;
+  const belongs = `${what} belongs to ${found.alias} of ${found.lineage} in the deployment ${found.deployment}`;
+  return found.deployment === ours?.deployment && found.lineage !== ours.lineage
+    ? `${belongs}, which another service left there; give this deployment another name, or delete that data for good: trellis svc purge ${found.deployment} ${found.alias}`
+    : `${belongs}; give this deployment another name`;
 }
 
 function same(actual: unknown, wanted: unknown): boolean {

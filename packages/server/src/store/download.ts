@@ -66,7 +66,8 @@ async function* read(
   try {
     const start = startOf(description, range);
     let count = 0;
-    for await (const message of chunksFrom(parts, description, start.sequence)) {
+    const wanted = Math.ceil((range.end - start.chunk * chunkBytesOf(description)) / chunkBytesOf(description));
+    for await (const message of chunksFrom(parts, description, start.sequence, wanted)) {
       if (options.signal?.aborted === true)
         throw new StoreError("cancelled", `The download of ${name} was cancelled.`, {
           object: name,
@@ -111,28 +112,36 @@ async function* read(
   }
 }
 
-/** The chunks of an object from a sequence on; the next page is on its way while one is consumed. */
-async function* chunksFrom(
+/**
+ * The chunks of an object from a sequence on; the next page is on its way while one is consumed, unless the first is
+ * likely to hold all that is wanted.
+ */
+export async function* chunksFrom(
   parts: StoreParts,
-  { nuid, chunks }: ObjectDescription,
+  { nuid, chunks }: Pick<ObjectDescription, "nuid" | "chunks">,
   from: number,
+  wanted: number,
 ): AsyncGenerator<StoredMessage, void, undefined> {
   const { link, stream, bucket } = parts;
   if (chunks === 0) return;
   const subject = chunkSubject(bucket, nuid);
-  const ask = (start: number) =>
+  const ask = (start: number, most: number) =>
     persist(link, async () => {
       const messages: StoredMessage[] = [];
-      const { pending } = await stream.page({ from: start, subject, ...PAGE }, (message) => messages.push(message));
+      const request = { from: start, subject, ...PAGE, messages: Math.min(PAGE.messages, most) };
+      const { pending } = await stream.page(request, (message) => messages.push(message));
       return { messages, pending };
     });
-  let page = ask(from);
+  let left = wanted;
+  let page: ReturnType<typeof ask> | undefined;
   for (;;) {
-    const { messages, pending } = await page;
+    const { messages, pending } = await (page ?? ask(from, Math.max(1, left)));
+    page = undefined;
     const last = messages.at(-1);
     if (last !== undefined) from = last.sequence + 1;
-    if (pending > 0) {
-      page = ask(from);
+    left -= messages.length;
+    if (pending > 0 && left > 0) {
+      page = ask(from, left);
       // Its failure is met when it is awaited; whoever stops reading before does not want to hear of it.
       page.catch(() => undefined);
     }

@@ -61,21 +61,24 @@ const LOOK_EVERY_MS = 500;
 /** A removed object is remembered this long, for the tools that watch a store. */
 const END_KEPT = "900s";
 
-/** An object store over a link. */
+/** An object store over a link; sees to what broken uploads left as long as the link is open. */
 export function createStore(options: StoreOptions): Store {
-  const { link, binding } = options;
+  const parts = storeParts(options);
+  sweepForEver(parts, { ...SWEEP_TIMES, ...options.times }, options.onTrouble);
+  return storeOf(parts);
+}
+
+/** What works on one store, for whoever comes from outside its service. */
+export function storeParts({ link, binding, newHash }: Pick<StoreOptions, "link" | "binding" | "newHash">): StoreParts {
   const { bucket } = binding();
   const stream = new OwnStream(link, `OBJ_${bucket}`);
-  const parts: StoreParts = {
-    link,
-    bucket,
-    stream,
-    records: new UploadRecords(link, stream, bucket),
-    newest: new NewestRevisions(),
-    binding,
-    newHash: options.newHash,
-  };
-  sweepForEver(parts, { ...SWEEP_TIMES, ...options.times }, options.onTrouble);
+  const records = new UploadRecords(link, stream, bucket);
+  return { link, bucket, stream, records, newest: new NewestRevisions(), binding, newHash };
+}
+
+/** A store without the sweep. */
+export function storeOf(parts: StoreParts): Store {
+  const { bucket, binding } = parts;
   const run = <T>(name: string | undefined, body: () => Promise<T>): AsyncResult<T, StoreError> =>
     new AsyncResult<T, StoreError>(attempt(body, bucket, name));
 

@@ -13,7 +13,7 @@ import type { StoreBody, StoredObject, StorePutOptions } from "./store-types.ts"
 
 /** A living upload says so this often; see `abandoned-uploads.ts`. */
 const ALIVE_EVERY_MS = 60_000;
-const ID_CHARACTERS = 22;
+export const UPLOAD_ID_CHARACTERS = 22;
 const EXPECTED = "Nats-Expected-Last-Subject-Sequence";
 
 /**
@@ -27,12 +27,13 @@ export async function upload(
   options: StorePutOptions,
 ): Promise<StoredObject> {
   const { link, bucket, stream, records, binding } = parts;
-  const subject = descriptionSubject(bucket, name);
+  // Refuses a name that is none before anything is sent.
+  descriptionSubject(bucket, name);
   const known = body instanceof Uint8Array ? body.length : undefined;
   requireRoom(binding(), name, known ?? 0);
   stopWhenAborted(options.signal, name);
 
-  const id = randomToken(ID_CHARACTERS);
+  const id = randomToken(UPLOAD_ID_CHARACTERS);
   let record = await records.write(id, { name, state: "uploading" }, 0);
   const window = new PublishWindow({ link, stream, subject: chunkSubject(bucket, id), id });
   try {
@@ -54,31 +55,8 @@ export async function upload(
     }
     stopWhenAborted(options.signal, name);
     await window.finish();
-    const description: ObjectDescription = {
-      name,
-      ...(options.contentType === undefined ? {} : { headers: { "Content-Type": [options.contentType] } }),
-      ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
-      options: { max_chunk_size: CHUNK_BYTES },
-      bucket,
-      nuid: id,
-      size,
-      chunks,
-      digest: digestText(hash.digest()),
-      mtime: new Date().toISOString(),
-      ...(window.first === undefined ? {} : { trellis: { first: window.first } }),
-    };
-    const replaced = await findObject(parts, name, true);
-    const sequence = await describe(parts, subject, description, { id, record });
-    parts.newest.saw(name, sequence);
-    // What follows only tidies up: whatever is left of it, the sweep of abandoned uploads does.
-    void tidy(parts, id, name, replaced?.description.nuid);
-    return toObject(description, {
-      subject,
-      sequence,
-      time: description.mtime,
-      data: NOTHING,
-      headers: { get: () => "" },
-    });
+    const made = { size, chunks, digest: digestText(hash.digest()), first: window.first };
+    return await makeVisible(parts, { id, record, name }, made, options);
   } catch (error) {
     await window.settled();
     await records.remove(id).catch(() => undefined);
@@ -90,6 +68,59 @@ export async function upload(
       );
     throw error;
   }
+}
+
+/** What an upload has stored by the time it is complete. */
+export interface StoredChunks {
+  readonly size: number;
+  readonly chunks: number;
+  readonly digest: string;
+  /** Where the first of them is. */
+  readonly first: number | undefined;
+}
+
+/** An upload under way: its id, and where its record stood last. */
+export interface UploadUnderWay {
+  readonly id: string;
+  readonly record: number;
+  readonly name: string;
+}
+
+/** Describes what was uploaded, and with that makes it an object. */
+export async function makeVisible(
+  parts: StoreParts,
+  underWay: UploadUnderWay,
+  { size, chunks, digest, first }: StoredChunks,
+  { contentType, metadata }: Pick<StorePutOptions, "contentType" | "metadata">,
+): Promise<StoredObject> {
+  const { bucket } = parts;
+  const { id, name } = underWay;
+  const subject = descriptionSubject(bucket, name);
+  const description: ObjectDescription = {
+    name,
+    ...(contentType === undefined ? {} : { headers: { "Content-Type": [contentType] } }),
+    ...(metadata === undefined ? {} : { metadata }),
+    options: { max_chunk_size: CHUNK_BYTES },
+    bucket,
+    nuid: id,
+    size,
+    chunks,
+    digest,
+    mtime: new Date().toISOString(),
+    ...(first === undefined ? {} : { trellis: { first } }),
+  };
+  const replaced = await findObject(parts, name, true);
+  const sequence = await describe(parts, subject, description, underWay);
+  parts.newest.saw(name, sequence);
+  // What follows only tidies up: whatever is left of it, the sweep of abandoned uploads does.
+  void tidy(parts, id, name, replaced?.description.nuid);
+  return toObject(description, {
+    subject,
+    sequence,
+    time: description.mtime,
+    data: NOTHING,
+    headers: { get: () => "" },
+  });
 }
 
 /** Writes a description while the upload's record is still ours; a lost acknowledgement is looked for first. */
@@ -124,7 +155,7 @@ async function tidy({ records }: StoreParts, id: string, name: string, replaced:
 }
 
 /** Refuses what is over a limit before it is sent. */
-function requireRoom(
+export function requireRoom(
   limits: { readonly maxObjectBytes?: number; readonly maxTotalBytes?: number; readonly bucket: string },
   name: string,
   bytes: number,

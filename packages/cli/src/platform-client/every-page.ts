@@ -1,0 +1,16 @@
+/** Everything of a list that comes in pages. */
+export async function everyPage<T>(
+  read: (from: { readonly cursor?: string; readonly limit: number }) => Promise<{
+    readonly items: readonly T[];
+    readonly nextCursor: string | undefined;
+  }>,
+): Promise<readonly T[]> {
+  const found: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await read({ limit: 500, ...(cursor === undefined ? {} : { cursor }) });
+    found.push(...page.items);
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  return found;
+}

@@ -1,0 +1,24 @@
+/** Bytes as people read them. */
+export function byteText(bytes: number): string {
+  for (const [unit, size] of [
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
+  ] as const) {
+    if (bytes >= size) return `${(bytes / size).toFixed(1)} ${unit}`;
+  }
+  return `${bytes} B`;
+}
+
+/** How long ago something was, in its largest unit. */
+export function ageText(time: string, now: number = Date.now()): string {
+  const ms = Math.max(0, now - Date.parse(time));
+  for (const [unit, size] of [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["min", 60_000],
+  ] as const) {
+    if (ms >= size) return `${Math.floor(ms / size)} ${unit}`;
+  }
+  return `${Math.floor(ms / 1_000)} s`;
+}

@@ -1,5 +1,6 @@
 import { defineServiceContract } from "@trellis/contracts";
 import { Type } from "typebox";
+import { WORKERS } from "./contender.ts";
 
 /** Jobs that do nothing, so that only their records cost. */
 export const factory = defineServiceContract(
@@ -14,11 +15,8 @@ export const factory = defineServiceContract(
     displayName: "Factory",
     description: "Runs jobs for the benchmark.",
     jobs: {
-      work: { payload: ref.schema("Task"), result: ref.schema("Done"), concurrency: 256 },
-      idle: { payload: ref.schema("Task"), result: ref.schema("Done") },
+      work: { payload: ref.schema("Task"), result: ref.schema("Done"), concurrency: WORKERS },
+      idle: { payload: ref.schema("Task"), result: ref.schema("Done"), concurrency: WORKERS },
     },
   }),
 );
-
-/** About as large as what people put into a queue. */
-export const TEXT = "x".repeat(200);

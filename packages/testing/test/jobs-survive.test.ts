@@ -10,6 +10,7 @@ import { connectData } from "./jobs/direct.ts";
 import { endsOf, storedRecords } from "./jobs/stored-jobs.ts";
 import { provisionJobWorker, spawnJobWorker } from "./jobs/workers.ts";
 import { eventually } from "./resilience/kit/eventually.ts";
+<<<<<<< HEAD
 import type { Program } from "../src/program.ts";
 
 /** Numbers that look random and are the same for the same seed. */
@@ -20,6 +21,10 @@ function randomOf(seed: number): () => number {
     return state / 2 ** 32;
   };
 }
+=======
+import type { Program } from "./resilience/kit/program.ts";
+import { chosenSeed, randomOf } from "./resilience/kit/random.ts";
+>>>>>>> 0173c9b (testing: npm run soak kills and pauses every process while jobs run)
 
 describe("jobs whose processes are killed", () => {
   let platform: TestPlatform;
@@ -96,7 +101,7 @@ describe("jobs whose processes are killed", () => {
   }, 40_000);
 
   it("are all done, each once, over two replicas and a NATS server that die at random", async () => {
-    const seed = Number(process.env["TRELLIS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+    const seed = chosenSeed();
     console.log(`jobs-survive: TRELLIS_SEED=${seed}`);
     const random = randomOf(seed);
     const creator = await platform.connectService(works, { log: SILENT_LOG });

@@ -15,12 +15,9 @@ export interface ControlPlaneProcess {
   readonly origin: string;
 }
 
-/** Starts one more replica over the NATS servers of a platform. */
-export async function spawnControlPlane(
-  local: LocalPlatform,
-  env: { readonly [name: string]: string } = {},
-): Promise<ControlPlaneProcess> {
-  const program = new Program(MAIN, {
+/** One more replica over the NATS servers of a platform, as it begins. */
+export function controlPlaneProgram(local: LocalPlatform, env: { readonly [name: string]: string } = {}): Program {
+  return new Program(MAIN, {
     env: {
       TRELLIS_OPERATOR_DIR: join(local.directory, "operator"),
       TRELLIS_NATS_SERVERS: local.nats.servers.join(","),
@@ -31,6 +28,14 @@ export async function spawnControlPlane(
       ...env,
     },
   });
+}
+
+/** Starts one more replica and waits until it is ready. */
+export async function spawnControlPlane(
+  local: LocalPlatform,
+  env: { readonly [name: string]: string } = {},
+): Promise<ControlPlaneProcess> {
+  const program = controlPlaneProgram(local, env);
   const [line] = await program.said(/^.*the control plane is ready.*$/m);
   const ready: unknown = JSON.parse(line);
   if (!isReadyLine(ready)) throw new Error(`The control plane said something else: ${line}`);

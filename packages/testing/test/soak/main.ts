@@ -1,0 +1,34 @@
+// npm run soak -- [--seed N] [--minutes N]: five minutes of kills and pauses, then what the streams say about every job.
+import { parseArgs } from "node:util";
+import { chosenSeed } from "../resilience/kit/random.ts";
+import { grown } from "./memory.ts";
+import { tellSoak } from "./tell-soak.ts";
+import { soak } from "./soak.ts";
+
+const { values } = parseArgs({ options: { seed: { type: "string" }, minutes: { type: "string", default: "5" } } });
+const seed = values.seed === undefined ? chosenSeed() : Number(values.seed);
+const minutes = Number(values.minutes);
+if (!Number.isSafeInteger(seed) || !(minutes > 0)) {
+  process.stderr.write("error: --seed takes a whole number and --minutes how long the nemesis is to last\n");
+  process.exit(2);
+}
+/** 20 000 jobs in five minutes. */
+const JOBS_A_MINUTE = 4_000;
+const jobs = Math.round(minutes * JOBS_A_MINUTE);
+const startedAt = performance.now();
+const say = (line: string): void =>
+  void process.stdout.write(`${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(7)} s  ${line}\n`);
+
+say(`seed ${seed}: npm run soak -- --seed ${seed} --minutes ${minutes}`);
+const report = await soak({
+  seed,
+  calmJobs: Math.round(jobs / 5),
+  jobs,
+  deeds: 0,
+  everyMs: 60_000 / JOBS_A_MINUTE,
+  longestPauseMs: 15_000,
+  jobsMaxBytes: "512MiB",
+  onProgress: say,
+});
+for (const line of tellSoak(report)) say(line);
+process.exitCode = report.wrong.length + grown(report.memoryBefore, report.memoryAfter).length === 0 ? 0 : 1;

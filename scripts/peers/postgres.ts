@@ -1,0 +1,82 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spawnGuarded } from "@trellis/nats";
+import { freePort } from "./free-port.ts";
+import { unprivileged } from "./unprivileged.ts";
+
+export interface RunningPostgres extends AsyncDisposable {
+  /** For anything that takes a connection string. */
+  readonly url: string;
+}
+
+export interface PostgresOptions {
+  /** Settings that differ from those of a new cluster, such as `{ synchronous_commit: "off" }`. */
+  readonly settings?: { readonly [name: string]: string };
+}
+
+/** Where Debian and others put the programs of PostgreSQL; the newest version first. */
+function postgresPrograms(): string | undefined {
+  const base = "/usr/lib/postgresql";
+  if (!existsSync(base)) return undefined;
+  return readdirSync(base)
+    .toSorted((a, b) => Number(b) - Number(a))
+    .map((version) => join(base, version, "bin"))
+    .find((folder) => existsSync(join(folder, "initdb")));
+}
+
+/** Whether this machine has PostgreSQL. `apt-get install postgresql` brings it. */
+export function hasPostgres(): boolean {
+  return postgresPrograms() !== undefined;
+}
+
+const READY_WITHIN_MS = 60_000;
+
+/** A PostgreSQL of one's own: a new cluster on a free port, gone with everything in it when disposed of. */
+export async function startPostgres({ settings = {} }: PostgresOptions = {}): Promise<RunningPostgres> {
+  const programs = postgresPrograms();
+  if (programs === undefined) throw new Error("There is no PostgreSQL here; `apt-get install postgresql` brings it.");
+  const user = unprivileged("postgres", "nobody");
+  const directory = mkdtempSync(join(tmpdir(), "trellis-postgres-"));
+  user.own(directory);
+  const data = join(directory, "data");
+  const run = (program: string, args: readonly string[]) => {
+    const [command, ...rest] = user.as(join(programs, program), args);
+    return spawnSync(command, rest, { encoding: "utf8", cwd: directory });
+  };
+  const made = run("initdb", ["-D", data, "-U", "trellis", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]);
+  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
+  const port = await freePort();
+  const sockets = join(directory, "sockets");
+  mkdirSync(sockets);
+  user.own(sockets);
+  const chosen = Object.entries({
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: sockets,
+    port: String(port),
+    ...settings,
+  });
+  const [command, ...args] = user.as(join(programs, "postgres"), [
+    "-D",
+    data,
+    ...chosen.flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+  ]);
+  const server = await spawnGuarded(command, args, join(directory, "server.log"));
+  const isReady = (): boolean => run("pg_isready", ["-h", "127.0.0.1", "-p", String(port)]).status === 0;
+  for (const deadline = performance.now() + READY_WITHIN_MS; !isReady(); await pause(50)) {
+    if (!server.running || performance.now() > deadline)
+      throw new Error(`PostgreSQL did not start; see ${join(directory, "server.log")}`);
+  }
+  return {
+    url: `postgres://trellis@127.0.0.1:${port}/postgres`,
+    async [Symbol.asyncDispose]() {
+      server.ref();
+      // Fast: connections are cut, and no process of it is left behind.
+      process.kill(server.pid, "SIGINT");
+      await server.exited;
+      rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}

@@ -5,26 +5,13 @@ import { ok } from "@trellis/result";
 import { SILENT_LOG } from "@trellis/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../src/index.ts";
+import type { Program } from "../src/program.ts";
 import { works } from "./jobs/contract.ts";
 import { connectData } from "./jobs/direct.ts";
 import { endsOf, storedRecords } from "./jobs/stored-jobs.ts";
 import { provisionJobWorker, spawnJobWorker } from "./jobs/workers.ts";
 import { eventually } from "./resilience/kit/eventually.ts";
-<<<<<<< HEAD
-import type { Program } from "../src/program.ts";
-
-/** Numbers that look random and are the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-=======
-import type { Program } from "./resilience/kit/program.ts";
 import { chosenSeed, randomOf } from "./resilience/kit/random.ts";
->>>>>>> 0173c9b (testing: npm run soak kills and pauses every process while jobs run)
 
 describe("jobs whose processes are killed", () => {
   let platform: TestPlatform;

@@ -4,7 +4,7 @@ import { SILENT_LOG } from "@trellis/server";
 import { TrellisService } from "@trellis/server/node";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
 import { controlPlaneProgram, spawnControlPlane } from "../resilience/kit/control-planes.ts";
-import { Program } from "../resilience/kit/program.ts";
+import { Program } from "../../src/program.ts";
 import { mill } from "./contract.ts";
 import { natsServer, supervised, type Victim } from "./victim.ts";
 

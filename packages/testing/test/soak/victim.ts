@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { NatsNode } from "@trellis/nats";
-import type { Program } from "../resilience/kit/program.ts";
+import type { Program } from "../../src/program.ts";
 
 /** Something the nemesis may kill and pause. */
 export interface Victim extends AsyncDisposable {

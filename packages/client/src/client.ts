@@ -7,9 +7,12 @@ import type { ClientFeeds } from "./feeds/feed-types.ts";
 import { makeFeeds } from "./feeds/make-feeds.ts";
 import type { UntypedFeeds } from "./feeds/make-feeds.ts";
 import { callableRpcs, unknownRpc } from "./callable-rpc.ts";
+import { publishableEvents } from "./events/event-facts.ts";
 import { eventSurface } from "./events/event-surface.ts";
 import type { ClientEvents } from "./events/event-surface.ts";
-import type { EventTransport } from "./events/publish-event.ts";
+import type { PreparedEvent } from "./events/prepare-event.ts";
+import { publishPrepared } from "./events/publish-event.ts";
+import type { EventTransport, PublishedEvent, PublishError, PublishOptions } from "./events/publish-event.ts";
 import type { LinkState } from "./link.ts";
 import { callRpc } from "./rpc-call.ts";
 import type { CallOptions, CallTransport } from "./rpc-call.ts";
@@ -59,6 +62,11 @@ export interface TrellisClient<C extends AnyContract = AnyContract> extends Asyn
   /** `for await (const frame of client.feed.orders.live(input))` reads `Orders.Live`; `client.feed("Orders.Live")` by name. */
   readonly feed: ClientFeeds<C>;
   readonly connection: ClientConnection;
+  /** Publishes an event that `client.event.<group>.<leaf>.prepare` made, now or before a restart. */
+  publishPrepared(
+    event: PreparedEvent,
+    options?: Omit<PublishOptions, "id">,
+  ): AsyncResult<PublishedEvent, PublishError>;
   /** The same by logical name. */
   request<N extends keyof ClientRpc<C> & string>(
     name: N,
@@ -100,6 +108,7 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
     const { group, leaf } = surfacePath(name);
     (groups[group] ??= {})[leaf] = functionOf(name);
   }
+  const publishable = publishableEvents(contract);
   const feeds = makeFeeds(contract, transport);
   const close = async (): Promise<void> => {
     feeds.closeAll();
@@ -108,7 +117,7 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
   const untyped: UntypedClient = {
     contract,
     rpc: groups,
-    event: eventSurface(contract, transport),
+    event: eventSurface(contract, transport, publishable),
     feed: feeds.feed,
     connection: {
       get state() {
@@ -119,6 +128,8 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
       },
       onChange: (listener) => link.onState(listener),
     },
+    publishPrepared: (event, publishOptions) =>
+      new AsyncResult(publishPrepared(transport, publishable, event, publishOptions)),
     request: (name, input, callOptions) => functionOf(name)(input, callOptions),
     close,
     [Symbol.asyncDispose]: close,
@@ -135,6 +146,10 @@ interface UntypedClient extends AsyncDisposable {
   readonly event: ReturnType<typeof eventSurface>;
   readonly feed: UntypedFeeds;
   readonly connection: ClientConnection;
+  publishPrepared(
+    event: PreparedEvent,
+    options?: Omit<PublishOptions, "id">,
+  ): AsyncResult<PublishedEvent, PublishError>;
   request(name: string, input: unknown, options?: CallOptions): AsyncResult<unknown, unknown>;
   close(): Promise<void>;
 }

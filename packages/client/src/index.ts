@@ -7,4 +7,5 @@ export type { ClientFeeds, FeedFunction, FeedOptions, FeedReading, NamedFeed } f
 export type { ClientEvents, EventListener, EventPublisher } from "./events/event-surface.ts";
 export type { ListenOptions, ListenProblem, LiveEvent, LiveEvents } from "./events/listen-events.ts";
 export type { PublishedEvent, PublishError, PublishOptions } from "./events/publish-event.ts";
+export type { PreparedEvent, PrepareOptions } from "./events/prepare-event.ts";
 export { PUBLISH_LIMITS } from "./events/publish-limits.ts";

@@ -46,6 +46,8 @@ export interface Link {
   readonly inboxPrefix: string;
   /** Calls that still wait for their answer. */
   readonly waiting: number;
+  /** The largest message the server takes, headers included; unknown before there was a connection. */
+  readonly maxPayloadBytes: number | undefined;
   onState(listener: (state: LinkState, detail?: string) => void): () => void;
   /**
    * Between connections a bounded amount is held and sent on reconnection (`HELD_PUBLISHES`); beyond that, and after

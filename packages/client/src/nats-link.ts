@@ -89,6 +89,10 @@ export class NatsLink implements Link, WireEvents {
     return this.#replies.size;
   }
 
+  get maxPayloadBytes(): number | undefined {
+    return this.#wire.connection.info?.max_payload;
+  }
+
   onState(listener: (state: LinkState, detail?: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -53,6 +53,8 @@ export interface TrellisService<C extends AnyContract = AnyContract, Deps = unde
   /** Calls what the contract uses. */
   readonly client: TrellisClient<C>;
   readonly connection: ClientConnection;
+  /** Where the service writes what people should be able to find later. */
+  readonly log: Log;
   readonly health: {
     /** Adds a check that heartbeats and readiness report; throwing or `false` means failed. */
     check(name: string, check: HealthCheck): void;
@@ -204,6 +206,7 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     event: client.event,
     client,
     connection: client.connection,
+    log,
     health: {
       check: (checkName, check) => runtime.health.check(checkName, check),
       report: () => runtime.health.report(),

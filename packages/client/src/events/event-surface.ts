@@ -1,9 +1,14 @@
 import { surfacePath } from "@trellis/contracts";
 import type { AnyContract, ListenableEvents, Nested, PublishableEvents } from "@trellis/contracts";
+import type { TransportError, ValidationError } from "@trellis/protocol";
 import { AsyncResult } from "@trellis/result";
-import { listenableEvents, publishableEvents } from "./event-facts.ts";
+import type { Result } from "@trellis/result";
+import { listenableEvents } from "./event-facts.ts";
+import type { EventFacts } from "./event-facts.ts";
 import { listenToEvents } from "./listen-events.ts";
 import type { ListenOptions, LiveEvents } from "./listen-events.ts";
+import { prepareEvent } from "./prepare-event.ts";
+import type { PreparedEvent, PrepareOptions } from "./prepare-event.ts";
 import { publishEvent } from "./publish-event.ts";
 import type { EventTransport, PublishedEvent, PublishError, PublishOptions } from "./publish-event.ts";
 
@@ -11,6 +16,8 @@ import type { EventTransport, PublishedEvent, PublishError, PublishOptions } fro
 export interface EventPublisher<Payload> {
   /** Resolves when storage has the event; consumers get it later. */
   publish(payload: Payload, options?: PublishOptions): AsyncResult<PublishedEvent, PublishError>;
+  /** Checks and settles everything without sending; `client.publishPrepared` sends it, or an outbox does. */
+  prepare(payload: Payload, options?: PrepareOptions): Result<PreparedEvent, ValidationError | TransportError>;
 }
 
 /** An event that may be listened to. */
@@ -40,6 +47,7 @@ export type ClientEvents<C extends AnyContract> = AnyContract extends C
 /** What `event.<group>.<leaf>` is once its types have done their work. */
 export interface UntypedEvent {
   publish?: (payload: unknown, options?: PublishOptions) => AsyncResult<PublishedEvent, PublishError>;
+  prepare?: (payload: unknown, options?: PrepareOptions) => Result<PreparedEvent, ValidationError | TransportError>;
   listen?: (options?: ListenOptions) => LiveEvents;
 }
 
@@ -47,14 +55,18 @@ export interface UntypedEvent {
 export function eventSurface(
   contract: AnyContract,
   transport: EventTransport,
+  publishable: ReadonlyMap<string, EventFacts>,
 ): { readonly [group: string]: { readonly [leaf: string]: UntypedEvent } } {
   const groups: { [group: string]: { [leaf: string]: UntypedEvent } } = {};
   const entry = (name: string): UntypedEvent => {
     const { group, leaf } = surfacePath(name);
     return ((groups[group] ??= {})[leaf] ??= {});
   };
-  for (const [name, facts] of publishableEvents(contract))
-    entry(name).publish = (payload, options) => new AsyncResult(publishEvent(transport, facts, payload, options));
+  for (const [name, facts] of publishable) {
+    const event = entry(name);
+    event.publish = (payload, options) => new AsyncResult(publishEvent(transport, facts, payload, options));
+    event.prepare = (payload, options) => prepareEvent(transport, facts, payload, options);
+  }
   for (const [name, facts] of listenableEvents(contract))
     entry(name).listen = (options) => listenToEvents(transport, facts, options);
   return groups;

@@ -1,12 +1,13 @@
-import { MsgHdrsImpl } from "@nats-io/nats-core";
 import type { MsgHdrs } from "@nats-io/nats-core";
-import { AuthError, HEADERS, newEventId, TransportError, ValidationError } from "@trellis/protocol";
+import { AuthError, TransportError, ValidationError } from "@trellis/protocol";
 import { err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
 import { startClientSpan } from "@trellis/telemetry";
 import type { Link, LinkMessage } from "../link.ts";
 import { pause } from "../reconnect-delay.ts";
 import type { EventFacts } from "./event-facts.ts";
+import { eventMessage, eventTooLarge, preparedMessage } from "./prepare-event.ts";
+import type { EventMessage, PreparedEvent } from "./prepare-event.ts";
 import { PUBLISH_LIMITS } from "./publish-limits.ts";
 import { readPubAck } from "./pub-ack.ts";
 
@@ -40,58 +41,6 @@ export interface EventTransport {
   trace?(headers: MsgHdrs): void;
 }
 
-/** An event ready to be sent: checked, with its id, always the same bytes. */
-export interface PreparedEvent {
-  readonly id: string;
-  readonly subject: string;
-  readonly payload: Uint8Array;
-  readonly headers: MsgHdrs;
-}
-
-const encoder = new TextEncoder();
-/** What a header may hold without escaping. */
-const EVENT_ID = /^[\x21-\x7e]{1,128}$/;
-
-/** Checks an event and makes its message. */
-export function prepareEvent(
-  transport: EventTransport,
-  facts: EventFacts,
-  payload: unknown,
-  givenId?: string,
-): Result<PreparedEvent, ValidationError> {
-  if (!facts.schema.check(payload)) {
-    const issues = facts.schema.errors(payload);
-    const [first] = issues;
-    const where = first === undefined || first.path === "" ? "the payload" : first.path;
-    const message = `The event ${facts.name} does not match its contract: ${where}: ${first?.message ?? "does not match"}.`;
-    return err(new ValidationError(issues, { message }));
-  }
-  const subject = facts.template.subject(payload);
-  if (!subject.ok) return subject;
-  if (givenId !== undefined && !EVENT_ID.test(givenId)) {
-    return err(
-      new ValidationError([{ path: "", message: "an event id is 1 to 128 visible ASCII characters without spaces" }]),
-    );
-  }
-  let body: Uint8Array;
-  try {
-    body = encoder.encode(JSON.stringify(payload));
-  } catch (error) {
-    return err(
-      new ValidationError([
-        { path: "", message: error instanceof Error ? error.message : "it cannot be written as JSON" },
-      ]),
-    );
-  }
-  const now = transport.clock?.nowMs() ?? Date.now();
-  const id = givenId ?? newEventId(now);
-  const headers = new MsgHdrsImpl();
-  headers.headers.set(HEADERS.eventId, [id]);
-  headers.headers.set(HEADERS.eventTime, [new Date(now).toISOString()]);
-  transport.trace?.(headers);
-  return ok({ id, subject: subject.value, payload: body, headers });
-}
-
 /** Publishes; resolves when storage has the event or it is certain that nobody will try again. */
 export async function publishEvent(
   transport: EventTransport,
@@ -99,25 +48,43 @@ export async function publishEvent(
   payload: unknown,
   options: PublishOptions = {},
 ): Promise<Result<PublishedEvent, PublishError>> {
-  const prepared = prepareEvent(transport, facts, payload, options.id);
-  if (!prepared.ok) return prepared;
+  const message = eventMessage(transport, facts, payload, options.id);
+  if (!message.ok) return message;
   const span = startClientSpan(
     { name: facts.name, surface: "event", contractId: facts.contractId },
-    prepared.value.headers,
+    message.value.headers,
   );
-  const result = await store(transport.link, prepared.value, options);
-  const named = result.ok ? result : err(explain(facts, prepared.value, result.error));
+  const result = await store(transport.link, message.value, options);
+  const named = result.ok ? result : err(explain(facts, message.value, result.error));
   span.end(named.ok ? undefined : named.error);
   return named;
+}
+
+/** Publishes what was prepared, as it was prepared. */
+export async function publishPrepared(
+  transport: EventTransport,
+  events: ReadonlyMap<string, EventFacts>,
+  event: PreparedEvent,
+  options: Omit<PublishOptions, "id"> = {},
+): Promise<Result<PublishedEvent, PublishError>> {
+  const facts = events.get(event.name);
+  if (facts === undefined) {
+    const message = `the contract publishes no event ${event.name}; it was prepared for another contract or an older version`;
+    return err(new ValidationError([{ path: "/name", message }]));
+  }
+  const message = preparedMessage(facts, event);
+  if (!message.ok) return message;
+  const result = await store(transport.link, message.value, options);
+  return result.ok ? result : err(explain(facts, message.value, result.error));
 }
 
 /**
  * Until storage answers. The same message with the same id is sent again when no answer came, so what was stored
  * without our hearing of it is stored once; the deadline is shorter than the time storage remembers ids.
  */
-export async function store(
+async function store(
   link: Link,
-  event: PreparedEvent,
+  event: EventMessage,
   options: Pick<PublishOptions, "timeoutMs" | "signal">,
 ): Promise<Result<PublishedEvent, TransportError>> {
   const { signal } = options;
@@ -160,7 +127,7 @@ export async function store(
 /** No answer, nobody there, or no connection: all of them pass when NATS is back. */
 const AGAIN: ReadonlySet<string> = new Set(["timeout", "no_responders", "disconnected"]);
 
-function explain(facts: EventFacts, event: PreparedEvent, error: TransportError): TransportError | AuthError {
+function explain(facts: EventFacts, event: EventMessage, error: TransportError): TransportError | AuthError {
   const { name } = facts;
   switch (error.code) {
     case "permission_denied":
@@ -168,10 +135,7 @@ function explain(facts: EventFacts, event: PreparedEvent, error: TransportError)
         message: `Publishing ${name} was refused by NATS. ${remedy(facts)}`,
       });
     case "payload_too_large":
-      return new TransportError("payload_too_large", {
-        message: `The event ${name} has ${event.payload.length} bytes, more than the server takes in one message.`,
-        hint: "Put large content into an object store and its name into the event.",
-      });
+      return eventTooLarge(facts, event.payload.length);
     case "no_responders":
       return new TransportError("no_responders", {
         message: `The event ${name} was not stored: the event stream cannot be reached.`,

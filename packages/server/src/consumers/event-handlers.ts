@@ -10,6 +10,8 @@ export interface EventContext<Name extends string = string, Payload = unknown, C
   readonly event: Payload;
   /** The same for every delivery, replays included: what to remember to handle an event once. */
   readonly id: string;
+  /** Who takes it, all replicas together: `<deployment>.<group>`. */
+  readonly consumer: string;
   /** When it happened, by its publisher. */
   readonly at: Date;
   readonly subject: string;

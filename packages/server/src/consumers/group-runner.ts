@@ -195,7 +195,7 @@ export class GroupRunner {
 
   #begin(held: HeldEvent): void {
     held.begun = true;
-    const { group, surroundings } = this.#options;
+    const { group, deployment, surroundings } = this.#options;
     const { message } = held.delivery;
     const facts = eventOf(group, held.identity.subject);
     const handler = facts === undefined ? undefined : group.handlerOf?.(facts.name);
@@ -228,7 +228,8 @@ export class GroupRunner {
       { name: facts.name, surface: "event", contractId: facts.contractId },
       message.headers,
     );
-    const attempt = new HeldAttempt(facts, group.name, held, read.event, traced, surroundings, performance.now());
+    const consumer = `${deployment}.${group.name}`;
+    const attempt = new HeldAttempt(facts, consumer, held, read.event, traced, surroundings, performance.now());
     held.attempt = attempt;
     this.#run(held, attempt, handler);
   }

@@ -47,13 +47,13 @@ export class HeldEvent {
 export class HeldAttempt implements EventContext {
   readonly name: string;
   readonly event: unknown;
+  readonly consumer: string;
   readonly attempt: number;
   readonly startedAt: number;
   readonly traced: TracedWork;
   /** Its outcome counts for nothing any more. */
   over = false;
   readonly #identity: EventIdentity;
-  readonly #group: string;
   readonly #surroundings: CallSurroundings;
   #abort: AbortController | undefined = undefined;
   #reason: string | undefined = undefined;
@@ -61,7 +61,7 @@ export class HeldAttempt implements EventContext {
 
   constructor(
     facts: EventFacts,
-    group: string,
+    consumer: string,
     held: HeldEvent,
     event: unknown,
     traced: TracedWork,
@@ -70,11 +70,11 @@ export class HeldAttempt implements EventContext {
   ) {
     this.name = facts.name;
     this.event = event;
+    this.consumer = consumer;
     this.attempt = held.attempts;
     this.startedAt = now;
     this.traced = traced;
     this.#identity = held.identity;
-    this.#group = group;
     this.#surroundings = surroundings;
   }
 
@@ -105,7 +105,7 @@ export class HeldAttempt implements EventContext {
   get log(): Log {
     this.#log ??= this.#surroundings.log.child({
       event: this.name,
-      group: this.#group,
+      consumer: this.consumer,
       id: this.id,
       attempt: this.attempt,
       trace: this.traced.traceId,

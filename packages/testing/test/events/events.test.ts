@@ -1,6 +1,6 @@
 import { headers } from "@nats-io/nats-core";
 import { TransportError, ValidationError } from "@trellis/protocol";
-import { err, ok } from "@trellis/result";
+import { err, ok, orThrow } from "@trellis/result";
 import type { TrellisService } from "@trellis/server/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
@@ -42,6 +42,42 @@ describe("publishing", () => {
     const tooLarge = await seller.event.shop.noted.publish({ text: "x".repeat(9_000_000) });
     expect(!tooLarge.ok && tooLarge.error).toMatchObject({ code: "payload_too_large" });
     expect(!tooLarge.ok && tooLarge.error.message).toContain("Shop.Noted has 9000011 bytes");
+  });
+});
+
+describe("preparing", () => {
+  it("settles everything as plain data, which is published later as it was, once", async () => {
+    const client = await platform.connectClient(screen);
+    await using listener = client.event.shop.ordered.listen();
+    await listener.ready;
+    const prepared = orThrow(seller.event.shop.ordered.prepare(order("q1")));
+    expect(prepared).toMatchObject({
+      name: "Shop.Ordered",
+      subject: "events.v1.Shop.Ordered.placed",
+      body: JSON.stringify(order("q1")),
+    });
+    const stored: typeof prepared = JSON.parse(JSON.stringify(prepared));
+    expect(stored).toEqual(prepared);
+    const first = await seller.client.publishPrepared(stored).orThrow();
+    expect(first).toMatchObject({ id: prepared.id, duplicate: false });
+    expect(await seller.client.publishPrepared(stored).orThrow()).toEqual({ ...first, duplicate: true });
+    const heard = (await listener.next()).value;
+    expect(heard).toMatchObject({ event: order("q1"), id: prepared.id });
+    expect(heard?.at.toISOString()).toBe(prepared.headers["trellis-time"]);
+  });
+
+  it("refuses what could never be sent, while it can still be undone", async () => {
+    // @ts-expect-error a number is no text
+    const wrong = seller.event.shop.ordered.prepare({ id: 1, status: "placed", n: 0 });
+    expect(!wrong.ok && wrong.error).toBeInstanceOf(ValidationError);
+    const tooLarge = seller.event.shop.noted.prepare({ text: "x".repeat(9_000_000) });
+    expect(!tooLarge.ok && tooLarge.error).toMatchObject({ code: "payload_too_large" });
+    const client = await platform.connectClient(screen);
+    const prepared = orThrow(seller.event.shop.ordered.prepare(order("q2")));
+    const notItsOwn = await client.publishPrepared(prepared);
+    expect(!notItsOwn.ok && notItsOwn.error.message).toContain("publishes no event Shop.Ordered");
+    const moved = await seller.client.publishPrepared({ ...prepared, subject: "events.v1.Shop.Noted" });
+    expect(!moved.ok && moved.error.message).toContain("prepared for events.v1.Shop.Noted");
   });
 });
 
@@ -105,7 +141,8 @@ describe("consuming", () => {
     const service = await platform.connectService(shipping, { name: "shipping" });
     const seen: string[] = [];
     service.handle.events.parcels({
-      "Shop.Ordered": ({ event, attempt, id, subject }) => {
+      "Shop.Ordered": ({ event, attempt, id, subject, consumer }) => {
+        expect(consumer).toBe("shipping.parcels");
         seen.push(`${event.id}#${attempt}`);
         expect(id).toMatch(/^[0-9A-Z]{26}$/);
         expect(subject).toBe(`events.v1.Shop.Ordered.${event.status}`);

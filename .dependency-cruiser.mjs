@@ -9,6 +9,7 @@ const mayKnow = {
   client: ["auth", "sdk", "telemetry", "protocol", "contracts", "result"],
   jobs: ["client", "telemetry", "protocol", "contracts", "result"],
   server: ["jobs", "client", "auth", "sdk", "telemetry", "protocol", "contracts", "result"],
+  outbox: ["server", "client", "contracts", "result"],
   nats: [],
   platform: ["server", "jobs", "client", "auth", "sdk", "telemetry", "nats", "protocol", "contracts", "result"],
   testing: ["platform", "jobs", "server", "client", "auth", "sdk", "nats", "protocol", "contracts", "result"],

@@ -26,6 +26,6 @@ export type { Session, SessionOptions } from "./session.ts";
 // Events.
 export { consumedEvents, publishableEvents } from "./events/event-facts.ts";
 export type { EventFacts } from "./events/event-facts.ts";
-export type { EventTransport } from "./events/publish-event.ts";
+export type { EventTransport } from "./events/event-transport.ts";
 export { readPubAck } from "./events/pub-ack.ts";
 export { eventTime, readEvent } from "./events/read-event.ts";

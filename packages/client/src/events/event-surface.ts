@@ -5,12 +5,13 @@ import { AsyncResult } from "@trellis/result";
 import type { Result } from "@trellis/result";
 import { listenableEvents } from "./event-facts.ts";
 import type { EventFacts } from "./event-facts.ts";
+import type { EventTransport } from "./event-transport.ts";
 import { listenToEvents } from "./listen-events.ts";
 import type { ListenOptions, LiveEvents } from "./listen-events.ts";
 import { prepareEvent } from "./prepare-event.ts";
 import type { PreparedEvent, PrepareOptions } from "./prepare-event.ts";
 import { publishEvent } from "./publish-event.ts";
-import type { EventTransport, PublishedEvent, PublishError, PublishOptions } from "./publish-event.ts";
+import type { PublishedEvent, PublishError, PublishOptions } from "./publish-event.ts";
 
 /** An event that may be published. */
 export interface EventPublisher<Payload> {

@@ -2,7 +2,7 @@ import { escapeEventToken, AuthError, HEADERS } from "@trellis/protocol";
 import type { ValidationIssue } from "@trellis/protocol";
 import type { LinkMessage, LinkSubscription } from "../link.ts";
 import type { EventFacts } from "./event-facts.ts";
-import type { EventTransport } from "./publish-event.ts";
+import type { EventTransport } from "./event-transport.ts";
 import { eventTime, readEvent } from "./read-event.ts";
 
 /** One event as a live listener hears it. */

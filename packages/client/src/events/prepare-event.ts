@@ -5,7 +5,7 @@ import { HEADERS, newEventId, TransportError, ValidationError } from "@trellis/p
 import { err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
 import type { EventFacts } from "./event-facts.ts";
-import type { EventTransport } from "./publish-event.ts";
+import type { EventTransport } from "./event-transport.ts";
 
 /** An event that is checked and settled but not sent: plain data, to be kept as JSON and published by whoever reads it. */
 export interface PreparedEvent {

@@ -1,4 +1,3 @@
-import type { MsgHdrs } from "@nats-io/nats-core";
 import { AuthError, TransportError, ValidationError } from "@trellis/protocol";
 import { err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
@@ -6,6 +5,7 @@ import { startClientSpan } from "@trellis/telemetry";
 import type { Link, LinkMessage } from "../link.ts";
 import { pause } from "../reconnect-delay.ts";
 import type { EventFacts } from "./event-facts.ts";
+import type { EventTransport } from "./event-transport.ts";
 import { eventMessage, eventTooLarge, preparedMessage } from "./prepare-event.ts";
 import type { EventMessage, PreparedEvent } from "./prepare-event.ts";
 import { PUBLISH_LIMITS } from "./publish-limits.ts";
@@ -31,15 +31,6 @@ export interface PublishedEvent {
 
 /** Everything that can go wrong with publishing. */
 export type PublishError = ValidationError | TransportError | AuthError;
-
-/** What events travel on; a `Session` fits. */
-export interface EventTransport {
-  readonly link: Link;
-  /** The platform's time; the local clock without it. */
-  readonly clock?: { nowMs(): number };
-  /** Adds the trace that surrounds the caller. */
-  trace?(headers: MsgHdrs): void;
-}
 
 /** Publishes; resolves when storage has the event or it is certain that nobody will try again. */
 export async function publishEvent(

@@ -61,6 +61,9 @@ function unsound(link: Link): Link {
     get waiting() {
       return link.waiting;
     },
+    get maxPayloadBytes() {
+      return link.maxPayloadBytes;
+    },
     onState: (listener) => link.onState(listener),
     publish: (subject, data, options) => link.publish(subject, data, options),
     async request(subject, data, options) {

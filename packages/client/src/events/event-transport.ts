@@ -1,0 +1,11 @@
+import type { MsgHdrs } from "@nats-io/nats-core";
+import type { Link } from "../link.ts";
+
+/** What events travel on; a `Session` fits. */
+export interface EventTransport {
+  readonly link: Link;
+  /** The platform's time; the local clock without it. */
+  readonly clock?: { nowMs(): number };
+  /** Adds the trace that surrounds the caller. */
+  trace?(headers: MsgHdrs): void;
+}

@@ -1,0 +1,15 @@
+export { dispatchOutbox } from "./dispatcher.ts";
+export type { DispatcherOptions, OutboxDispatcher, OutboxPublisher } from "./dispatcher.ts";
+export { createInbox } from "./inbox.ts";
+export type { Inbox, InboxOptions } from "./inbox.ts";
+export { INBOX_LIMITS, OUTBOX_LIMITS } from "./limits.ts";
+export { OutboxFull } from "./repository.ts";
+export type {
+  Claim,
+  HandledEvent,
+  InboxRepository,
+  OutboxRepository,
+  OutboxStatus,
+  ParkedEvent,
+  WaitingEvent,
+} from "./repository.ts";

@@ -31,6 +31,31 @@ export const contractDigestsTopic: Topic = {
       input: { manifest: { ...bare, schemas: { ...inside("schemas"), Another: true } } },
     },
     {
+      name: "limits, priorities and schedules of a queue do",
+      input: {
+        manifest: {
+          ...ORDERS,
+          jobs: {
+            mail: {
+              payload: { schema: "OrderRef" },
+              priorities: true,
+              rate: { limit: 10, perMs: 1_000 },
+              perGroup: { concurrency: 2, rate: { limit: 1, perMs: 60_000 } },
+              schedules: {
+                nightly: {
+                  cron: "30 2 * * mon-fri",
+                  timeZone: "Europe/Berlin",
+                  payload: { id: "nightly" },
+                  overlap: "skip",
+                  catchUp: "none",
+                },
+              },
+            },
+          },
+        },
+      },
+    },
+    {
       name: "the meaning of a capability does",
       input: {
         manifest: {

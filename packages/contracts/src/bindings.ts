@@ -28,6 +28,12 @@ export const EVENT_CONSUMER_DEFAULTS = {
 /** The truth about jobs, and the work queue sourced from it. */
 export const JOBS_STREAM = "JOBS";
 export const JOBS_WORK_STREAM = "JOBS_WORK";
+/** What replicas and creators agree on about jobs: who holds a unique key, who takes part in a limit, who works. */
+export const JOBS_MARKS_STREAM = "JOBS_MARKS";
+
+/** Priorities that are not the normal one; their work waits by itself. */
+export const JOB_PRIORITIES = ["high", "low"] as const;
+export type JobPriority = (typeof JOB_PRIORITIES)[number];
 
 /**
  * `<prefix>.<stream>` with the body of `$JS.API.STREAM.MSG.GET` reads from the stream's leader. Participants have no other
@@ -57,12 +63,18 @@ export interface ConsumerBinding {
   readonly consumer: string;
 }
 
+/** Where the work of a queue comes from. */
+export interface JobsBinding extends ConsumerBinding {
+  /** Consumers of the same stream, for the priorities that are not the normal one. */
+  readonly priorities?: { readonly [P in JobPriority]: string };
+}
+
 export interface Bindings {
   /** The name a person gave the deployment; it appears in job subjects and in what operators see. */
   readonly service?: string;
   readonly kv: { readonly [alias: string]: KvBinding };
   readonly store: { readonly [alias: string]: StoreBinding };
-  readonly jobs: { readonly [queue: string]: ConsumerBinding };
+  readonly jobs: { readonly [queue: string]: JobsBinding };
   readonly eventConsumers: { readonly [group: string]: ConsumerBinding };
 }
 

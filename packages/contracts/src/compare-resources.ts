@@ -24,6 +24,13 @@ function compareJobs(pair: Pair, list: ChangeList): void {
     both(name, at, before, after) {
       list.accepts(pair, `${at}/payload`, `the payload of ${name}`, before.payload, after.payload, ["stored data"]);
       list.emits(pair, `${at}/result`, `the result of ${name}`, before.result, after.result, ["observers"]);
+      if (before.priorities === true && after.priorities === undefined)
+        list.breaking(
+          `${at}/priorities`,
+          "removed",
+          ["stored data"],
+          `the queue ${name} has no priorities any more; jobs that wait with one are never run`,
+        );
       const { payload: _p, result: _r, ...settings } = before;
       const { payload: _q, result: _s, ...changed } = after;
       if (jsonKey(settings) !== jsonKey(changed))

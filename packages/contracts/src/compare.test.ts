@@ -234,6 +234,8 @@ describe("compareManifests", () => {
     ],
     ["a consumer is added", "eventConsumers", { own: { self: ["Orders.Placed"] } }, "/eventConsumers/own"],
     ["job settings", "jobs>mail>maxDeliver", 9, "/jobs/mail"],
+    ["job priorities", "jobs>mail>priorities", true, "/jobs/mail"],
+    ["a schedule", "jobs>mail>schedules", { nightly: { cron: "0 3 * * *", payload: { id: "all" } } }, "/jobs/mail"],
   ])("%s: compatible", (_, path, value, at) => {
     const before =
       path === "schemas>Id"
@@ -246,6 +248,14 @@ describe("compareManifests", () => {
     expect({ verdict, changes }).toMatchObject({ verdict: "compatible" });
     expect(changes.map((change) => change.path)).toContain(at);
     return undefined;
+  });
+
+  test("a queue that loses its priorities strands the jobs that wait with one", () => {
+    const mail = { payload: { schema: "Order" } };
+    const ranked = parsed({ ...base, jobs: { mail: { ...mail, priorities: true } } });
+    const { verdict, changes } = compareManifests(ranked, parsed({ ...base, jobs: { mail } }));
+    expect(verdict).toBe("breaking");
+    expect(changes).toContainEqual(expect.objectContaining({ path: "/jobs/mail/priorities", breaks: ["stored data"] }));
   });
 
   test("a new state version that reads the old one is compatible", () => {

@@ -194,6 +194,8 @@ describe("derivePermissions for a service", () => {
         "trellis.leader.OBJ_orders-eu_files",
         "trellis.jobs.orders-eu.mail.*.*",
         "$JS.API.DIRECT.GET.JOBS.trellis.jobs.orders-eu.mail.*.*",
+        "trellis.jobs.orders-eu.mail.*",
+        "$JS.API.DIRECT.GET.JOBS_MARKS.trellis.jobs.orders-eu.mail.*",
         "$JS.API.CONSUMER.MSG.NEXT.JOBS_WORK.orders-eu_mail",
         "$JS.ACK.JOBS_WORK.orders-eu_mail.>",
         "$JS.ACK._.*.JOBS_WORK.orders-eu_mail.>",
@@ -233,6 +235,15 @@ describe("derivePermissions for a service", () => {
         "trellis.jobs.orders-eu.mail.*.*",
       ].sort(),
     );
+  });
+
+  test("a queue with priorities takes work from three consumers", () => {
+    const { mail } = bindings.jobs;
+    const priorities = { high: "orders-eu__high_mail", low: "orders-eu__low_mail" };
+    const ranked = { ...bindings, jobs: { mail: { ...mail, priorities } } };
+    const { publish } = derive({ manifest: orders, uses: {}, bindings: ranked });
+    for (const consumer of ["orders-eu_mail", ...Object.values(priorities)])
+      expect(publish).toContain(`$JS.API.CONSUMER.MSG.NEXT.JOBS_WORK.${consumer}`);
   });
 
   test("bindings of what the contract does not declare give nothing", () => {
@@ -476,6 +487,8 @@ describe("for random contracts", () => {
       for (const queue of Object.keys(manifest.jobs ?? {})) {
         const events = `trellis.jobs.shop-1.${queue}.*.*`;
         subscribe.push(events);
+        const marks = `trellis.jobs.shop-1.${queue}.*`;
+        must.push(marks, `$JS.API.DIRECT.GET.JOBS_MARKS.${marks}`);
         must.push(events, `$JS.API.DIRECT.GET.JOBS.${events}`, ...consumer("JOBS_WORK", `shop-1_${queue}`));
       }
       for (const group of Object.keys(manifest.eventConsumers ?? {}))

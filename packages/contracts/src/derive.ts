@@ -1,4 +1,4 @@
-import { JOBS_STREAM, LEADER_READ_PREFIX } from "./bindings.ts";
+import { JOB_PRIORITIES, JOBS_MARKS_STREAM, JOBS_STREAM, LEADER_READ_PREFIX } from "./bindings.ts";
 import type { Bindings, ConsumerBinding } from "./bindings.ts";
 import { deriveUses } from "./derive-uses.ts";
 import type { Manifest } from "./manifest.ts";
@@ -11,6 +11,7 @@ import {
   eventSubjectTemplate,
   eventWildcard,
   feedSubject,
+  jobMarkSubject,
   jobSubject,
   operationControlSubject,
   operationSubject,
@@ -182,7 +183,13 @@ function deriveJobs(manifest: Manifest, bindings: Bindings, list: PermissionList
     list.publish(events, `${what}: it creates its jobs and records what becomes of them`);
     list.subscribe(events, `${what}: it hears at once when one is cancelled`);
     list.publish(`$JS.API.DIRECT.GET.${JOBS_STREAM}.${events}`, `${what}: it reads the last record of a job`);
-    deriveConsumer(binding, `${what}: it takes work from it`, list);
+    const marks = jobMarkSubject(bindings.service, queue, "*");
+    list.publish(marks, `${what}: its replicas agree on unique jobs and limits`);
+    list.publish(`$JS.API.DIRECT.GET.${JOBS_MARKS_STREAM}.${marks}`, `${what}: it reads what they agreed on`);
+    const { stream, consumer, priorities } = binding;
+    const consumers = priorities === undefined ? [] : JOB_PRIORITIES.map((priority) => priorities[priority]);
+    for (const each of [consumer, ...consumers])
+      deriveConsumer({ stream, consumer: each }, `${what}: it takes work from it`, list);
   }
 }
 

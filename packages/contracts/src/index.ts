@@ -22,6 +22,7 @@ export {
   eventSubjectTemplate,
   eventWildcard,
   feedSubject,
+  jobMarkSubject,
   jobSubject,
   operationControlSubject,
   operationSubject,

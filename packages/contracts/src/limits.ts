@@ -19,6 +19,8 @@ export const LIMITS = {
   schemas: { value: 1_000, reason: "each schema is compiled once per process that uses it" },
   capabilities: { value: 500, reason: "a person has to be able to review them" },
   aliases: { value: 200, reason: "a contract that uses more contracts than this cannot be reviewed" },
+  rateLimit: { value: 1_000, reason: "the times of so many beginnings are rewritten with every one of them" },
+  schedules: { value: 100, reason: "the control plane looks at every schedule of every queue each second" },
   listItems: { value: 500, reason: "selector and capability lists are compared and sorted on every check" },
   schemaNodes: { value: 5_000, reason: "compile time and memory grow with the number of subschemas" },
   schemaDepth: { value: 64, reason: "checking a value recurses as deep as its schema" },

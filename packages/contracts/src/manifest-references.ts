@@ -2,7 +2,7 @@ import type { Manifest, SchemaRef, UseSelection } from "./manifest.ts";
 import { RESERVED_NAMES } from "./manifest-structure.ts";
 import { CAPABILITY_SEPARATOR, contractName, RESERVED_CAPABILITIES, surfacePath } from "./names.ts";
 import type { ProblemList } from "./problem-list.ts";
-import { schemaAt } from "./schema.ts";
+import { compileSchema, schemaAt } from "./schema.ts";
 import { isRecord, pointer } from "./schema-problems.ts";
 import { listSurfaces, schemaRefs } from "./surfaces.ts";
 import { eventSubjectTemplate, feedSubject, operationSubject, rpcSubject } from "./subjects.ts";
@@ -28,6 +28,7 @@ export function checkReferences(manifest: Manifest, list: ProblemList): void {
   checkUses(manifest, list);
   checkEventConsumers(manifest, list);
   checkTransfers(manifest, list);
+  checkSchedules(manifest, list);
   checkServing(manifest, list);
 }
 
@@ -47,6 +48,23 @@ function checkSchemaRefs(manifest: Manifest, list: ProblemList): void {
   };
   for (const { ref, path } of schemaRefs(manifest)) check(ref, `${path}/schema`);
   manifest.exports?.schemas?.forEach((schema, index) => check({ schema }, `/exports/schemas/${index}`));
+}
+
+function checkSchedules({ jobs, schemas }: Manifest, list: ProblemList): void {
+  for (const [queue, job] of entries(jobs)) {
+    const schema = Object.hasOwn(schemas ?? {}, job.payload.schema) ? schemas?.[job.payload.schema] : undefined;
+    if (schema === undefined || job.schedules === undefined) continue;
+    const compiled = compileSchema(schema);
+    for (const [name, { payload }] of entries(job.schedules)) {
+      if (compiled.check(payload)) continue;
+      const [first] = compiled.errors(payload);
+      list.problem(
+        `${pointer(pointer(pointer("/jobs", queue), "schedules"), name)}/payload`,
+        `does not match the schema ${job.payload.schema} of the queue: ${first?.message ?? "it does not fit"}`,
+        "write a payload its handler would take",
+      );
+    }
+  }
 }
 
 function checkSubjects(manifest: Manifest, list: ProblemList): void {

@@ -1,3 +1,4 @@
+import { isTimeZone, parseCron } from "./cron.ts";
 import { LIMITS } from "./limits.ts";
 import { MANIFEST_FORMAT } from "./manifest.ts";
 import { isName, NAME_RULES } from "./names.ts";
@@ -153,6 +154,35 @@ const feed = object({
   docs: { shape: docs },
 });
 
+const rate = object({
+  limit: required({
+    kind: "value",
+    words: `a whole number from 1 to ${LIMITS.rateLimit.value}`,
+    fits: (value) => isWhole(value) && value >= 1 && value <= LIMITS.rateLimit.value,
+    fix: "a shorter perMs holds more",
+  }),
+  perMs: required(count),
+});
+
+const schedule = object({
+  cron: required({
+    kind: "value",
+    words: "times in the notation of cron, such as 30 2 * * mon-fri",
+    fits: (value) => typeof value === "string" && typeof parseCron(value) !== "string",
+  }),
+  timeZone: {
+    shape: {
+      kind: "value",
+      words: "a time zone such as Europe/Berlin",
+      fits: (value) => typeof value === "string" && isTimeZone(value),
+    },
+  },
+  // Checked against the schema of the queue, with everything else that refers to something.
+  payload: required({ kind: "value", words: "JSON", fits: (value) => value !== undefined }),
+  overlap: { shape: oneOf("allow", "skip", "replace") },
+  catchUp: { shape: oneOf("none", "last", "all") },
+});
+
 const job = object({
   payload: required(schemaRef),
   result: { shape: schemaRef },
@@ -164,6 +194,10 @@ const job = object({
   logs: { shape: flag },
   dlq: { shape: flag },
   concurrency: { shape: count },
+  priorities: { shape: oneOf(true) },
+  rate: { shape: rate },
+  perGroup: { shape: object({ concurrency: { shape: count }, rate: { shape: rate } }) },
+  schedules: { shape: map("local", schedule, LIMITS.schedules.value) },
 });
 
 const eventConsumer = object({

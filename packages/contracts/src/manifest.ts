@@ -108,6 +108,25 @@ export interface FeedManifest {
   readonly docs?: Docs;
 }
 
+/** At most so many in each stretch of this length. */
+export interface RateManifest {
+  readonly limit: number;
+  readonly perMs: number;
+}
+
+/** Creates a job whenever it is due. */
+export interface ScheduleManifest {
+  /** `minute hour day month weekday`, or six fields with seconds in front. */
+  readonly cron: string;
+  /** Of the time zone database; UTC without it. */
+  readonly timeZone?: string;
+  readonly payload: Json;
+  /** What happens while the job of an earlier time has not ended. `allow` without it. */
+  readonly overlap?: "allow" | "skip" | "replace";
+  /** Which of the times are made up for that passed while the platform was away. `last` without it. */
+  readonly catchUp?: "none" | "last" | "all";
+}
+
 export interface JobManifest {
   readonly payload: SchemaRef;
   readonly result?: SchemaRef;
@@ -119,6 +138,13 @@ export interface JobManifest {
   readonly logs?: boolean;
   readonly dlq?: boolean;
   readonly concurrency?: number;
+  /** Jobs may be created with a priority. */
+  readonly priorities?: true;
+  /** Begun, over all replicas. */
+  readonly rate?: RateManifest;
+  /** Of the jobs created for the same group, over all replicas. */
+  readonly perGroup?: { readonly concurrency?: number; readonly rate?: RateManifest };
+  readonly schedules?: { readonly [name: string]: ScheduleManifest };
 }
 
 export interface EventConsumerManifest {

@@ -32,6 +32,50 @@ function problems(input: unknown): readonly { path: string; message: string; fix
   return result.ok ? [] : result.error.problems;
 }
 
+describe("what a queue declares beyond its payload", () => {
+  const withQueue = (queue: object) =>
+    parseManifest({
+      format: "trellis.contract.v1",
+      id: "mail@v1",
+      displayName: "Mail",
+      description: "Mail.",
+      kind: "service",
+      schemas: { Letter: { type: "object", properties: { to: { type: "string" } }, required: ["to"] } },
+      jobs: { letters: { payload: { schema: "Letter" }, ...queue } },
+    });
+  const nightly = { cron: "30 2 * * *", timeZone: "Europe/Berlin", payload: { to: "all" } };
+
+  test("is kept as it was written", () => {
+    const queue = {
+      priorities: true,
+      rate: { limit: 5, perMs: 1_000 },
+      perGroup: { concurrency: 1 },
+      schedules: { nightly: { ...nightly, overlap: "skip", catchUp: "all" } },
+    };
+    const parsed = withQueue(queue);
+    expect(parsed.ok && parsed.value.manifest.jobs?.["letters"]).toEqual({ payload: { schema: "Letter" }, ...queue });
+  });
+
+  test.each([
+    ["a payload the queue would refuse", { schedules: { nightly: { ...nightly, payload: {} } } }, "/payload"],
+    ["times that are none", { schedules: { nightly: { ...nightly, cron: "61 * * * *" } } }, "/cron"],
+    ["a place without a clock", { schedules: { nightly: { ...nightly, timeZone: "Mars/Olympus" } } }, "/timeZone"],
+    ["a policy nobody knows", { schedules: { nightly: { ...nightly, overlap: "sometimes" } } }, "/overlap"],
+    ["a rate of nothing", { rate: { limit: 0, perMs: 1_000 } }, "/rate/limit"],
+    ["a rate no mark could hold", { rate: { limit: 1_001, perMs: 1_000 } }, "/rate/limit"],
+    ["priorities that are off", { priorities: false }, "/priorities"],
+    [
+      "more schedules than a control plane looks after",
+      { schedules: Object.fromEntries(Array.from({ length: 101 }, (_, n) => [`s${n}`, nightly])) },
+      "/schedules",
+    ],
+  ])("refuses %s", (_, queue, at) => {
+    const parsed = withQueue(queue);
+    expect(parsed.ok).toBe(false);
+    expect(!parsed.ok && parsed.error.problems.some(({ path }) => path.endsWith(at))).toBe(true);
+  });
+});
+
 describe("parseManifest", () => {
   test("accepts what is valid, as text and as a value", () => {
     expect(parseManifest(minimal)).toMatchObject({ ok: true, value: { warnings: [], manifest: minimal } });

@@ -67,9 +67,14 @@ export function jobSubject(service: string, queue: string, jobId: string, event:
   return `trellis.jobs.${service}.${queue}.${jobId}.${event}`;
 }
 
-/** `trellis.work.<service>.<queue>` */
-export function workSubject(service: string, queue: string): string {
-  return `trellis.work.${service}.${queue}`;
+/** `trellis.jobs.<service>.<queue>.<mark>`: one token shorter than a record, and only its newest value is kept. */
+export function jobMarkSubject(service: string, queue: string, mark: string): string {
+  return `trellis.jobs.${service}.${queue}.${mark}`;
+}
+
+/** `trellis.work.<service>.<queue>`, with the priority behind it where it is not the normal one. */
+export function workSubject(service: string, queue: string, priority?: string): string {
+  return `trellis.work.${service}.${queue}${priority === undefined ? "" : `.${priority}`}`;
 }
 
 /** Whether some subject matches both patterns (`*` is one token, `>` one or more at the end). */

@@ -1,6 +1,10 @@
 export { JobEnded, JobNotCancelled } from "./job-ref.ts";
 export type { JobRef, WaitOptions } from "./job-ref.ts";
-export type { CreateOptions, JobQueue } from "./job-queue.ts";
+export type { JobQueue } from "./job-queue.ts";
+export type { CreateOptions, UniqueOptions } from "./create-options.ts";
+export { BatchIncomplete } from "./job-batch.ts";
+export type { CreateError, JobBatch } from "./job-batch.ts";
+export { JobNotUnique } from "./unique-job.ts";
 export type { JobContextOf, JobHandler, JobRegistrars, RunningJob } from "./job-handler.ts";
 export type { ServiceJobs } from "./service-jobs.ts";
 export { endsLife, isTerminal, JOB_EVENTS, JOB_STATES, nextState } from "./job-state.ts";

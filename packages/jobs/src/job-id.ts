@@ -1,17 +1,33 @@
-import { encodeBase64url } from "@trellis/contracts";
+import { encodeBase64url, JOB_PRIORITIES } from "@trellis/contracts";
+import type { JobPriority } from "@trellis/contracts";
 import { newEventId, portableSha256 } from "@trellis/protocol";
 
-/** A fresh id: the time it was made in front, so ids sort by age. */
-export function newJobId(nowMs: number): string {
-  return newEventId(nowMs);
+/** A fresh id: the time it was made in front, so ids of one priority sort by age. */
+export function newJobId(nowMs: number, priority?: JobPriority): string {
+  return withPriority(newEventId(nowMs), priority);
 }
 
 /** Characters of a hash that stand for a key: 132 bits. */
 const KEY_CHARACTERS = 22;
 
-/** The id of the one job a key stands for within its queue. */
-export function jobIdOfKey(key: string): string {
-  return `k_${encodeBase64url(portableSha256(new TextEncoder().encode(key))).slice(0, KEY_CHARACTERS)}`;
+/** What a key, of any length and alphabet, is called in a subject. */
+export function hashOfKey(key: string): string {
+  return encodeBase64url(portableSha256(new TextEncoder().encode(key))).slice(0, KEY_CHARACTERS);
+}
+
+/** The id of the one job a key stands for within its queue, at its priority. */
+export function jobIdOfKey(key: string, priority?: JobPriority): string {
+  return withPriority(`k_${hashOfKey(key)}`, priority);
+}
+
+/** The priority is part of the id: whoever knows the id knows where the records that make work are. */
+function withPriority(id: string, priority: JobPriority | undefined): string {
+  return priority === undefined ? id : `${priority}-${id}`;
+}
+
+/** Nothing is the normal one. */
+export function priorityOf(id: string): JobPriority | undefined {
+  return JOB_PRIORITIES.find((priority) => id.startsWith(`${priority}-`));
 }
 
 /** What may stand for a job in a subject. */

@@ -1,12 +1,12 @@
 import { MsgHdrsImpl } from "@nats-io/nats-core";
-import { pause } from "@trellis/client/internal";
-import type { Link, LinkMessage } from "@trellis/client/internal";
-import { JOBS_STREAM, jobSubject, LEADER_READ_PREFIX } from "@trellis/contracts";
-import { TransportError } from "@trellis/protocol";
+import type { Link } from "@trellis/client/internal";
+import { JOBS_STREAM, jobSubject } from "@trellis/contracts";
+import { priorityOf } from "./job-id.ts";
 import { readJobSubject, readRecordBody, writeRecord } from "./job-record.ts";
 import type { JobRecord, JobRecordBody } from "./job-record.ts";
 import type { JobEvent } from "./job-state.ts";
-import { isNotFound, readAnswer } from "./stream-answer.ts";
+import { readLast, storeMessage } from "./stream-store.ts";
+import type { Appended, StoreOptions } from "./stream-store.ts";
 
 export interface JournalOptions {
   readonly link: Link;
@@ -16,7 +16,7 @@ export interface JournalOptions {
   readonly fresh?: boolean;
 }
 
-export interface AppendOptions {
+export interface AppendOptions extends StoreOptions {
   /** Stored only while the last record of `event` of this job has this sequence (0: there is none). */
   readonly expect: { readonly event: JobEvent; readonly sequence: number };
   /**
@@ -26,21 +26,7 @@ export interface AppendOptions {
    * could guess an id could use it before us.
    */
   readonly follows?: { readonly sequence: number; readonly claim: string | undefined };
-  /** Gives up; without it only a closed link does. */
-  readonly signal?: AbortSignal;
-  readonly withinMs?: number;
 }
-
-export type Appended =
-  | { readonly kind: "stored"; readonly sequence: number }
-  /** Something else follows the same record already, or an earlier try of ours did get through. */
-  | { readonly kind: "overtaken"; readonly sequence: number }
-  | { readonly kind: "refused"; readonly lastSequence: number | undefined };
-
-/** One try waits this long; JetStream answers in milliseconds. */
-const TRY_MS = 2_000;
-const LONGEST_TRY_MS = 10_000;
-const LONGEST_PAUSE_MS = 500;
 
 /** The records of the jobs of one queue. */
 export class JobJournal {
@@ -50,36 +36,20 @@ export class JobJournal {
     this.#options = options;
   }
 
+  /** Records that make work carry the priority of their job in their subject: its work waits by itself. */
   subject(id: string, event: JobEvent | "*"): string {
-    return jobSubject(this.#options.service, this.#options.queue, id, event);
+    const { service, queue } = this.#options;
+    const priority = event === "created" || event === "retried" ? priorityOf(id) : undefined;
+    return jobSubject(service, queue, id, priority === undefined ? event : `${event}_${priority}`);
   }
 
   /** Stores a record if its expectation holds; goes on trying while NATS is away. */
-  async append(event: JobEvent, body: JobRecordBody, options: AppendOptions): Promise<Appended> {
-    const { link } = this.#options;
-    const subject = this.subject(body.id, event);
-    const data = writeRecord(body);
+  append(event: JobEvent, body: JobRecordBody, options: AppendOptions): Promise<Appended> {
     const headers = this.#headers(body.id, event, options.expect);
     const { follows } = options;
     if (follows !== undefined)
       headers.headers.set("Nats-Msg-Id", [`${body.id}.${follows.sequence}.${follows.claim ?? ""}`]);
-    const endsAt = performance.now() + (options.withinMs ?? Number.POSITIVE_INFINITY);
-    for (let tries = 0; ; tries += 1) {
-      try {
-        const timeoutMs = Math.min(TRY_MS * 2 ** tries, LONGEST_TRY_MS, Math.max(1, endsAt - performance.now()));
-        const answer = readAnswer(await link.request(subject, data, { inbox: "a", headers, timeoutMs }));
-        if (answer.kind === "stored")
-          return answer.duplicate ? { kind: "overtaken", sequence: answer.sequence } : answer;
-        if (answer.kind === "refused") return answer;
-        if (!answer.passing) throw answer.error;
-        if (performance.now() >= endsAt) throw answer.error;
-      } catch (error) {
-        if (!(error instanceof TransportError) || !PASSING.has(error.code)) throw error;
-        if (link.state === "closed" || performance.now() >= endsAt) throw error;
-      }
-      if (!(await pause(Math.min(LONGEST_PAUSE_MS, 20 * 2 ** Math.min(tries, 6)), options.signal)))
-        throw new TransportError("cancelled");
-    }
+    return storeMessage(this.#options.link, this.subject(body.id, event), writeRecord(body), headers, options);
   }
 
   /** Sends a record that is stored while the claim lasts and dropped afterwards; nobody waits for it. */
@@ -95,36 +65,9 @@ export class JobJournal {
     atLeast = 0,
     signal?: AbortSignal,
   ): Promise<JobRecord | undefined> {
-    const { link } = this.#options;
-    let trouble: TransportError | undefined;
-    for (let tries = 0; ; tries += 1) {
-      try {
-        const found = await this.#read(this.subject(id, event));
-        if ((found?.sequence ?? 0) >= atLeast) return found;
-        if (tries >= STALE_TRIES) return found;
-      } catch (error) {
-        if (!(error instanceof TransportError) || !PASSING.has(error.code) || link.state === "closed") throw error;
-        trouble = error;
-        if (tries >= STALE_TRIES) throw trouble;
-      }
-      if (!(await pause(Math.min(LONGEST_PAUSE_MS, 5 * 2 ** Math.min(tries, 7)), signal)))
-        throw new TransportError("cancelled");
-    }
-  }
-
-  async #read(subject: string): Promise<JobRecord | undefined> {
-    const { link, fresh = false } = this.#options;
-    if (fresh) {
-      const request = new TextEncoder().encode(JSON.stringify({ last_by_subj: subject }));
-      return readLeaderAnswer(
-        await link.request(`${LEADER_READ_PREFIX}.${JOBS_STREAM}`, request, { inbox: "a", timeoutMs: TRY_MS }),
-      );
-    }
-    const answer = await link.request(`$JS.API.DIRECT.GET.${JOBS_STREAM}.${subject}`, NOTHING, {
-      inbox: "a",
-      timeoutMs: TRY_MS,
-    });
-    return readDirectAnswer(answer);
+    const { link, fresh } = this.#options;
+    const found = await readLast(link, JOBS_STREAM, this.subject(id, event), { fresh, atLeast, signal });
+    return found === undefined ? undefined : toRecord(found.subject, found.sequence, found.time, found.data);
   }
 
   #headers(id: string, event: JobEvent, expect: AppendOptions["expect"]): MsgHdrsImpl {
@@ -136,39 +79,6 @@ export class JobJournal {
   }
 }
 
-const NOTHING = new Uint8Array(0);
-const PASSING: ReadonlySet<string> = new Set(["timeout", "no_responders", "disconnected"]);
-/** About ten seconds: longer than a follower needs, shorter than anybody would wait. */
-const STALE_TRIES = 24;
-
-function readDirectAnswer({ headers, data }: LinkMessage): JobRecord | undefined {
-  if (headers === undefined) throw new TransportError("invalid_reply");
-  if (headers.code === 404) return undefined;
-  // Twice means that somebody else wrote the first.
-  const streams = headers.values("Nats-Stream");
-  if (streams.length !== 1 || streams[0] !== JOBS_STREAM) {
-    throw new TransportError("no_responders", {
-      message: `JetStream did not answer with a record (${headers.code} ${headers.description}).`,
-    });
-  }
-  return toRecord(
-    headers.get("Nats-Subject"),
-    Number(headers.get("Nats-Sequence")),
-    headers.get("Nats-Time-Stamp"),
-    data,
-  );
-}
-
-function readLeaderAnswer({ data }: LinkMessage): JobRecord | undefined {
-  const answer: unknown = JSON.parse(new TextDecoder().decode(data));
-  if (isNotFound(answer)) return undefined;
-  if (typeof answer === "object" && answer !== null && "message" in answer) {
-    const { message } = answer;
-    if (isStored(message)) return toRecord(message.subject, message.seq, message.time, fromBase64(message.data ?? ""));
-  }
-  throw new TransportError("no_responders", { message: "The leader of the job stream gave no record." });
-}
-
 /** A stored message as a record of a job; nothing when it is not one. */
 export function toRecord(subject: string, sequence: number, time: string, data: Uint8Array): JobRecord | undefined {
   const named = readJobSubject(subject);
@@ -176,23 +86,4 @@ export function toRecord(subject: string, sequence: number, time: string, data: 
   if (named === undefined || body === undefined || !Number.isSafeInteger(sequence)) return undefined;
   const { service, queue, event } = named;
   return { service, queue, event, sequence, at: Date.parse(time), body: { ...body, id: named.id } };
-}
-
-function isStored(
-  value: unknown,
-): value is { readonly subject: string; readonly seq: number; readonly time: string; readonly data?: string } {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "subject" in value &&
-    typeof value.subject === "string" &&
-    "seq" in value &&
-    typeof value.seq === "number" &&
-    "time" in value &&
-    typeof value.time === "string"
-  );
-}
-
-function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }

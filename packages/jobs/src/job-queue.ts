@@ -5,25 +5,31 @@ import { TransportError, ValidationError } from "@trellis/protocol";
 import { AsyncResult, err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
 import { startClientSpan } from "@trellis/telemetry";
-import { isJobId, jobIdOfKey, newJobId } from "./job-id.ts";
+import { checkOptions, createdRecord } from "./create-options.ts";
+import type { CreateOptions } from "./create-options.ts";
+import { createBatch } from "./job-batch.ts";
+import type { BatchIncomplete, CreateError, JobBatch } from "./job-batch.ts";
+import { isJobId } from "./job-id.ts";
 import type { JobJournal } from "./job-journal.ts";
+import type { JobMarks } from "./job-marks.ts";
 import { createJobRef } from "./job-ref.ts";
 import type { JobRef } from "./job-ref.ts";
-import type { JobContext, JobRecordBody } from "./job-record.ts";
+import type { JobRecordBody } from "./job-record.ts";
 import type { QueueFacts } from "./queue-facts.ts";
-
-export interface CreateOptions {
-  /** One job a key: creating it again answers the job there is, whatever became of it. */
-  readonly key?: string;
-  /** Ends the job as expired when it has not finished this long after its creation. */
-  readonly deadlineMs?: number;
-  readonly signal?: AbortSignal;
-}
+import { createUnique, JobNotUnique } from "./unique-job.ts";
 
 /** One queue of a service. */
 export interface JobQueue<P = unknown, R = unknown> {
   /** Resolves when JetStream has the job: from then on it is done or its failure recorded, whatever dies. */
-  create(payload: P, options?: CreateOptions): AsyncResult<JobRef<R>, ValidationError | TransportError>;
+  create(payload: P, options?: CreateOptions): AsyncResult<JobRef<R>, CreateError>;
+  /**
+   * Creates a job for each payload; resolves when JetStream has all of them. With one payload that does not match, none is
+   * created.
+   */
+  createMany(
+    payloads: readonly P[],
+    optionsOf?: (payload: P, at: number) => CreateOptions,
+  ): AsyncResult<JobBatch<R>, ValidationError | BatchIncomplete>;
   /** A job that was created before. */
   ref(id: string): JobRef<R>;
 }
@@ -31,6 +37,7 @@ export interface JobQueue<P = unknown, R = unknown> {
 export interface QueueParts {
   readonly link: Link;
   readonly journal: JobJournal;
+  readonly marks: JobMarks;
   readonly facts: QueueFacts;
   readonly service: string;
   readonly nowMs: () => number;
@@ -40,59 +47,81 @@ export interface QueueParts {
 const CREATE_MS = 30_000;
 
 export function createJobQueue(parts: QueueParts): JobQueue {
-  const { link, journal, facts, service, nowMs } = parts;
+  const { link, journal, marks, facts, service, nowMs } = parts;
+  const { payload: schema, queue, contractId } = facts;
   const refTo = (id: string, created: boolean): JobRef =>
-    createJobRef({ link, journal, id, queue: facts.queue, created, by: service });
-  return {
-    create: (payload, options = {}) => new AsyncResult(create(parts, payload, options, refTo)),
-    ref(id) {
-      if (!isJobId(id))
-        throw new RangeError(`"${id.slice(0, 80)}" cannot be the id of a job. An id is what create() answered.`);
-      return refTo(id, false);
-    },
+    createJobRef({ link, journal, id, queue, created, by: service });
+
+  const create = (payload: unknown, options: CreateOptions = {}): AsyncResult<JobRef, CreateError> => {
+    checkOptions(facts, options);
+    return new AsyncResult(createChecked(payload, options));
   };
 
-  async function create(
-    { facts: { payload: schema, queue, contractId, defaultDeadlineMs } }: QueueParts,
-    payload: unknown,
-    { key, deadlineMs = defaultDeadlineMs, signal }: CreateOptions,
-    ref: typeof refTo,
-  ): Promise<Result<JobRef, ValidationError | TransportError>> {
+  async function createChecked(payload: unknown, options: CreateOptions): Promise<Result<JobRef, CreateError>> {
     if (!schema.check(payload)) return err(new ValidationError(schema.errors(payload)));
-    const id = key === undefined ? newJobId(nowMs()) : jobIdOfKey(key);
     const headers = new MsgHdrsImpl();
     const span = startClientSpan({ name: queue, surface: "job", contractId }, headers);
     const traceparent = headers.get("traceparent");
     const tracestate = headers.get("tracestate");
-    const context: JobContext = {
-      requestId: id,
-      ...(span.traceId === undefined ? {} : { traceId: span.traceId }),
-      ...(traceparent === "" ? {} : { traceparent }),
-      ...(tracestate === "" ? {} : { tracestate }),
-    };
-    const body: JobRecordBody = {
-      id,
-      context,
-      // Checked against the schema just above, so it is JSON.
-      payload: payload as Json,
-      ...(key === undefined ? {} : { key }),
-      ...(deadlineMs === undefined ? {} : { deadlineAt: Math.round(nowMs() + deadlineMs) }),
-    };
-    try {
-      const stored = await journal.append("created", body, {
+    // Checked against the schema just above, so it is JSON.
+    const body = createdRecord(facts, payload as Json, options, {
+      nowMs: nowMs(),
+      context: (requestId) => ({
+        requestId,
+        ...(span.traceId === undefined ? {} : { traceId: span.traceId }),
+        ...(traceparent === "" ? {} : { traceparent }),
+        ...(tracestate === "" ? {} : { tracestate }),
+      }),
+    });
+    const { key, unique, signal } = options;
+    const store = (record: JobRecordBody) =>
+      journal.append("created", record, {
         expect: { event: "created", sequence: 0 },
         withinMs: CREATE_MS,
-        ...(signal === undefined ? {} : { signal }),
+        signal,
       });
+    try {
+      if (unique !== undefined) {
+        const outcome = await createUnique({ journal, marks, by: service }, body, unique, store, signal);
+        span.end();
+        if (outcome.kind === "rejected") return err(new JobNotUnique(unique.key, outcome.id));
+        return ok(outcome.kind === "attached" ? refTo(outcome.id, false) : refTo(body.id, true));
+      }
+      const stored = await store(body);
       span.end();
       // Refused without a key: an earlier try of ours was stored, and only its answer was lost.
-      return ok(ref(id, stored.kind === "stored" || key === undefined));
+      return ok(refTo(body.id, stored.kind === "stored" || key === undefined));
     } catch (error) {
       span.end(error);
       if (error instanceof TransportError) return err(named(error, queue));
       throw error;
     }
   }
+
+  async function createMany(
+    payloads: readonly unknown[],
+    optionsOf: (payload: unknown, at: number) => CreateOptions,
+  ): Promise<Result<JobBatch, ValidationError | BatchIncomplete>> {
+    for (const [at, payload] of payloads.entries()) {
+      if (schema.check(payload)) continue;
+      return err(
+        new ValidationError(schema.errors(payload).map((issue) => ({ ...issue, path: `/${at}${issue.path}` }))),
+      );
+    }
+    const options = payloads.map((payload, at) => optionsOf(payload, at));
+    for (const each of options) checkOptions(facts, each);
+    return createBatch(payloads.length, (at) => create(payloads[at], options[at]));
+  }
+
+  return {
+    create,
+    createMany: (payloads, optionsOf = () => ({})) => new AsyncResult(createMany(payloads, optionsOf)),
+    ref(id) {
+      if (!isJobId(id))
+        throw new RangeError(`"${id.slice(0, 80)}" cannot be the id of a job. An id is what create() answered.`);
+      return refTo(id, false);
+    },
+  };
 }
 
 function named(error: TransportError, queue: string): TransportError {

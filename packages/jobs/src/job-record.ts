@@ -1,4 +1,5 @@
 import type { Json } from "@trellis/contracts";
+import { priorityOf } from "./job-id.ts";
 import { JOB_EVENTS, OUTSIDE_CLAIMS } from "./job-state.ts";
 import type { JobEvent, OutsideClaim } from "./job-state.ts";
 
@@ -24,6 +25,10 @@ export interface JobRecordBody {
   readonly payload?: Json;
   readonly deadlineAt?: number;
   readonly key?: string;
+  /** created: jobs of one group share its limits. */
+  readonly group?: string;
+  /** created: the schedule it comes from, and the time it was due. */
+  readonly schedule?: { readonly name: string; readonly dueAt: number };
   /** started, and every record under that claim: who holds the job. */
   readonly claim?: string;
   /** started: runs of this life so far, this one included when a worker claims. */
@@ -33,7 +38,7 @@ export interface JobRecordBody {
   readonly for?: OutsideClaim;
   readonly progress?: Json;
   readonly message?: string;
-  /** retry: the next attempt does not begin before. */
+  /** created, retry: it does not begin before. */
   readonly notBefore?: number;
   /** retry: the worker had to stop; this attempt does not count. */
   readonly givenBack?: boolean;
@@ -64,8 +69,11 @@ export function readJobSubject(
 ): { readonly service: string; readonly queue: string; readonly id: string; readonly event: JobEvent } | undefined {
   const [trellis, jobs, service, queue, id, event, ...more] = subject.split(".");
   if (trellis !== "trellis" || jobs !== "jobs" || more.length > 0) return undefined;
-  if (!service || !queue || !id || !isEvent(event)) return undefined;
-  return { service, queue, id, event };
+  if (!service || !queue || !id || event === undefined) return undefined;
+  // Records that make work carry the priority of their job.
+  const priority = priorityOf(id);
+  const plain = priority === undefined ? event : event.replace(`_${priority}`, "");
+  return isEvent(plain) ? { service, queue, id, event: plain } : undefined;
 }
 
 export function writeRecord(body: JobRecordBody): Uint8Array {
@@ -80,7 +88,7 @@ export function readRecordBody(data: Uint8Array): JobRecordBody | undefined {
   } catch {
     return undefined;
   }
-  return isBody(value) ? value : undefined;
+  return isRecordBody(value) ? value : undefined;
 }
 
 function isEvent(value: unknown): value is JobEvent {
@@ -88,7 +96,7 @@ function isEvent(value: unknown): value is JobEvent {
 }
 
 /** Only the owning service and the control plane can write records: enough is checked for the code to be safe. */
-function isBody(value: unknown): value is JobRecordBody {
+export function isRecordBody(value: unknown): value is JobRecordBody {
   if (typeof value !== "object" || value === null || !("id" in value) || typeof value.id !== "string") return false;
   if (!("context" in value) || typeof value.context !== "object" || value.context === null) return false;
   const optional = (name: string, type: string): boolean => {
@@ -97,7 +105,7 @@ function isBody(value: unknown): value is JobRecordBody {
   };
   const claimedFor: unknown = Reflect.get(value, "for");
   return (
-    ["claim", "worker", "key", "message", "by", "reason"].every((name) => optional(name, "string")) &&
+    ["claim", "worker", "key", "group", "message", "by", "reason"].every((name) => optional(name, "string")) &&
     ["deadlineAt", "attempt", "notBefore"].every((name) => optional(name, "number")) &&
     (claimedFor === undefined || OUTSIDE_CLAIMS.some((each) => each === claimedFor))
   );

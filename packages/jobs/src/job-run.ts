@@ -13,6 +13,7 @@ import { endsLife } from "./job-state.ts";
 import type { JobEvent } from "./job-state.ts";
 import { backoffAfter } from "./queue-facts.ts";
 import type { QueueFacts } from "./queue-facts.ts";
+import type { Entry } from "./queue-limits.ts";
 
 /** What all runs of one worker have in common. */
 export interface RunSurroundings {
@@ -25,6 +26,8 @@ export interface RunSurroundings {
   readonly log: JobLog;
   readonly client: unknown;
   readonly deps: unknown;
+  /** Asked before every run; absent where the contract limits nothing. */
+  readonly enter?: (item: JobRecordBody, deliveries: number, signal: AbortSignal) => Promise<Entry>;
   readonly runInside: (<T>(context: TracedWork["context"], body: () => T) => T) | undefined;
 }
 
@@ -65,6 +68,7 @@ export class JobRun {
   #ended = false;
   #stop: StopReason | undefined;
   #givenUp: string | undefined;
+  #leave: (() => void) | undefined;
 
   constructor(surroundings: RunSurroundings, item: JobRecordBody, itemSequence: number, reply: string) {
     this.id = item.id;
@@ -96,8 +100,13 @@ export class JobRun {
     this.#quit.abort();
   }
 
-  async go(): Promise<void> {
-    const { journal, facts, nowMs, worker } = this.#s;
+  /** `deliveries` says how often the item has been handed out. */
+  async go(deliveries: number): Promise<void> {
+    const { journal, facts, nowMs, worker, enter } = this.#s;
+    const earlyMs = (this.#item.notBefore ?? 0) - nowMs();
+    if (earlyMs > 0) return this.#giveBack(earlyMs);
+    const entry = await enter?.(this.#item, deliveries, this.#quit.signal);
+    if (entry?.kind === "later") return this.#giveBack(entry.delayMs);
     const claimed = await claimJob({
       journal,
       facts,
@@ -108,11 +117,13 @@ export class JobRun {
       claim: this.#claim,
       signal: this.#quit.signal,
     });
+    if (claimed.kind !== "ours") entry?.undo();
     if (claimed.kind === "ended") return this.#answer(ACK);
     if (claimed.kind === "later") return this.#giveBack(claimed.delayMs);
     if (claimed.kind === "theirs") return;
     this.#fence = claimed.fence;
     this.#attempt = claimed.attempt;
+    this.#leave = entry?.leave;
     const refusal = this.#refusal();
     if (refusal !== undefined) return this.#end(refusal.event, refusal.body);
     const heart = setInterval(() => this.#beat(), facts.ackWaitMs / 3);
@@ -249,9 +260,13 @@ export class JobRun {
       signal: this.#quit.signal,
     });
     this.#ended = true;
-    if (written.kind === "stored") return this.#answer(ACK);
-    const found = await journal.last(this.id, event, 0, this.#quit.signal);
-    if (found?.body.claim === this.#claim) return this.#answer(ACK);
+    const ours =
+      written.kind === "stored" ||
+      (await journal.last(this.id, event, 0, this.#quit.signal))?.body.claim === this.#claim;
+    if (ours) {
+      this.#leave?.();
+      return this.#answer(ACK);
+    }
     await this.#ackIfEnded();
   }
 
@@ -264,7 +279,10 @@ export class JobRun {
       signal: this.#quit.signal,
     });
     this.#ended = true;
-    if (written.kind === "stored") return this.#giveBack(delayMs);
+    if (written.kind === "stored") {
+      this.#leave?.();
+      return this.#giveBack(delayMs);
+    }
     await this.#ackIfEnded();
   }
 

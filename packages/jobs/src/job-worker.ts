@@ -1,9 +1,15 @@
-import { Puller, within } from "@trellis/client/internal";
+import { within } from "@trellis/client/internal";
 import type { Delivery, LinkMessage, LinkSubscription } from "@trellis/client/internal";
-import type { ConsumerBinding } from "@trellis/contracts";
+import type { JobsBinding } from "@trellis/contracts";
 import { readJobSubject, readRecordBody } from "./job-record.ts";
 import { JobRun } from "./job-run.ts";
 import type { RunSurroundings } from "./job-run.ts";
+import type { Slot } from "./group-seats.ts";
+import type { JobMarks } from "./job-marks.ts";
+import { QueueLimits } from "./queue-limits.ts";
+import { openIntake } from "./work-intake.ts";
+import type { WorkIntake } from "./work-intake.ts";
+import { showPresence } from "./worker-presence.ts";
 
 const TERM = new TextEncoder().encode("+TERM");
 
@@ -11,13 +17,28 @@ const TERM = new TextEncoder().encode("+TERM");
 export class JobWorker {
   readonly #surroundings: RunSurroundings;
   readonly #runs = new Map<string, JobRun>();
-  readonly #puller: Puller;
+  /** Runs that wait for a limit: they take no place. */
+  readonly #waiting = new Set<string>();
+  readonly #wantPlace = new Map<string, () => void>();
+  readonly #intake: WorkIntake;
   readonly #endings: readonly LinkSubscription[];
+  readonly #stopPresence: () => void;
+  #closed: ReturnType<typeof setTimeout> | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(surroundings: RunSurroundings, binding: ConsumerBinding) {
-    this.#surroundings = surroundings;
-    const { link, journal, facts, log } = surroundings;
+  constructor(parts: RunSurroundings, marks: JobMarks, binding: JobsBinding) {
+    const { link, journal, facts, log, nowMs, worker } = parts;
+    const limits =
+      facts.rate === undefined && facts.perGroup === undefined
+        ? undefined
+        : new QueueLimits({ marks, journal, facts, nowMs });
+    this.#surroundings =
+      limits === undefined
+        ? parts
+        : {
+            ...parts,
+            enter: (item, deliveries, signal) => limits.enter(item, deliveries, this.#slot(item.id), signal),
+          };
     // A hint that comes at once; the journal decides.
     this.#endings = (["cancelled", "expired"] as const).map((event) =>
       link.subscribe(journal.subject("*", event), {
@@ -27,16 +48,61 @@ export class JobWorker {
         },
       }),
     );
-    this.#puller = new Puller({
+    this.#intake = openIntake({
       link,
       binding,
-      free: () => facts.concurrency - this.#runs.size,
+      ackWaitMs: facts.ackWaitMs,
+      free: () => (limits !== undefined && this.#isClosed(limits.closedMs) ? 0 : this.#places),
       enough: Math.max(1, Math.ceil(facts.concurrency / 4)),
-      expiresMs: REQUEST_MS,
       onDelivery: (delivery) => this.#take(delivery),
       onTrouble: (why) =>
         log.warn("No jobs come at the moment; asking again until they do.", { queue: facts.queue, why }),
     });
+    this.#stopPresence = showPresence(marks, facts.concurrency, worker, () => this.#runs.keys());
+  }
+
+  get #places(): number {
+    return this.#surroundings.facts.concurrency - (this.#runs.size - this.#waiting.size);
+  }
+
+  /** Asks again when the queue may go on. */
+  #isClosed(closedMs: number): boolean {
+    if (closedMs <= 0) return false;
+    this.#closed ??= setTimeout(() => {
+      this.#closed = undefined;
+      this.#intake.more();
+    }, closedMs);
+    return true;
+  }
+
+  #slot(id: string): Slot {
+    return {
+      release: () => {
+        this.#waiting.add(id);
+        this.#placeFree();
+      },
+      acquire: async (withinMs) => {
+        if (this.#places <= 0) {
+          const free = new Promise<void>((resolve) => this.#wantPlace.set(id, resolve));
+          const came = await within(Math.max(0, withinMs), free);
+          this.#wantPlace.delete(id);
+          return came;
+        }
+        this.#waiting.delete(id);
+        return true;
+      },
+    };
+  }
+
+  /** To those who wait here first, then to what waits in the stream. */
+  #placeFree(): void {
+    for (const [id, resolve] of this.#wantPlace) {
+      if (this.#places <= 0) break;
+      this.#wantPlace.delete(id);
+      this.#waiting.delete(id);
+      resolve();
+    }
+    this.#intake.more();
   }
 
   /** Jobs at work. */
@@ -46,7 +112,7 @@ export class JobWorker {
 
   /** Takes no more and lets what runs finish; after the time is up, what still runs is given back. */
   async drain(graceMs: number): Promise<{ readonly left: number }> {
-    const stopped = this.#puller.stopGivingBack();
+    const stopped = this.#intake.stopGivingBack();
     const idle = new Promise<void>((resolve) => {
       this.#idle = resolve;
       if (this.#runs.size === 0) resolve();
@@ -62,12 +128,14 @@ export class JobWorker {
   }
 
   close(): void {
-    this.#puller.close();
+    this.#intake.close();
+    this.#stopPresence();
+    clearTimeout(this.#closed);
     for (const run of this.#runs.values()) run.quit();
     for (const subscription of this.#endings) subscription.close();
   }
 
-  #take({ message, reply }: Delivery): void {
+  #take({ message, reply, deliveries }: Delivery): void {
     const { link, log, facts } = this.#surroundings;
     const recordSequence = sourceSequence(message);
     const item = readRecordBody(message.data);
@@ -81,7 +149,7 @@ export class JobWorker {
     const run = new JobRun(this.#surroundings, item, recordSequence, reply);
     this.#runs.set(item.id, run);
     void run
-      .go()
+      .go(deliveries)
       .catch((error: unknown) => {
         if (link.state === "closed") return;
         log.warn("A job could not be brought to its end here; it comes again.", {
@@ -92,17 +160,15 @@ export class JobWorker {
       })
       .finally(() => {
         this.#runs.delete(item.id);
+        this.#waiting.delete(item.id);
         if (this.#runs.size === 0) this.#idle?.();
-        this.#puller.more();
+        this.#placeFree();
       });
   }
 }
 
 /** A handler that heeds its signal needs no longer to write that the job goes back. */
 const GIVE_BACK_MS = 2_000;
-
-/** A worker that was killed may swallow what was handed to its open request, until its acknowledgement wait is over. */
-const REQUEST_MS = 1_500;
 
 /** The sequence of the record in the job stream that a work item was made from; 0 when the server does not say. */
 function sourceSequence({ headers }: LinkMessage): number {

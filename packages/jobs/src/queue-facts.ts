@@ -1,5 +1,5 @@
 import { compileSchema } from "@trellis/contracts";
-import type { CompiledSchema, Manifest } from "@trellis/contracts";
+import type { CompiledSchema, JobManifest, Manifest, RateManifest } from "@trellis/contracts";
 
 /** What the contract says about one queue, with what is assumed where it is silent (protocol §3). */
 export interface QueueFacts {
@@ -16,6 +16,9 @@ export interface QueueFacts {
   readonly logs: boolean;
   readonly dlq: boolean;
   readonly concurrency: number;
+  readonly priorities: boolean;
+  readonly rate: RateManifest | undefined;
+  readonly perGroup: JobManifest["perGroup"];
 }
 
 export const JOB_DEFAULTS = {
@@ -44,6 +47,9 @@ export function queuesOf(manifest: Manifest): ReadonlyMap<string, QueueFacts> {
         logs: declared.logs ?? true,
         dlq: declared.dlq ?? true,
         concurrency: declared.concurrency ?? JOB_DEFAULTS.concurrency,
+        priorities: declared.priorities === true,
+        rate: declared.rate,
+        perGroup: declared.perGroup,
       },
     ]),
   );

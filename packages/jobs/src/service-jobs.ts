@@ -4,6 +4,7 @@ import type { TracedWork } from "@trellis/telemetry";
 import type { AnyJobHandler, JobRegistrars } from "./job-handler.ts";
 import { JobJournal } from "./job-journal.ts";
 import type { JobLog } from "./job-log.ts";
+import { JobMarks } from "./job-marks.ts";
 import { createJobQueue } from "./job-queue.ts";
 import type { JobQueue } from "./job-queue.ts";
 import { JobWorker } from "./job-worker.ts";
@@ -59,11 +60,12 @@ export function createServiceJobs<C extends AnyContract, Client, Deps>(
 
   const jobs: { [queue: string]: JobQueue } = {};
   const handle: { [queue: string]: (handler: AnyJobHandler) => void } = {};
-  const journals = new Map<string, JobJournal>();
+  const journals = new Map<string, { readonly journal: JobJournal; readonly marks: JobMarks }>();
   for (const [queue, facts] of queues) {
     const journal = new JobJournal({ link, service, queue });
-    journals.set(queue, journal);
-    jobs[queue] = createJobQueue({ link, journal, facts, service, nowMs });
+    const marks = new JobMarks(link, service, queue);
+    journals.set(queue, { journal, marks });
+    jobs[queue] = createJobQueue({ link, journal, marks, facts, service, nowMs });
     handle[queue] = (handler) => {
       if (started)
         throw new JobSetupError(
@@ -89,9 +91,9 @@ export function createServiceJobs<C extends AnyContract, Client, Deps>(
       started = true;
       for (const [queue, handler] of handlers) {
         const facts = queues.get(queue);
-        const journal = journals.get(queue);
+        const { journal, marks } = journals.get(queue) ?? {};
         const binding = bindings().jobs[queue];
-        if (facts === undefined || journal === undefined) continue;
+        if (facts === undefined || journal === undefined || marks === undefined) continue;
         if (binding === undefined)
           throw new JobSetupError(
             `The queue ${queue} of ${contract.id} is not bound: the platform has not made it for this deployment. Look at \`trellis svc show\` for what is wrong with its resources.`,
@@ -99,6 +101,7 @@ export function createServiceJobs<C extends AnyContract, Client, Deps>(
         workers.push(
           new JobWorker(
             { link, journal, facts, handler, worker: instance, nowMs, log, client, deps, runInside },
+            marks,
             binding,
           ),
         );

@@ -57,6 +57,7 @@ export class Puller {
   #pin: string | undefined;
   /** What is still to come of the open request; 0 when there is none. */
   #left = 0;
+  #quietSince = 0;
   #failures = 0;
   #told = "";
   #resting = false;
@@ -82,6 +83,11 @@ export class Puller {
       }
     });
     this.#pull();
+  }
+
+  /** How long the open request has brought nothing; 0 when there is none. */
+  get openForMs(): number {
+    return this.#left > 0 ? performance.now() - this.#quietSince : 0;
   }
 
   /** There may be room for more. */
@@ -133,6 +139,7 @@ export class Puller {
     if (batch <= 0 || this.#stopped || link.state !== "connected") return;
     clearTimeout(this.#again);
     this.#left = batch;
+    this.#quietSince = performance.now();
     this.#again = setTimeout(() => this.#over(), expiresMs + GRACE_MS);
     const request = {
       batch,
@@ -169,6 +176,7 @@ export class Puller {
     this.#failures = 0;
     this.#told = "";
     if (this.#left > 0) this.#left -= 1;
+    if (this.#left > 0) this.#quietSince = performance.now();
     if (this.#stopped) {
       this.#giveBack(delivery);
       if (this.#left === 0) this.#over();

@@ -4,6 +4,8 @@ import {
   EVENT_CONSUMER_DEFAULTS,
   EVENTS_STREAM,
   eventWildcard,
+  JOB_PRIORITIES,
+  type JobPriority,
   JOBS_WORK_STREAM,
   type Manifest,
   replayPrefix,
@@ -48,6 +50,8 @@ export interface ConsumerResource {
   readonly ackWaitMs: number;
   readonly maxDeliver: number;
   readonly maxAckPending: number;
+  /** Work of this priority only. */
+  readonly priority?: JobPriority;
   /** Only one replica at a time takes from it; silent for longer than this it makes room for another. */
   readonly oneReplicaMs?: number;
 }
@@ -72,6 +76,11 @@ const TAKE_OVER_MARGIN_MS = 5_000;
 /** The physical name of what a deployment calls `alias`: a deployment's name holds no `_`, so no two can meet. */
 export function physicalName(deployment: string, alias: string): string {
   return `${deployment}_${alias}`;
+}
+
+/** The consumer of a queue, or of one of its priorities: no alias begins with `_`. */
+function jobConsumer(deployment: string, queue: string, priority?: JobPriority): string {
+  return physicalName(deployment, priority === undefined ? queue : `_${priority}_${queue}`);
 }
 
 /** Everything JetStream must hold for a deployment to run this contract. Pure, and equal for equal inputs. */
@@ -99,18 +108,22 @@ export function planResources(deployment: string, manifest: Manifest, world: Con
     });
   }
   for (const [queue, job] of Object.entries(manifest.jobs ?? {})) {
-    resources.push({
-      kind: "jobs",
-      owner: owner(queue),
-      stream: JOBS_WORK_STREAM,
-      consumer: physicalName(deployment, queue),
-      filters: [workSubject(deployment, queue)],
-      replay: "all",
-      ackWaitMs: job.ackWaitMs ?? RESOURCE_DEFAULTS.jobAckWaitMs,
-      // The worker counts attempts by their claims: a delivery to a worker that died before it began is none.
-      maxDeliver: UNLIMITED,
-      maxAckPending: RESOURCE_DEFAULTS.jobMaxAckPending,
-    });
+    const priorities = job.priorities === true ? JOB_PRIORITIES : [];
+    for (const priority of [undefined, ...priorities]) {
+      resources.push({
+        kind: "jobs",
+        owner: owner(queue),
+        stream: JOBS_WORK_STREAM,
+        consumer: jobConsumer(deployment, queue, priority),
+        filters: [workSubject(deployment, queue, priority)],
+        replay: "all",
+        ackWaitMs: job.ackWaitMs ?? RESOURCE_DEFAULTS.jobAckWaitMs,
+        // The worker counts attempts by their claims: a delivery to a worker that died before it began is none.
+        maxDeliver: UNLIMITED,
+        maxAckPending: RESOURCE_DEFAULTS.jobMaxAckPending,
+        ...(priority === undefined ? {} : { priority }),
+      });
+    }
   }
   for (const [group, consumer] of Object.entries(manifest.eventConsumers ?? {})) {
     const filters = eventFilters(manifest, group, world);
@@ -150,6 +163,11 @@ export function bindingsOf(deployment: string, resources: readonly Resource[]): 
     jobs: {},
     eventConsumers: {},
   };
+  const hasPriorities = new Set(
+    resources.flatMap((resource) =>
+      resource.kind === "jobs" && resource.priority !== undefined ? [resource.owner.alias] : [],
+    ),
+  );
   for (const resource of resources) {
     const { alias } = resource.owner;
     if (resource.kind === "kv") {
@@ -159,7 +177,19 @@ export function bindingsOf(deployment: string, resources: readonly Resource[]): 
       const { kind: _, owner: __, ...binding } = resource;
       bindings.store[alias] = binding;
     } else if (resource.kind === "jobs") {
-      bindings.jobs[alias] = { stream: resource.stream, consumer: resource.consumer };
+      if (resource.priority !== undefined) continue;
+      bindings.jobs[alias] = {
+        stream: resource.stream,
+        consumer: resource.consumer,
+        ...(hasPriorities.has(alias)
+          ? {
+              priorities: {
+                high: jobConsumer(deployment, alias, "high"),
+                low: jobConsumer(deployment, alias, "low"),
+              },
+            }
+          : {}),
+      };
     } else {
       bindings.eventConsumers[alias] = { stream: resource.stream, consumer: resource.consumer };
     }

@@ -1,4 +1,11 @@
-import { DEAD_EVENTS_STREAM, EVENTS_STREAM, JOBS_STREAM, JOBS_WORK_STREAM } from "@trellis/contracts";
+import {
+  DEAD_EVENTS_STREAM,
+  EVENTS_STREAM,
+  JOB_PRIORITIES,
+  JOBS_MARKS_STREAM,
+  JOBS_STREAM,
+  JOBS_WORK_STREAM,
+} from "@trellis/contracts";
 import type { StreamConfig } from "./physical.ts";
 
 /** Streams every deployment shares, and how long they keep things. */
@@ -75,11 +82,22 @@ export function sharedStreams(limits: SharedStreamLimits): readonly StreamConfig
     {
       ...common,
       name: JOBS_STREAM,
-      subjects: ["trellis.jobs.>"],
+      subjects: ["trellis.jobs.*.*.*.*"],
       retention: "limits",
       discard: "old",
       max_age: limits.jobsMaxAgeMs * NS_PER_MS,
       max_bytes: limits.jobsMaxBytes,
+    },
+    {
+      ...common,
+      name: JOBS_MARKS_STREAM,
+      subjects: ["trellis.jobs.*.*.*"],
+      retention: "limits",
+      discard: "old",
+      max_msgs_per_subject: 1,
+      max_age: limits.jobsMaxAgeMs * NS_PER_MS,
+      // A worker that is gone is not listed for long.
+      allow_msg_ttl: true,
     },
     {
       ...common,
@@ -93,10 +111,13 @@ export function sharedStreams(limits: SharedStreamLimits): readonly StreamConfig
       sources: [
         {
           name: JOBS_STREAM,
-          subject_transforms: ["created", "retried"].map((event) => ({
-            src: `trellis.jobs.*.*.*.${event}`,
-            dest: "trellis.work.$1.$2",
-          })),
+          subject_transforms: ["created", "retried"].flatMap((event) => [
+            { src: `trellis.jobs.*.*.*.${event}`, dest: "trellis.work.$1.$2" },
+            ...JOB_PRIORITIES.map((priority) => ({
+              src: `trellis.jobs.*.*.*.${event}_${priority}`,
+              dest: `trellis.work.$1.$2.${priority}`,
+            })),
+          ]),
         },
       ],
     },

@@ -238,9 +238,8 @@ describe("derivePermissions for a service", () => {
   });
 
   test("a queue with priorities takes work from three consumers", () => {
-    const { mail } = bindings.jobs;
     const priorities = { high: "orders-eu__high_mail", low: "orders-eu__low_mail" };
-    const ranked = { ...bindings, jobs: { mail: { ...mail, priorities } } };
+    const ranked = { ...bindings, jobs: { mail: { stream: "JOBS_WORK", consumer: "orders-eu_mail", priorities } } };
     const { publish } = derive({ manifest: orders, uses: {}, bindings: ranked });
     for (const consumer of ["orders-eu_mail", ...Object.values(priorities)])
       expect(publish).toContain(`$JS.API.CONSUMER.MSG.NEXT.JOBS_WORK.${consumer}`);

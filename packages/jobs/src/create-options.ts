@@ -25,13 +25,18 @@ export interface UniqueOptions {
   readonly key: string;
   /**
    * What becomes of a job that is created while another holds the key: `attach` answers the other, `replace` cancels the
-   * other, `reject` creates none. `attach` without it.
+   * other. `attach` without it.
    */
-  readonly whenTaken?: "attach" | "replace" | "reject";
+  readonly whenTaken?: "attach" | "replace";
+}
+
+/** Creates no job while another holds the key. */
+export interface RejectOptions extends Omit<CreateOptions, "unique"> {
+  readonly unique: { readonly key: string; readonly whenTaken: "reject" };
 }
 
 /** An option the queue cannot honour is a mistake in the program, not a failure of the platform. */
-export function checkOptions(facts: QueueFacts, options: CreateOptions): void {
+export function checkOptions(facts: QueueFacts, options: CreateOptions | RejectOptions): void {
   const { queue, priorities, perGroup } = facts;
   const { key, unique, delayMs, runAt, priority, group } = options;
   const wrong = (why: string): never => {
@@ -53,7 +58,7 @@ export function checkOptions(facts: QueueFacts, options: CreateOptions): void {
 export function createdRecord(
   facts: QueueFacts,
   payload: Json,
-  { key, delayMs, runAt, priority, group, deadlineMs = facts.defaultDeadlineMs }: CreateOptions,
+  { key, delayMs, runAt, priority, group, deadlineMs = facts.defaultDeadlineMs }: CreateOptions | RejectOptions,
   { nowMs, context }: { readonly nowMs: number; readonly context: (id: string) => JobContext },
 ): JobRecordBody {
   const level: JobPriority | undefined = priority === "normal" ? undefined : priority;

@@ -1,7 +1,7 @@
 export { JobEnded, JobNotCancelled } from "./job-ref.ts";
 export type { JobRef, WaitOptions } from "./job-ref.ts";
 export type { JobQueue } from "./job-queue.ts";
-export type { CreateOptions, UniqueOptions } from "./create-options.ts";
+export type { CreateOptions, RejectOptions, UniqueOptions } from "./create-options.ts";
 export { BatchIncomplete } from "./job-batch.ts";
 export type { CreateError, JobBatch } from "./job-batch.ts";
 export { JobNotUnique } from "./unique-job.ts";

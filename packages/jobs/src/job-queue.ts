@@ -6,7 +6,7 @@ import { AsyncResult, err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
 import { startClientSpan } from "@trellis/telemetry";
 import { checkOptions, createdRecord } from "./create-options.ts";
-import type { CreateOptions } from "./create-options.ts";
+import type { CreateOptions, RejectOptions } from "./create-options.ts";
 import { createBatch } from "./job-batch.ts";
 import type { BatchIncomplete, CreateError, JobBatch } from "./job-batch.ts";
 import { isJobId } from "./job-id.ts";
@@ -21,14 +21,15 @@ import { createUnique, JobNotUnique } from "./unique-job.ts";
 /** One queue of a service. */
 export interface JobQueue<P = unknown, R = unknown> {
   /** Resolves when JetStream has the job: from then on it is done or its failure recorded, whatever dies. */
-  create(payload: P, options?: CreateOptions): AsyncResult<JobRef<R>, CreateError>;
+  create(payload: P, options?: CreateOptions): AsyncResult<JobRef<R>, ValidationError | TransportError>;
+  create(payload: P, options: RejectOptions): AsyncResult<JobRef<R>, CreateError>;
   /**
    * Creates a job for each payload; resolves when JetStream has all of them. With one payload that does not match, none is
    * created.
    */
   createMany(
     payloads: readonly P[],
-    optionsOf?: (payload: P, at: number) => CreateOptions,
+    optionsOf?: (payload: P, at: number) => CreateOptions | RejectOptions,
   ): AsyncResult<JobBatch<R>, ValidationError | BatchIncomplete>;
   /** A job that was created before. */
   ref(id: string): JobRef<R>;
@@ -52,12 +53,17 @@ export function createJobQueue(parts: QueueParts): JobQueue {
   const refTo = (id: string, created: boolean): JobRef =>
     createJobRef({ link, journal, id, queue, created, by: service });
 
-  const create = (payload: unknown, options: CreateOptions = {}): AsyncResult<JobRef, CreateError> => {
+  function create(payload: unknown, options?: CreateOptions): AsyncResult<JobRef, ValidationError | TransportError>;
+  function create(payload: unknown, options?: CreateOptions | RejectOptions): AsyncResult<JobRef, CreateError>;
+  function create(payload: unknown, options: CreateOptions | RejectOptions = {}): AsyncResult<JobRef, CreateError> {
     checkOptions(facts, options);
     return new AsyncResult(createChecked(payload, options));
-  };
+  }
 
-  async function createChecked(payload: unknown, options: CreateOptions): Promise<Result<JobRef, CreateError>> {
+  async function createChecked(
+    payload: unknown,
+    options: CreateOptions | RejectOptions,
+  ): Promise<Result<JobRef, CreateError>> {
     if (!schema.check(payload)) return err(new ValidationError(schema.errors(payload)));
     const headers = new MsgHdrsImpl();
     const span = startClientSpan({ name: queue, surface: "job", contractId }, headers);
@@ -100,7 +106,7 @@ export function createJobQueue(parts: QueueParts): JobQueue {
 
   async function createMany(
     payloads: readonly unknown[],
-    optionsOf: (payload: unknown, at: number) => CreateOptions,
+    optionsOf: (payload: unknown, at: number) => CreateOptions | RejectOptions,
   ): Promise<Result<JobBatch, ValidationError | BatchIncomplete>> {
     for (const [at, payload] of payloads.entries()) {
       if (schema.check(payload)) continue;

@@ -5,7 +5,7 @@ import type { JobMarks } from "./job-marks.ts";
 import { isRecordBody } from "./job-record.ts";
 import type { JobRecordBody } from "./job-record.ts";
 import { endsLife } from "./job-state.ts";
-import type { UniqueOptions } from "./create-options.ts";
+import type { RejectOptions, UniqueOptions } from "./create-options.ts";
 import { actOnJob } from "./outside-action.ts";
 
 /** There is a job with this unique key that has not ended, and none was created. */
@@ -39,7 +39,7 @@ const TRIES = 16;
 export async function createUnique(
   { journal, marks, by }: { readonly journal: JobJournal; readonly marks: JobMarks; readonly by: string },
   body: JobRecordBody,
-  { key, whenTaken = "attach" }: UniqueOptions,
+  { key, whenTaken = "attach" }: UniqueOptions | RejectOptions["unique"],
   store: (body: JobRecordBody) => Promise<unknown>,
   signal: AbortSignal | undefined,
 ): Promise<UniqueOutcome> {

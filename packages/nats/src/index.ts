@@ -35,6 +35,8 @@ export {
   type OperatorKey,
   type ServerTrust,
 } from "./operator/bundle.ts";
+export { missingSubjects } from "./operator/issue-accounts.ts";
+export { upgradeBundle, type UpgradedBundle } from "./operator/upgrade-bundle.ts";
 export {
   BUNDLE_FILES,
   BundleError,
@@ -43,6 +45,7 @@ export {
   loadServerTrust,
   openOperatorBundle,
   saveOperatorBundle,
+  upgradeOperatorBundle,
 } from "./operator/bundle-files.ts";
 export {
   createDirectUser,

@@ -5,6 +5,7 @@ import { nodeConnect } from "@trellis/client/node";
 import { DEFAULT_AUTH_TIMEOUT_MS, type ControlPlaneKeys } from "@trellis/nats";
 import { type BootstrapAnswer, inboxPrefix } from "@trellis/protocol";
 import { serviceCrypto } from "@trellis/server/node";
+import { warnOfOldAccounts } from "./account-check.ts";
 import { openAuditLog } from "./audit/audit-stream.ts";
 import { relayAudit } from "./audit/audit-relay.ts";
 import { createContext, openTables, type ControlContext } from "./authority/context.ts";
@@ -34,7 +35,8 @@ import { openRegistry } from "./registry/open.ts";
 import { createResourceStore } from "./resources/jetstream.ts";
 import { openRequestClaims } from "./sessions/claims.ts";
 import { openSessionStore } from "./sessions/session-store.ts";
-import { chooseReplicas } from "./topology.ts";
+import { watchStorage } from "./storage-health.ts";
+import { openTopology } from "./topology.ts";
 
 export interface ControlPlaneOptions {
   readonly config: Config;
@@ -87,13 +89,18 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   const ca = readFileIfNamed(config.natsCaFile);
   const nats = started.use(await connectAccounts({ servers: config.natsServers, keys, ca, origin, log }));
-  const replicas = await chooseReplicas(nats.sys, config.streamReplicas);
+  void warnOfOldAccounts(nats.sys, keys, log);
+  const topology = await openTopology(nats, config.streamReplicas);
+  const { replicas } = topology;
   const registry = await openRegistry({ nc: nats.data, replicas, log, prepare: openTables });
   started.defer(() => registry.close());
   const sessions = await openSessionStore({ nc: nats.data, replicas, idleMs: config.sessionIdleMs, log });
   const claims = await openRequestClaims(nats.data, replicas);
   const audit = await openAuditLog({ nc: nats.data, replicas, maxAgeMs: config.auditMaxAgeMs });
   const leases = await Leases.open({ nc: nats.data, replicas, owner: origin });
+
+  const storage = watchStorage(nats.sys, config.reconcileSweepMs);
+  started.defer(() => storage.close());
 
   const connections = new Connections();
   const context = createContext({
@@ -123,7 +130,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   started.defer(() => access.close());
 
   const resourceStore = createResourceStore(nats.data, {
-    replicas,
+    // Read at every use: a cluster grows while this runs.
+    get replicas() {
+      return topology.replicas;
+    },
     eventsMaxAgeMs: config.eventsMaxAgeMs,
     eventsMaxBytes: config.eventsMaxBytes,
     eventsDedupeMs: config.eventsDedupeMs,
@@ -136,6 +146,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     context,
     store: resourceStore,
     times: { sweepMs: config.reconcileSweepMs },
+    beforeSweep: () => topology.grow(),
     events: {
       materialized: (deployment, authorityVersion) =>
         log.info("a deployment has what it was granted", { deployment, version: authorityVersion }),
@@ -209,6 +220,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       ready: registry.staleMs < STALE_MS,
       detail: `read ${Math.round(registry.staleMs)} ms ago, revision ${registry.revision}`,
     },
+    ...(storage.problem === undefined
+      ? []
+      : [{ name: "storage", ready: true, warning: true as const, detail: storage.problem }]),
+    // A service that lacks something is no reason to send nobody here any more.
+    { name: "resources", ready: true, ...describeResources(context, reconciler.problem) },
   ];
   metrics.gauge("trellis_registry_revision", "How far this replica has read the registry.", () => registry.revision);
   metrics.gauge("trellis_registry_stale_seconds", "Age of this replica's view.", () => registry.staleMs / 1000);
@@ -238,6 +254,18 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     return stopping;
   };
   return { url: http.url, context, readiness: () => readiness(), stop, [Symbol.asyncDispose]: stop };
+}
+
+/** Without names: whoever may ask here need not know who runs what. */
+function describeResources(
+  { tables }: ControlContext,
+  problem: string | undefined,
+): Pick<ReadinessCheck, "detail" | "warning"> {
+  if (problem !== undefined) return { warning: true, detail: `nothing can be made now: ${problem}` };
+  const failing = tables.authorities.by("reconcile", "failed").length;
+  if (failing === 0) return { detail: "everything is there" };
+  const who = failing === 1 ? "1 deployment lacks" : `${failing} deployments lack`;
+  return { warning: true, detail: `${who} something: trellis status tells what` };
 }
 
 function starting(): BootstrapAnswer {

@@ -39,7 +39,7 @@ const config = async (stream: string) =>
 const put = (key: string, value: string) =>
   publishStored(nc, `$KV.${name}_orders.${key}`, new TextEncoder().encode(value));
 
-describe("buckets", () => {
+describe("buckets", { timeout: 30_000 }, () => {
   test("republish what is stored", async () => {
     expect(await store.ensure(kv())).toBeUndefined();
     const heard: string[] = [];
@@ -99,6 +99,32 @@ describe("buckets", () => {
     expect(await store.ensure(kv({ owner: owner("orders", "billing") }))).toMatch(
       /belongs to orders of orders in .*trellis svc purge/,
     );
+  });
+
+  test("that cannot be made say what is missing", async () => {
+    const threefold = createResourceStore(nc, { ...SHARED_STREAM_DEFAULTS, replicas: 3 });
+    expect(await threefold.ensure(kv())).toMatch(/three copies need a cluster of three servers/);
+  });
+
+  test("that somebody changed are noticed and set right, with more room as with less", async () => {
+    await store.ensure(kv({ history: 5, maxValueBytes: 4_096 }));
+    await put("a", "1");
+    await put("a", "2");
+    const fits = async (wanted: KvResource): Promise<boolean> => store.fits(wanted, await store.existing());
+    expect(await fits(kv({ history: 5, maxValueBytes: 4_096 }))).toBe(true);
+    await jsApi(nc, `STREAM.UPDATE.KV_${name}_orders`, {
+      ...(await config(`KV_${name}_orders`)),
+      max_msg_size: 100,
+      allow_direct: false,
+    });
+    expect(await fits(kv({ history: 5, maxValueBytes: 4_096 }))).toBe(false);
+    const smaller = kv({ history: 1, maxValueBytes: 64 });
+    expect(await store.ensure(smaller)).toBeUndefined();
+    expect(await fits(smaller)).toBe(true);
+    expect(await config(`KV_${name}_orders`)).toMatchObject({ max_msg_size: 64 + 512, allow_direct: true });
+    // Fewer values of a key are kept, and the last one is.
+    const { state } = await jsApi<{ state: { messages: number } }>(nc, `STREAM.INFO.KV_${name}_orders`);
+    expect(state.messages).toBe(1);
   });
 
   test("made by many at once end as one", async () => {

@@ -7,29 +7,50 @@ import {
   openOperatorBundle,
   PINNED_VERSION,
   serverConfig,
+  type TlsFiles,
+  upgradeBundle,
+  upgradeOperatorBundle,
 } from "@trellis/nats";
 import type { CommandContext } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { CliFailure } from "../failure.ts";
 
 const PORTS = { client: 4222, monitor: 8222, websocket: 9222, cluster: 6222 };
+
+export interface NatsConfigOptions {
+  readonly server: readonly string[];
+  readonly data: string;
+  readonly upgrade?: true;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsCa?: string;
+}
 
 /** Writes `<folder>/keys` once and `<folder>/<host>.json` for each server. */
 export async function writeNatsConfig(
   context: CommandContext,
   folder: string,
-  options: { readonly server: readonly string[]; readonly data: string },
+  options: NatsConfigOptions,
 ): Promise<void> {
   const { terminal, cwd } = context;
   const directory = resolve(cwd, folder);
   const keys = join(directory, "keys");
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const { server } = await openOperatorBundle(keys);
+  await openOperatorBundle(keys);
+  const upgraded = options.upgrade ? await upgradeOperatorBundle(keys) : [];
+  const bundle = await openOperatorBundle(keys);
+  const { server } = bundle;
+  const outdated = upgradeBundle(bundle).changed;
   const hosts = [...new Set(options.server)];
+  const tls = tlsFiles(options);
   const files = hosts.map((host) => {
     const written = serverConfig(
       {
         operator: server,
         host: "0.0.0.0",
-        websocket: {},
+        websocket: tls === undefined ? {} : { tls },
+        tls,
+        clusterTls: tls,
         authTimeoutMs: DEFAULT_AUTH_TIMEOUT_MS,
         maxPayloadBytes: DEFAULT_MAX_PAYLOAD_BYTES,
         version: PINNED_VERSION,
@@ -42,13 +63,39 @@ export async function writeNatsConfig(
     return file;
   });
   const urls = hosts.map((host) => `nats://${host}:${PORTS.client}`).join(",");
-  terminal.answer({ keys, servers: files }, () => {
+  if (outdated.length > 0) {
+    terminal.note(
+      `An older version made the accounts ${outdated.join(", ")}: newer surfaces will not work. Issue them anew: --upgrade`,
+    );
+  }
+  terminal.answer({ keys, servers: files, upgraded, outdated }, () => {
+    if (upgraded.length > 0)
+      terminal.print(
+        `Issued anew: ${upgraded.join(", ")}. Give each server its file and restart one after the other, then the control planes.`,
+      );
     terminal.print(`Keys: ${relative(cwd, keys)}. Keep ${BUNDLE_FILES.operator} offline: it signs everything else.`);
     for (const [index, file] of files.entries())
       terminal.print(`On ${hosts[index]}: nats-server -c ${relative(cwd, file)}`);
     terminal.print(`The control plane: TRELLIS_OPERATOR_DIR=${relative(cwd, keys)} TRELLIS_NATS_SERVERS=${urls}`);
-    terminal.print("Add a tls section to each server before anything but your own machines reaches it.");
+    if (tls === undefined)
+      terminal.print("There is no TLS: add --tls-cert and --tls-key before anything but your own machines reaches it.");
+    else if (tls.caFile !== undefined)
+      terminal.print(`The control plane also needs TRELLIS_NATS_CA_FILE, with what is in ${tls.caFile}.`);
   });
+}
+
+/** The same files for everybody who connects: clients, browsers, the other servers. */
+function tlsFiles({ tlsCert, tlsKey, tlsCa }: NatsConfigOptions): TlsFiles | undefined {
+  if (tlsCert === undefined && tlsKey === undefined && tlsCa === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new CliFailure({
+      code: "usage",
+      what: "a certificate and its key are given together or not at all",
+      next: ["--tls-cert server.crt --tls-key server.key"],
+      exitCode: EXIT.usage,
+    });
+  }
+  return { certFile: tlsCert, keyFile: tlsKey, ...(tlsCa === undefined ? {} : { caFile: tlsCa }) };
 }
 
 /** Servers on machines of their own reach each other by name, not over one address. */

@@ -8,6 +8,7 @@ import { askHttp, memberOf } from "../platform-client/ask-http.ts";
 import { withClient } from "../platform-client/connect.ts";
 import { operatorContract } from "../platform-client/operator-contract.ts";
 import { findAccess } from "../platform-client/reach-platform.ts";
+import { readChecks } from "./checks.ts";
 import type { Finding } from "./finding.ts";
 
 /** More than this and people wonder about times in logs; runtimes correct it by themselves. */
@@ -32,7 +33,19 @@ export async function checkPlatform(context: CommandContext): Promise<readonly F
   }
   const clock = await checkClock(context, url);
   if (info.status !== 200) return [notReady(url, info.body), ...clock];
-  return [{ name: "platform", state: "ok", detail: `${url} is ready` }, ...clock, ...(await checkConnection(context))];
+  return [
+    { name: "platform", state: "ok", detail: `${url} is ready` },
+    ...warnings(info.body),
+    ...clock,
+    ...(await checkConnection(context)),
+  ];
+}
+
+/** What works and somebody should look at all the same. */
+function warnings(body: unknown): readonly Finding[] {
+  return readChecks(body).flatMap(({ name, warning, detail = "needs a look" }) =>
+    warning ? [{ name, state: "problem" as const, detail }] : [],
+  );
 }
 
 function accessOf(context: CommandContext): PlatformAccess | Finding {
@@ -46,13 +59,9 @@ function accessOf(context: CommandContext): PlatformAccess | Finding {
 }
 
 function notReady(url: string, body: unknown): Finding {
-  const checks = memberOf(body, "checks");
-  const failing = (Array.isArray(checks) ? checks : [])
-    .filter((check: unknown) => memberOf(check, "ready") !== true)
-    .map(
-      (check: unknown) =>
-        `${String(memberOf(check, "name"))} (${String(memberOf(check, "detail") ?? "does not hold")})`,
-    );
+  const failing = readChecks(body)
+    .filter(({ ready }) => !ready)
+    .map(({ name, detail = "does not hold" }) => `${name} (${detail})`);
   return {
     name: "platform",
     state: "problem",

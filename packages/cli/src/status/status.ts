@@ -4,13 +4,8 @@ import { answerOf } from "../platform-client/answer.ts";
 import { askHttp, memberOf } from "../platform-client/ask-http.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
 import { reachPlatform } from "../platform-client/reach-platform.ts";
+import { readChecks } from "./checks.ts";
 import { printTable } from "../table.ts";
-
-interface Check {
-  readonly name: string;
-  readonly ready: boolean;
-  readonly detail?: string;
-}
 
 /** Where the platform is, whether it is ready, what runs on it. Exit code 1 while it is not ready. */
 export async function showStatus(context: CommandContext): Promise<void> {
@@ -29,6 +24,9 @@ export async function showStatus(context: CommandContext): Promise<void> {
     terminal.print(`${colors.bold(url)}  version ${versionText}  ${state}`);
     for (const check of checks.filter(({ ready: holds }) => !holds)) {
       terminal.print(`  ${colors.red(check.name)}  ${check.detail ?? "does not hold"}`);
+    }
+    for (const check of checks.filter(({ warning }) => warning)) {
+      terminal.print(`  ${colors.yellow(check.name)}  ${check.detail ?? "needs a look"}`);
     }
     if (!ready) return;
     terminal.print("");
@@ -66,6 +64,8 @@ function printServices({ terminal }: CommandContext, { services, contracts }: Kn
     ]),
     "No services yet. Begin one with: trellis init orders",
   );
+  for (const { name, reconcile } of services.filter((each) => each.reconcile.state === "failing"))
+    terminal.print(`${colors.red(name)}  ${reconcile.message ?? ""}`);
   terminal.print("");
   printTable(
     terminal,
@@ -78,17 +78,4 @@ function printServices({ terminal }: CommandContext, { services, contracts }: Kn
     ]),
     "No contracts are known.",
   );
-}
-
-function readChecks(body: unknown): Check[] {
-  const checks = memberOf(body, "checks");
-  if (!Array.isArray(checks)) return [];
-  return checks.map((check: unknown) => {
-    const detail = memberOf(check, "detail");
-    return {
-      name: String(memberOf(check, "name")),
-      ready: memberOf(check, "ready") === true,
-      ...(typeof detail === "string" ? { detail } : {}),
-    };
-  });
 }

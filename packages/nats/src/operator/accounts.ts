@@ -14,6 +14,9 @@ import type { AccountExport, AccountImport } from "../keys/claims.ts";
 
 export const ACCOUNT_NAMES = ["SYS", "AUTH", "TRELLIS", "DATA"] as const;
 
+/** Raised with every change of what accounts export or import: an older version leaves alone what a newer one issued. */
+export const ACCOUNTS_VERSION = 1;
+
 /** SYS: the servers. AUTH: the callout. TRELLIS: participants. DATA: streams. */
 export type AccountName = (typeof ACCOUNT_NAMES)[number];
 

@@ -4,12 +4,13 @@ import { dirname, join } from "node:path";
 import { isRecord } from "../keys/jwt.ts";
 import {
   createOperatorBundle,
-  perAccount,
   type ControlPlaneKeys,
   type OperatorBundle,
   type OperatorKey,
   type ServerTrust,
 } from "./bundle.ts";
+import { perAccount } from "./per-account.ts";
+import { type UpgradedBundle, upgradeBundle } from "./upgrade-bundle.ts";
 
 /** The bundle on disk: one file per part, so that each machine can be given only what it needs. Directory 0700, files 0600. */
 
@@ -43,8 +44,7 @@ export async function saveOperatorBundle(directory: string, bundle: OperatorBund
   await mkdir(draft, { mode: 0o700 });
   try {
     for (const part of ["operator", "server", "controlPlane"] as const) {
-      const text = JSON.stringify({ format: FORMAT, ...bundle[part] }, null, 2);
-      await writeFile(join(draft, BUNDLE_FILES[part]), `${text}\n`, { mode: 0o600 });
+      await writeFile(join(draft, BUNDLE_FILES[part]), textOf(bundle[part]), { mode: 0o600 });
     }
     await chmod(draft, 0o700);
     await rename(draft, directory);
@@ -52,6 +52,26 @@ export async function saveOperatorBundle(directory: string, bundle: OperatorBund
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
+}
+
+/**
+ * Brings the accounts of a bundle on disk up to this version; answers which were issued anew. Servers take them when they
+ * start. Needs the operator's key, and says so when that is kept elsewhere.
+ */
+export async function upgradeOperatorBundle(directory: string): Promise<UpgradedBundle["changed"]> {
+  const bundle = await loadOperatorBundle(directory);
+  if (bundle === undefined) throw new BundleError(`${directory} holds no keys.`);
+  const upgraded = upgradeBundle(bundle);
+  if (upgraded.bundle === bundle) return upgraded.changed;
+  const path = join(directory, BUNDLE_FILES.server);
+  const draft = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    await writeFile(draft, textOf(upgraded.bundle.server), { mode: 0o600 });
+    await rename(draft, path);
+  } finally {
+    await rm(draft, { force: true });
+  }
+  return upgraded.changed;
 }
 
 /** `undefined` when there is none; throws `BundleError` when part of one is missing or damaged. */
@@ -77,6 +97,10 @@ export async function loadControlPlaneKeys(directory: string): Promise<ControlPl
 /** Only what a nats-server needs, from a directory that need not hold the rest. */
 export async function loadServerTrust(directory: string): Promise<ServerTrust> {
   return readServer(required(await readPart(directory, "server"), directory, "server"));
+}
+
+function textOf(part: object): string {
+  return `${JSON.stringify({ format: FORMAT, ...part }, null, 2)}\n`;
 }
 
 const FORMAT = "trellis.nats.keys.v1";
@@ -117,8 +141,10 @@ function readOperator(part: Part): OperatorKey {
 }
 
 function readServer(part: Part): ServerTrust {
+  const { accountsVersion } = part.members;
   return {
     operatorJwt: text(part, "operatorJwt"),
+    ...(typeof accountsVersion === "number" ? { accountsVersion } : {}),
     accounts: perAccount((name) => ({
       id: text(part, "accounts", name, "id"),
       jwt: text(part, "accounts", name, "jwt"),

@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { encodeAccountJwt, encodeOperatorJwt, encodeUserJwt } from "../keys/claims.ts";
+import { encodeOperatorJwt, encodeUserJwt } from "../keys/claims.ts";
 import { createNkey } from "../keys/nkey.ts";
 import { createXkey } from "../keys/xkey.ts";
-import { ACCOUNT_NAMES, DATA_EXPORTS, trellisImports, type AccountName } from "./accounts.ts";
+import { ACCOUNTS_VERSION, type AccountName } from "./accounts.ts";
+import { issueAccounts } from "./issue-accounts.ts";
+import { perAccount } from "./per-account.ts";
 
 /**
  * Operator mode without nsc. The bundle has three parts because they belong in three places: the operator's seed, needed
@@ -23,6 +25,8 @@ export interface OperatorKey {
 /** What makes a nats-server one of ours. */
 export interface ServerTrust {
   readonly operatorJwt: string;
+  /** Of the version that issued the accounts; absent in bundles from before there were versions. */
+  readonly accountsVersion?: number;
   readonly accounts: { readonly [name in AccountName]: { readonly id: string; readonly jwt: string } };
   /** A user that may do nothing; the server presents it for clients that bring only a token, so they reach the callout. */
   readonly sentinelJwt: string;
@@ -47,31 +51,16 @@ export function createOperatorBundle(): OperatorBundle {
   // The accounts' own seeds are dropped: the operator signs accounts, signing keys sign users, nothing else is left to do.
   const accounts = perAccount(() => ({ id: createNkey("account").publicKey, signing: createNkey("account") }));
 
-  const particulars = {
-    SYS: { jetstream: false },
-    AUTH: {
-      jetstream: false,
-      callout: {
-        users: [calloutUser.publicKey],
-        allowedAccounts: [accounts.TRELLIS.id],
-        xkey: xkey.publicKey,
-      },
-    },
-    TRELLIS: {
-      jetstream: false,
-      imports: trellisImports(accounts.DATA.id),
-    },
-    DATA: { jetstream: true, exports: DATA_EXPORTS },
-  };
-
   return {
     operator: { publicKey: operator.publicKey, seed: operator.seed },
     server: {
       operatorJwt: encodeOperatorJwt({ name: "trellis", systemAccount: accounts.SYS.id }, operator),
-      accounts: perAccount((name) => {
-        const { id, signing } = accounts[name];
-        const claims = { name, subject: id, signingKeys: [signing.publicKey], ...particulars[name] };
-        return { id, jwt: encodeAccountJwt(claims, operator) };
+      accountsVersion: ACCOUNTS_VERSION,
+      accounts: issueAccounts({
+        operator,
+        accounts: perAccount((name) => ({ id: accounts[name].id, signingKey: accounts[name].signing.publicKey })),
+        calloutUser: calloutUser.publicKey,
+        xkey: xkey.publicKey,
       }),
       sentinelJwt: encodeUserJwt(
         {
@@ -91,10 +80,4 @@ export function createOperatorBundle(): OperatorBundle {
       calloutUserSeed: calloutUser.seed,
     },
   };
-}
-
-/** One value for each account. */
-export function perAccount<T>(make: (name: AccountName) => T): { readonly [name in AccountName]: T } {
-  const [sys, auth, trellis, data] = ACCOUNT_NAMES;
-  return { SYS: make(sys), AUTH: make(auth), TRELLIS: make(trellis), DATA: make(data) };
 }

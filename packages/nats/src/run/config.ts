@@ -29,6 +29,7 @@ export interface ServerSettings {
   readonly operator: ServerTrust;
   readonly host: string;
   readonly tls?: TlsFiles | undefined;
+  readonly clusterTls?: TlsFiles | undefined;
   readonly websocket: WebsocketOptions | false;
   /** How long acknowledged messages may wait for the disk: `always`, or a duration such as `10s`. Default of the server: 2m. */
   readonly syncInterval?: string | undefined;
@@ -122,6 +123,8 @@ function cluster(server: ServerSettings, node: NodeSettings): object {
     host: server.host,
     port: node.ports.cluster,
     authorization: { user, password },
+    // Both ends of a route show a certificate of the same authority.
+    tls: server.clusterTls && tls({ ...server.clusterTls, verify: true }),
     routes: node.routes.map((port) => `nats://${user}:${password}@${server.host}:${port}`),
   };
 }

@@ -27,6 +27,8 @@ export interface NatsOptions {
   /** Ports to take if they are free, one entry a node: those of the last run, where clients still look. */
   readonly preferredPorts?: readonly Partial<NodePorts>[];
   readonly tls?: TlsFiles;
+  /** Between the servers of a cluster. Its certificates serve both ends, and need an authority both know. */
+  readonly clusterTls?: TlsFiles;
   /** Default on, without TLS. */
   readonly websocket?: WebsocketOptions | boolean;
   /** `always` makes an acknowledgement mean "on disk", at about a tenth of the speed; or a duration. Default 2m. */
@@ -55,6 +57,7 @@ export async function startNats(options: NatsOptions): Promise<ManagedNats> {
     operator: options.operator,
     host,
     tls: options.tls,
+    clusterTls: options.clusterTls,
     websocket: websocketOptions(options.websocket),
     syncInterval: options.syncInterval,
     authTimeoutMs: options.authTimeoutMs ?? DEFAULT_AUTH_TIMEOUT_MS,

@@ -20,6 +20,8 @@ import { sweepPlans } from "./proposals.ts";
 export interface Reconciler {
   /** One round over everything that needs work now; answers how many deployments were worked on. */
   round(): Promise<number>;
+  /** Why nothing can be made at all at the moment, as this replica met it last. */
+  readonly problem: string | undefined;
   /** Rounds by registry changes, retries that came due and a slow sweep of what exists, until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -48,17 +50,22 @@ export function createReconciler(options: {
   readonly store: ResourceStore;
   readonly times?: Partial<ReconcilerTimes>;
   readonly events?: ReconcilerEvents;
+  /** What else there is to look at from time to time before what exists is compared with what should. */
+  readonly beforeSweep?: () => Promise<void>;
 }): Reconciler {
-  const { context, store, events = {} } = options;
+  const { context, store, events = {}, beforeSweep } = options;
   const times = { ...RECONCILER_TIMES, ...options.times };
   let sharedReady = false;
+  let problem: string | undefined;
+
+  const ensureShared = async (): Promise<void> => {
+    const problems = await store.ensureShared();
+    if (problems.length > 0) throw new Error(problems.join("; "));
+    sharedReady = true;
+  };
 
   const round = async (): Promise<number> => {
-    if (!sharedReady) {
-      const problems = await store.ensureShared();
-      if (problems.length > 0) throw new Error(problems.join("; "));
-      sharedReady = true;
-    }
+    if (!sharedReady) await ensureShared();
     await sweepPlans(context);
     let worked = await carryOutPurges(context, store);
     for (const value of due(context)) {
@@ -85,10 +92,14 @@ export function createReconciler(options: {
           while (!signal.aborted && (await round()) > 0);
           if (context.now() >= nextSweep) {
             nextSweep = context.now() + times.sweepMs;
+            await beforeSweep?.();
+            await ensureShared();
             if ((await markDifferent(context, store)) > 0) bell.ring();
           }
           pause = Math.min(pause, nextDue(context) - context.now());
+          problem = undefined;
         } catch (error) {
+          problem = error instanceof Error ? error.message : String(error);
           events.interrupted?.(error);
           sharedReady = false;
           pause = times.retryMinMs;
@@ -98,10 +109,18 @@ export function createReconciler(options: {
     } finally {
       stop();
       signal.removeEventListener("abort", wake);
+      // Whoever has the lease now knows better.
+      problem = undefined;
     }
   };
 
-  return { round, run };
+  return {
+    round,
+    run,
+    get problem() {
+      return problem;
+    },
+  };
 }
 
 /** Asks for another look at a deployment now, also after a failure that would wait. */

@@ -8,6 +8,8 @@ import type { PlatformMetrics } from "./metrics.ts";
 export interface ReadinessCheck {
   readonly name: string;
   readonly ready: boolean;
+  /** It works, and somebody should look: `detail` says at what. */
+  readonly warning?: true;
   readonly detail?: string;
 }
 

@@ -8,6 +8,7 @@ import {
   type ManagedNats,
   openOperatorBundle,
   startNats,
+  upgradeOperatorBundle,
 } from "@trellis/nats";
 import { type Config, configWith } from "../config/load-config.ts";
 import { type ControlPlane, startControlPlane } from "../control-plane.ts";
@@ -76,6 +77,8 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
 
   const binary = await findNatsServer({ onProgress });
   await openOperatorBundle(files.operator);
+  const upgraded = await upgradeOperatorBundle(files.operator);
+  if (upgraded.length > 0) onProgress(`Bringing the accounts of an older version up to date: ${upgraded.join(", ")}…`);
   onProgress(nodes === 3 ? "Starting three NATS servers…" : "Starting NATS…");
   const nats = started.use(
     await startNats({

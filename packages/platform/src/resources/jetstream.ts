@@ -37,6 +37,21 @@ export interface Purge {
 /** Codes that mean "made by somebody else a moment ago": look again. */
 const EXISTS_ALREADY: ReadonlySet<number> = new Set([JS_ERRORS.streamNameExists, 10148, 10013]);
 
+const NO_ROOM =
+  "the servers have no room left; free some (trellis svc resources --released shows what nobody uses) or give them more";
+
+const THREE_SERVERS =
+  "three copies need a cluster of three servers, and there are fewer; start them, or set TRELLIS_STREAM_REPLICAS to 1";
+
+/** What JetStream says too briefly for whoever has to do something about it. */
+const EXPLAINED: { readonly [errCode: number]: string | undefined } = {
+  10005: THREE_SERVERS,
+  10074: THREE_SERVERS,
+  10023: NO_ROOM,
+  10028: NO_ROOM,
+  10047: NO_ROOM,
+};
+
 /** How often a step is looked at again when replicas race for it. */
 const ATTEMPTS = 4;
 
@@ -167,9 +182,8 @@ async function ensure(
     } catch (error) {
       if (!(error instanceof JetStreamApiError)) throw error;
       if (EXISTS_ALREADY.has(error.errCode) && attempt < ATTEMPTS) continue;
-      return step.do === "update"
-        ? `${what} could not be changed (${step.changed.join(", ")}): ${error.message}`
-        : `${what} could not be made: ${error.message}`;
+      const tried = step.do === "update" ? `changed (${step.changed.join(", ")})` : "made";
+      return `${what} could not be ${tried}: ${EXPLAINED[error.errCode] ?? error.message}`;
     }
   }
 }

@@ -1,0 +1,304 @@
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { defineServiceContract } from "@trellis/contracts";
+import { ok } from "@trellis/result";
+import { SILENT_LOG } from "@trellis/server";
+import { TrellisService } from "@trellis/server/node";
+import { Type } from "typebox";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { EXIT } from "../src/exit-codes.ts";
+import { runCli } from "../src/run-cli.ts";
+import { checkNode } from "../src/status/machine-checks.ts";
+import { type LocalFolder, startInFolder } from "./local-folder.ts";
+import { runCaptured } from "./run-captured.ts";
+
+const Nothing = Type.Object({});
+const clock = defineServiceContract({ schemas: { Nothing } }, (ref) => ({
+  id: "clock@v1",
+  displayName: "Clock",
+  description: "Tells the time.",
+  rpc: { "Clock.Get": { version: "v1", input: ref.schema("Nothing"), output: ref.schema("Nothing") } },
+}));
+
+let folder: LocalFolder;
+const services: { stop(): Promise<void> }[] = [];
+beforeAll(async () => {
+  folder = await startInFolder();
+});
+afterEach(async () => {
+  for (const service of services.splice(0)) await service.stop();
+});
+afterAll(() => folder?.[Symbol.asyncDispose]());
+
+const trellis = (...args: string[]) => runCaptured(args, { cwd: folder.cwd });
+async function answer(...args: string[]) {
+  const { exitCode, stdout, stderr } = await trellis(...args, "--json");
+  expect({ exitCode, stderr }).toEqual({ exitCode: EXIT.ok, stderr: "" });
+  return JSON.parse(stdout);
+}
+
+async function startService(name: string) {
+  const service = await TrellisService.connect({
+    contract: clock,
+    name,
+    cwd: folder.cwd,
+    env: {},
+    log: SILENT_LOG,
+    onNotice: () => undefined,
+  });
+  services.push(service);
+  service.handle.rpc.clock.get(() => ok({}));
+  await service.start();
+  return service;
+}
+
+const live = async (name: string): Promise<number> => (await answer("svc", "show", name)).liveReplicas;
+
+describe("trellis svc", () => {
+  test("mode changes how contracts are taken, and says so", async () => {
+    await startService("mode-clock");
+    expect(await answer("svc", "show", "mode-clock")).toMatchObject({ mode: "mutable-dev" });
+    expect((await trellis("svc", "mode", "mode-clock", "strict")).stdout).toBe("mode-clock is strict\n");
+    expect(await answer("svc", "show", "mode-clock")).toMatchObject({ mode: "strict" });
+    expect((await trellis("svc", "mode", "nobody", "strict")).exitCode).toBe(EXIT.notFound);
+  });
+
+  test("disable ends connections and lets none in; enable lets them in again", async () => {
+    const service = await startService("switch-clock");
+    await expect.poll(() => live("switch-clock"), { timeout: 20_000 }).toBe(1);
+    expect((await trellis("svc", "disable", "switch-clock")).stdout).toBe("switch-clock is disabled\n");
+    await expect.poll(() => live("switch-clock"), { timeout: 20_000 }).toBe(0);
+    expect((await trellis("svc", "enable", "switch-clock")).stdout).toBe("switch-clock is enabled\n");
+    // Nobody started it anew: it was trying all the time.
+    await expect.poll(() => live("switch-clock"), { timeout: 60_000 }).toBe(1);
+    expect(service.connection.state).toBe("connected");
+  });
+
+  test("reconcile looks again, and shows what is there", async () => {
+    await startService("again-clock");
+    const { exitCode, stdout } = await trellis("svc", "reconcile", "again-clock");
+    expect(exitCode).toBe(EXIT.ok);
+    expect(stdout).toContain("again-clock  mutable-dev");
+    await expect
+      .poll(async () => (await answer("svc", "show", "again-clock")).reconcile.state, { timeout: 20_000 })
+      .toBe("ready");
+    expect((await trellis("svc", "reconcile", "nobody")).exitCode).toBe(EXIT.notFound);
+  });
+
+  test("revoke-instance ends one key for good", async () => {
+    await startService("key-clock");
+    await expect.poll(() => live("key-clock"), { timeout: 20_000 }).toBe(1);
+    const [{ sessionKey }] = await answer("svc", "instances", "key-clock");
+    expect((await trellis("svc", "revoke-instance", sessionKey)).stdout).toContain("no longer accepted");
+    await expect.poll(() => live("key-clock"), { timeout: 20_000 }).toBe(0);
+    expect(await answer("svc", "instances", "key-clock")).toEqual([]);
+    expect((await trellis("svc", "revoke-instance", sessionKey)).exitCode).toBe(EXIT.notFound);
+  });
+});
+
+describe("trellis sessions", () => {
+  test("kick cuts one connection, which comes back while its session may", async () => {
+    await startService("kick-clock");
+    const [{ sessionKey }] = await answer("svc", "instances", "kick-clock");
+    const connections = async (): Promise<{ id: string }[]> =>
+      answer("sessions", "connections", "--session", sessionKey);
+    await expect.poll(connections, { timeout: 20_000 }).toHaveLength(1);
+    const [first] = await connections();
+    expect((await trellis("sessions", "kick", first?.id ?? "")).stdout).toBe("cut 1 connection\n");
+    await expect
+      .poll(async () => (await connections()).map(({ id }) => id !== first?.id), { timeout: 20_000 })
+      .toEqual([true]);
+  });
+
+  test("revoke refuses a session everywhere, and for good", async () => {
+    await startService("gone-clock");
+    const [{ sessionKey }] = await answer("svc", "instances", "gone-clock");
+    await expect.poll(() => live("gone-clock"), { timeout: 20_000 }).toBe(1);
+    expect((await trellis("sessions", "revoke", sessionKey)).stdout).toContain("refused everywhere from now on");
+    await expect.poll(() => live("gone-clock"), { timeout: 20_000 }).toBe(0);
+    await answer("svc", "disable", "gone-clock");
+    await answer("svc", "enable", "gone-clock");
+    expect(await live("gone-clock")).toBe(0);
+  });
+});
+
+test("logs --follow goes on with what comes, until Ctrl-C, and over a log that begins anew", async () => {
+  const log = join(folder.cwd, ".trellis", "logs", "control-plane.log");
+  const stop = new AbortController();
+  let stdout = "";
+  const following = runCli({
+    args: ["logs", "--follow", "--lines", "0", "--only", "control-plane"],
+    cwd: folder.cwd,
+    env: {},
+    signal: stop.signal,
+    stdout: { write: (text) => (stdout += text) },
+    stderr: { write: () => undefined },
+  });
+  const line = (msg: string): string => `${JSON.stringify({ level: 30, time: new Date().toISOString(), msg })}\n`;
+  // It begins where the file ends when it looks first, so what it must show is written until it does.
+  for (let n = 0; !stdout.includes("heard"); n += 1) {
+    appendFileSync(log, line("heard"));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  writeFileSync(log, "");
+  appendFileSync(log, line("after it was rotated"));
+  await expect.poll(() => stdout, { timeout: 20_000 }).toContain("after it was rotated");
+  stop.abort();
+  expect(await following).toBe(EXIT.ok);
+});
+
+describe("trellis doctor", () => {
+  const doctor = async (options: Parameters<typeof runCaptured>[1]) => {
+    const { exitCode, stdout } = await runCaptured(["doctor", "--json"], options);
+    const { healthy, checks } = JSON.parse(stdout);
+    expect(exitCode).toBe(healthy ? EXIT.ok : EXIT.no);
+    const found = (name: string) => checks.filter((check: { name: string }) => check.name === name);
+    return { healthy, found };
+  };
+  const withPath = { PATH: process.env["PATH"], HOME: process.env["HOME"] };
+
+  test("finds nothing where nothing is wrong", async () => {
+    const { healthy, found } = await doctor({ cwd: folder.cwd, env: process.env });
+    expect(healthy).toBe(true);
+    for (const name of ["Node", "nats-server", "local files", "platform", "clock", "key", "NATS"])
+      expect(found(name), name).toMatchObject([{ state: "ok" }]);
+  });
+
+  test("a Node that is too old, and a nats-server that is none", async () => {
+    expect(checkNode("20.1.0")).toMatchObject({ state: "problem", next: expect.stringContaining("nodejs.org") });
+    const { found } = await doctor({
+      cwd: folder.cwd,
+      env: { ...withPath, TRELLIS_NATS_SERVER: join(folder.cwd, "no-such-server") },
+    });
+    expect(found("nats-server")).toMatchObject([
+      { state: "problem", next: "correct TRELLIS_NATS_SERVER, or unset it" },
+    ]);
+  });
+
+  test("keys that others may read", async () => {
+    const seed = join(folder.cwd, ".trellis", "developer.seed");
+    chmodSync(seed, 0o644);
+    const { healthy, found } = await doctor({ cwd: folder.cwd, env: process.env });
+    chmodSync(seed, 0o600);
+    expect(healthy).toBe(false);
+    expect(found("local files")).toEqual([
+      {
+        name: "local files",
+        state: "problem",
+        detail: "others than you may use .trellis/developer.seed",
+        next: `chmod go-rwx ${seed}`,
+      },
+    ]);
+  });
+
+  test("no platform, none that answers, an address that is none", async () => {
+    const empty = mkdtempSync(join(tmpdir(), "trellis-nothing-"));
+    try {
+      expect((await doctor({ cwd: empty, env: withPath })).found("platform")).toMatchObject([
+        { state: "problem", next: expect.stringContaining("trellis up") },
+      ]);
+      const user = { TRELLIS_USER_KEY_FILE: join(folder.cwd, ".trellis", "developer.seed") };
+      const away = { ...withPath, ...user, TRELLIS_URL: "http://127.0.0.1:9" };
+      expect((await doctor({ cwd: empty, env: away })).found("platform")).toMatchObject([
+        { state: "problem", detail: expect.stringContaining("nobody answers at http://127.0.0.1:9") },
+      ]);
+      const none = { ...withPath, ...user, TRELLIS_URL: "not an address" };
+      expect((await doctor({ cwd: empty, env: none })).found("platform")).toMatchObject([
+        { state: "problem", next: expect.stringContaining("correct TRELLIS_URL") },
+      ]);
+      mkdirSync(join(empty, ".trellis"), { mode: 0o700 });
+      writeFileSync(join(empty, ".trellis", "local.json"), "{", { mode: 0o600 });
+      expect((await doctor({ cwd: empty, env: withPath })).found("platform")).toMatchObject([
+        { state: "problem", detail: expect.stringContaining("cannot be read") },
+      ]);
+    } finally {
+      rmSync(empty, { recursive: true, force: true });
+    }
+  });
+
+  test("a platform that is not ready, one that needs a look, and a clock that is off", async () => {
+    const says = {
+      status: 503,
+      checks: [{ name: "nats", ready: false, detail: "the connection is gone" }] as unknown[],
+    };
+    const server = createServer((request, response) => {
+      const isInfo = request.url?.includes("readyz") !== true;
+      response.writeHead(isInfo ? 200 : says.status, { "content-type": "application/json" });
+      response.end(
+        JSON.stringify(
+          isInfo
+            ? { version: "1", serverNow: Date.now() - 600_000, platform: { version: "1", local: false } }
+            : { checks: says.checks },
+        ),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
+    const env = {
+      ...withPath,
+      TRELLIS_URL: url,
+      TRELLIS_USER_KEY_FILE: join(folder.cwd, ".trellis", "developer.seed"),
+    };
+    try {
+      const down = await doctor({ cwd: folder.cwd, env });
+      expect(down.found("platform")).toMatchObject([
+        { state: "problem", detail: `${url} answers and is not ready: nats (the connection is gone)` },
+      ]);
+      expect(down.found("clock")).toMatchObject([
+        { state: "problem", detail: expect.stringContaining("600.0 s ahead of the platform") },
+      ]);
+      says.status = 200;
+      says.checks = [{ name: "storage", ready: true, warning: true, detail: "server n1: no room" }];
+      const warned = await doctor({ cwd: folder.cwd, env });
+      expect(warned.found("platform")).toMatchObject([{ state: "ok" }]);
+      expect(warned.found("storage")).toEqual([{ name: "storage", state: "problem", detail: "server n1: no room" }]);
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+
+  test("NATS that is gone while the platform answers", async () => {
+    await using other = await startInFolder();
+    await other.platform.nats.nodes[0]?.kill("SIGKILL");
+    const { healthy, found } = await doctor({ cwd: other.cwd, env: process.env });
+    expect(healthy).toBe(false);
+    expect([...found("NATS"), ...found("platform")]).toContainEqual(expect.objectContaining({ state: "problem" }));
+  }, 90_000);
+});
+
+test("nats config issues accounts of an older version anew, and only when told to", async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "trellis-config-"));
+  try {
+    const config = async (...more: string[]) => {
+      const { stdout, stderr, exitCode } = await runCaptured(["nats", "config", "op", ...more, "--json"], { cwd });
+      return { exitCode, stderr, ...JSON.parse(stdout === "" ? "{}" : stdout) };
+    };
+    expect(await config()).toMatchObject({ upgraded: [], outdated: [], stderr: "" });
+    const file = join(cwd, "op", "keys", "server.json");
+    const server = JSON.parse(readFileSync(file, "utf8"));
+    server.accounts.DATA.jwt = server.accounts.AUTH.jwt;
+    writeFileSync(file, JSON.stringify(server));
+    expect(await config()).toMatchObject({
+      upgraded: [],
+      outdated: ["DATA"],
+      stderr: expect.stringContaining("--upgrade"),
+    });
+    expect(await config("--upgrade")).toMatchObject({ upgraded: ["DATA"], outdated: [], stderr: "" });
+    const tls = ["--tls-cert", "/etc/n.crt", "--tls-key", "/etc/n.key", "--tls-ca", "/etc/ca.crt"];
+    const three = await config("--server", "n1", "n2", "n3", ...tls);
+    const written = JSON.parse(readFileSync(three.servers[0], "utf8"));
+    const files = { cert_file: "/etc/n.crt", key_file: "/etc/n.key", ca_file: "/etc/ca.crt" };
+    expect(written).toMatchObject({
+      tls: files,
+      websocket: { tls: files },
+      cluster: { tls: { ...files, verify: true } },
+    });
+    expect((await config("--tls-cert", "only.crt")).exitCode).toBe(EXIT.usage);
+  } finally {
+    rmSync(cwd, { recursive: true, force: true });
+  }
+});

@@ -6,6 +6,8 @@ import type { KnownErrors } from "@trellis/protocol";
 /** One RPC as a caller needs it: where it is asked, and what goes in and comes out. */
 export interface CallableRpc {
   readonly name: string;
+  /** What it is asked about. */
+  readonly surface: "rpc" | "operation";
   readonly subject: string;
   /** The contract that owns it; undefined for a name no used contract has. */
   readonly contractId: string | undefined;
@@ -42,6 +44,7 @@ export function unknownRpc(name: string): CallableRpc {
   const anything = compileSchema(true);
   return {
     name,
+    surface: "rpc",
     subject: rpcSubject(name, "v1"),
     contractId: undefined,
     input: anything,
@@ -64,6 +67,7 @@ function lazily(owner: AnyContract, name: string, declared: NonNullable<Callable
   }
   return {
     name,
+    surface: "rpc",
     subject: rpc.subject,
     contractId: owner.id,
     get input() {

@@ -1,6 +1,7 @@
 import { surfacePath } from "@trellis/contracts";
 import type { AnyContract, CallableRpc as CallableRpcOf, ErrorOf, Nested, RpcOf } from "@trellis/contracts";
-import type { AuthError, RemoteError, TransportError, UnexpectedError, ValidationError } from "@trellis/protocol";
+import { TransportError } from "@trellis/protocol";
+import type { AuthError, RemoteError, UnexpectedError, ValidationError } from "@trellis/protocol";
 import { AsyncResult } from "@trellis/result";
 import type { auth, core } from "@trellis/sdk";
 import type { ClientFeeds } from "./feeds/feed-types.ts";
@@ -15,6 +16,9 @@ import type { PreparedEvent } from "./events/prepare-event.ts";
 import { publishPrepared } from "./events/publish-event.ts";
 import type { PublishedEvent, PublishError, PublishOptions } from "./events/publish-event.ts";
 import type { LinkState } from "./link.ts";
+import { makeOperations } from "./operations/make-operations.ts";
+import type { UntypedOperations } from "./operations/make-operations.ts";
+import type { ClientOperations } from "./operations/operation-types.ts";
 import { callRpc } from "./rpc-call.ts";
 import type { CallOptions, CallTransport } from "./rpc-call.ts";
 
@@ -62,6 +66,8 @@ export interface TrellisClient<C extends AnyContract = AnyContract> extends Asyn
   readonly event: ClientEvents<C>;
   /** `for await (const frame of client.feed.orders.live(input))` reads `Orders.Live`; `client.feed("Orders.Live")` by name. */
   readonly feed: ClientFeeds<C>;
+  /** `client.operation.billing.refund.start(input)` starts `Billing.Refund`; `client.operation("Billing.Refund")` by name. */
+  readonly operation: ClientOperations<C>;
   readonly connection: ClientConnection;
   /** Publishes an event that `client.event.<group>.<leaf>.prepare` made, now or before a restart. */
   publishPrepared(
@@ -111,8 +117,10 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
   }
   const publishable = publishableEvents(contract);
   const feeds = makeFeeds(contract, transport);
+  const operations = makeOperations(contract, transport);
   const close = async (): Promise<void> => {
     feeds.closeAll();
+    operations.closeAll(new TransportError("closed"));
     await onClose?.();
   };
   const untyped: UntypedClient = {
@@ -120,6 +128,7 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
     rpc: groups,
     event: eventSurface(contract, transport, publishable),
     feed: feeds.feed,
+    operation: operations.operation,
     connection: {
       get state() {
         return link.state;
@@ -146,6 +155,7 @@ interface UntypedClient extends AsyncDisposable {
   readonly rpc: { readonly [group: string]: { readonly [leaf: string]: UntypedRpc } };
   readonly event: ReturnType<typeof eventSurface>;
   readonly feed: UntypedFeeds;
+  readonly operation: UntypedOperations;
   readonly connection: ClientConnection;
   publishPrepared(
     event: PreparedEvent,

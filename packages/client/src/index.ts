@@ -4,6 +4,19 @@ export type { CallOptions, CallTransport } from "./rpc-call.ts";
 export { ConnectRefused } from "./session.ts";
 export type { LinkState } from "./link.ts";
 export type { ClientFeeds, FeedFunction, FeedOptions, FeedReading, NamedFeed } from "./feeds/feed-types.ts";
+export type {
+  ClientOperations,
+  OperationBuilder,
+  OperationCaller,
+  OperationFailure,
+  OperationRef,
+  OperationUpdate,
+  SnapshotOf,
+  StartedOperation,
+  StartOptions,
+  WaitOptions,
+  WatchOptions,
+} from "./operations/operation-types.ts";
 export type { ClientEvents, EventListener, EventPublisher } from "./events/event-surface.ts";
 export type { ListenOptions, ListenProblem, LiveEvent, LiveEvents } from "./events/listen-events.ts";
 export type { PublishedEvent, PublishError, PublishOptions } from "./events/publish-event.ts";

@@ -82,7 +82,7 @@ async function askOnce(
   const timeoutMs = Math.max(1, endsAt - performance.now());
   const headers = transport.signer.sign(rpc.subject, payload, timeoutMs);
   const span = startClientSpan(
-    { name: rpc.name, surface: "rpc", ...(rpc.contractId === undefined ? {} : { contractId: rpc.contractId }) },
+    { name: rpc.name, surface: rpc.surface, ...(rpc.contractId === undefined ? {} : { contractId: rpc.contractId }) },
     headers,
   );
   let result: Result<unknown, TrellisError>;
@@ -152,14 +152,15 @@ function notPermitted(rpc: CallableRpc): AuthError {
   return new AuthError("insufficient_permissions", { message: `${rpc.name} was refused by NATS. ${remedy(rpc)}` });
 }
 
-function remedy({ name, contractId, declared }: CallableRpc): string {
+function remedy({ name, surface, contractId, declared }: CallableRpc): string {
+  const member = surface === "rpc" ? "rpc" : "operations";
   if (declared === undefined) {
-    return `This contract uses no contract that has ${name}. Add the one that owns it to \`uses\`: { required: { owner: owner.use({ rpc: { call: ["${name}"] } }) } }.`;
+    return `This contract uses no contract that has ${name}. Add the one that owns it to \`uses\`: { required: { owner: owner.use({ ${member}: { call: ["${name}"] } }) } }.`;
   }
   const { alias, list, selected } = declared;
   if (!selected) {
     const names = [...list, name].map((each) => `"${each}"`).join(", ");
-    return `The contract does not declare it. Add it to \`uses\`: ${alias}: ${alias}.use({ rpc: { call: [${names}] } }).`;
+    return `The contract does not declare it. Add it to \`uses\`: ${alias}: ${alias}.use({ ${member}: { call: [${names}] } }).`;
   }
   return `The contract declares it (uses ${alias}, ${contractId ?? "an unknown contract"}), but it is not granted: a capability is missing, an optional use was not accepted, or the change is not in force yet. \`trellis why\` tells which.`;
 }

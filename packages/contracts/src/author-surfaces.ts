@@ -10,7 +10,22 @@ import { eventSubjectTemplate, feedSubject, operationSubject, rpcSubject } from 
 
 const MEMBERS = {
   rpc: ["version", "input", "output", "capabilities", "errors", "transfer", "once", "docs"],
-  operations: ["version", "input", "progress", "output", "capabilities", "signals", "cancel", "transfer", "docs"],
+  operations: [
+    "version",
+    "input",
+    "progress",
+    "output",
+    "capabilities",
+    "signals",
+    "cancel",
+    "transfer",
+    "errors",
+    "maxAttempts",
+    "backoffMs",
+    "defaultDeadlineMs",
+    "retentionMs",
+    "docs",
+  ],
   events: ["version", "params", "event", "capabilities", "docs"],
   feeds: ["version", "input", "event", "capabilities", "docs"],
   jobs: [
@@ -116,6 +131,7 @@ class Surfaces {
   operations(stores: readonly string[]): Draft {
     return this.#surfaces("operations", "an operation", (draft, path, name) => {
       this.#schemas(draft, path, ["input", "progress", "output"]);
+      this.#errors(draft, path);
       const signals =
         draft.signals === undefined
           ? undefined

@@ -69,6 +69,25 @@ export interface JobsBinding extends ConsumerBinding {
   readonly priorities?: { readonly [P in JobPriority]: string };
 }
 
+/** Where the operations of a deployment live. */
+export interface OperationsBinding {
+  /** The stream of journals and inboxes. */
+  readonly stream: string;
+  /** The work queue, and the consumer that hands it out. */
+  readonly work: ConsumerBinding;
+}
+
+/** What an operation follows where its contract is silent; reconciliation and the runtime must agree on it. */
+export const OPERATION_DEFAULTS = {
+  /** A replica that has not said for so long that it lives has lost the operation to another. */
+  ackWaitMs: 10_000,
+  maxAttempts: 5,
+  /** Pauses between failed attempts, the last one repeated. */
+  backoffMs: [1_000, 5_000, 30_000, 120_000],
+  /** A week: whoever comes back after a holiday weekend still finds out. */
+  retentionMs: 7 * 86_400_000,
+} as const;
+
 export interface Bindings {
   /** The name a person gave the deployment; it appears in job subjects and in what operators see. */
   readonly service?: string;
@@ -76,6 +95,8 @@ export interface Bindings {
   readonly store: { readonly [alias: string]: StoreBinding };
   readonly jobs: { readonly [queue: string]: JobsBinding };
   readonly eventConsumers: { readonly [group: string]: ConsumerBinding };
+  /** Present when the contract has operations. */
+  readonly operations?: OperationsBinding;
 }
 
 export const NO_BINDINGS: Bindings = { kv: {}, store: {}, jobs: {}, eventConsumers: {} };

@@ -59,6 +59,7 @@ function compareOperations(pair: Pair, list: ChangeList): void {
       list.emits(pair, `${at}/progress`, `the progress of ${name}`, before.progress, after.progress, ["observers"]);
       list.emits(pair, `${at}/output`, `the output of ${name}`, before.output, after.output, ["callers", "observers"]);
       operationCapabilities(name, at, before, after, list);
+      operationRules(name, at, before, after, list);
       transfer(`the operation ${name}`, at, before.transfer, after.transfer, list);
       list.each(`${at}/signals`, before.signals, after.signals, {
         added: (signal, signalAt) => list.compatible(signalAt, "added", `${name} takes the signal ${signal}`),
@@ -71,6 +72,25 @@ function compareOperations(pair: Pair, list: ChangeList): void {
       });
     },
   });
+}
+
+/** What a running operation follows; none of it is what a caller sent or reads. */
+function operationRules(
+  name: string,
+  at: string,
+  before: OperationManifest,
+  after: OperationManifest,
+  list: ChangeList,
+): void {
+  const rules = {
+    errors: `${name} may fail with other errors; callers see an unknown type as a RemoteError`,
+    maxAttempts: `${name} is tried another number of times`,
+    backoffMs: `${name} pauses differently between attempts`,
+    defaultDeadlineMs: `${name} has another time to finish in`,
+    retentionMs: `what became of ${name} is kept for another time`,
+  } as const;
+  for (const rule of ["errors", "maxAttempts", "backoffMs", "defaultDeadlineMs", "retentionMs"] as const)
+    if (jsonKey(before[rule]) !== jsonKey(after[rule])) list.compatible(`${at}/${rule}`, "changed", rules[rule]);
 }
 
 function operationCapabilities(

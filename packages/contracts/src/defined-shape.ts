@@ -19,7 +19,7 @@ export interface DefinedShape<
   readonly kind: K;
   readonly capabilities: GlobalKeys<D>;
   readonly rpc: RpcShapes<Member<D, "rpc">, Schemas, Errors>;
-  readonly operations: OperationShapes<Member<D, "operations">, Schemas>;
+  readonly operations: OperationShapes<Member<D, "operations">, Schemas, Errors>;
   readonly events: EventShapes<Member<D, "events">, Schemas>;
   readonly feeds: FeedShapes<Member<D, "feeds">, Schemas>;
   readonly jobs: JobShapes<Member<D, "jobs">, Schemas>;
@@ -51,11 +51,12 @@ type InstancesOf<Errors, Rpc> = Rpc extends { readonly errors: readonly { readon
 
 type InstanceOf<Class> = Class extends new (...fields: never) => infer Instance ? Instance : never;
 
-type OperationShapes<O, Schemas> = {
+type OperationShapes<O, Schemas, Errors> = {
   readonly [N in keyof O]: {
     readonly input: InferNamed<Schemas, Member<O[N], "input">>;
     readonly progress: Optional<Schemas, O[N], "progress">;
     readonly output: InferNamed<Schemas, Member<O[N], "output">>;
+    readonly error: InstancesOf<Errors, O[N]>;
     readonly signals: {
       readonly [S in keyof Member<O[N], "signals">]: InferNamed<Schemas, Member<Member<O[N], "signals">[S], "input">>;
     };

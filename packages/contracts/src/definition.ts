@@ -57,13 +57,16 @@ export interface RpcDefinition<SN extends string = string, EN extends string = s
   readonly errors?: readonly NamedError<EN>[];
 }
 
-export interface OperationDefinition<SN extends string = string>
-  extends SurfaceDefinition, Pick<OperationManifest, "cancel"> {
+export interface OperationDefinition<SN extends string = string, EN extends string = string>
+  extends
+    SurfaceDefinition,
+    Pick<OperationManifest, "cancel" | "maxAttempts" | "backoffMs" | "defaultDeadlineMs" | "retentionMs"> {
   readonly input: NamedSchema<SN>;
   readonly progress?: NamedSchema<SN>;
   readonly output: NamedSchema<SN>;
   readonly signals?: { readonly [name: string]: { readonly input: NamedSchema<SN> } };
   readonly transfer?: OperationTransfer;
+  readonly errors?: readonly NamedError<EN>[];
 }
 
 export interface EventDefinition<SN extends string = string> extends SurfaceDefinition, Pick<EventManifest, "params"> {
@@ -109,7 +112,7 @@ export interface Definition<SN extends string = string, EN extends string = stri
     readonly optional?: { readonly [alias: string]: AnyUse };
   } & Open;
   readonly rpc?: { readonly [name: string]: RpcDefinition<SN, EN> };
-  readonly operations?: { readonly [name: string]: OperationDefinition<SN> };
+  readonly operations?: { readonly [name: string]: OperationDefinition<SN, EN> };
   readonly events?: { readonly [name: string]: EventDefinition<SN> };
   readonly feeds?: { readonly [name: string]: FeedDefinition<SN> };
   readonly jobs?: { readonly [queue: string]: JobDefinition<SN> };

@@ -340,6 +340,8 @@ describe("for random contracts", () => {
       store: named(manifest.resources?.store, (alias) => ({ bucket: `shop-1_${alias}` })),
       jobs: named(manifest.jobs, (queue) => ({ stream: "JOBS_WORK", consumer: `shop-1_${queue}` })),
       eventConsumers: named(manifest.eventConsumers, (group) => ({ stream: "EVENTS", consumer: `shop-1_${group}` })),
+      // Also where the contract has none: then they give nothing.
+      operations: { stream: "OPS_shop-1", work: { stream: "OPS_WORK_shop-1", consumer: "shop-1" } },
     };
   }
 
@@ -489,6 +491,19 @@ describe("for random contracts", () => {
         const marks = `trellis.jobs.shop-1.${queue}.*`;
         must.push(marks, `$JS.API.DIRECT.GET.JOBS_MARKS.${marks}`);
         must.push(events, `$JS.API.DIRECT.GET.JOBS.${events}`, ...consumer("JOBS_WORK", `shop-1_${queue}`));
+      }
+      if (Object.keys(manifest.operations ?? {}).length > 0) {
+        const own = (part: string) => `trellis.ops.shop-1.${part}.*.*`;
+        subscribe.push(own("inbox"), "kvr.OPS_shop-1.*.*");
+        must.push(
+          ...["journal", "inbox", "work", "wake"].map(own),
+          "trellis.ops.shop-1.contract.*",
+          "$JS.API.DIRECT.GET.OPS_shop-1",
+          "$JS.API.DIRECT.GET.OPS_shop-1.trellis.ops.shop-1.>",
+          "trellis.leader.OPS_shop-1",
+          "trellis.leader.OPS_WORK_shop-1",
+          ...consumer("OPS_WORK_shop-1", "shop-1"),
+        );
       }
       for (const group of Object.keys(manifest.eventConsumers ?? {}))
         publish.push(...consumer("EVENTS", `shop-1_${group}`), `trellis.dead.shop-1.${group}.*`);

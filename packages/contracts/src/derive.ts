@@ -13,7 +13,10 @@ import {
   feedSubject,
   jobMarkSubject,
   jobSubject,
+  operationChangesSubject,
+  operationContractSubject,
   operationControlSubject,
+  operationRecordSubject,
   operationSubject,
   rpcSubject,
   streamControlSubject,
@@ -31,7 +34,7 @@ export const AUTH_CHANGES_SUBJECT = "trellis.auth.v1.changes";
  * Invariants (each is a property test):
  * 1. Every subject belongs to a surface of this contract, to a surface it selected of a used contract, or to the
  *    connection itself (its inbox, and for services reply shapes, discovery and change notices).
- * 2. No JetStream API but reading its own private buckets, its own jobs, and pulling from its own consumers.
+ * 2. No JetStream API but reading its own private buckets and streams, its own jobs, and pulling from its own consumers.
  * 3. A physical name that is not a plain name is refused: it would widen a subject.
  */
 export function derivePermissions(input: DeriveInput): Permissions {
@@ -53,6 +56,7 @@ export function derivePermissions(input: DeriveInput): Permissions {
   deriveResources(manifest, bindings, list);
   if (manifest.kind === "service") {
     deriveJobs(manifest, bindings, list);
+    deriveOperations(manifest, bindings, list);
     deriveEventConsumers(input, list);
   }
   return list.permissions();
@@ -191,6 +195,30 @@ function deriveJobs(manifest: Manifest, bindings: Bindings, list: PermissionList
     for (const each of [consumer, ...consumers])
       deriveConsumer({ stream, consumer: each }, `${what}: it takes work from it`, list);
   }
+}
+
+/** Two streams of the deployment's own, so batched and leader reads are granted where they are needed. */
+function deriveOperations(manifest: Manifest, bindings: Bindings, list: PermissionList): void {
+  const { operations, service } = bindings;
+  if (operations === undefined || service === undefined) return;
+  if (Object.keys(manifest.operations ?? {}).length === 0) return;
+  requireName("stream", operations.stream, isName("bucket", operations.stream));
+  const what = `${manifest.id} owns operations, whose streams are ${operations.stream} and ${operations.work.stream}`;
+  const subject = (part: Parameters<typeof operationRecordSubject>[1]): string =>
+    operationRecordSubject(service, part, "*", "*");
+  list.publish(subject("journal"), `${what}: it records what becomes of them`);
+  list.publish(subject("inbox"), `${what}: it keeps signals for the replica that runs one`);
+  list.publish(subject("work"), `${what}: it accepts them, and wakes those that sleep`);
+  list.publish(subject("wake"), `${what}: it says when one is to be woken`);
+  list.publish(operationContractSubject(service, "*"), `${what}: it keeps what they were under its contracts`);
+  list.subscribe(subject("inbox"), `${what}: it hears signals at once`);
+  list.subscribe(
+    operationChangesSubject(operations.stream, "*", "*"),
+    `${what}: it tells those who watch what has changed`,
+  );
+  deriveReads(operations.stream, `trellis.ops.${service}.>`, what, list);
+  list.publish(`${LEADER_READ_PREFIX}.${operations.work.stream}`, `${what}: it looks up one that nobody has begun`);
+  deriveConsumer(operations.work, `${what}: it takes work from them`, list);
 }
 
 function deriveEventConsumers({ manifest, uses, capabilities, bindings }: DeriveInput, list: PermissionList): void {

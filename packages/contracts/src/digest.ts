@@ -25,7 +25,7 @@ export function digestProjection(manifest: Manifest): Json {
     schemas,
     ...kept
   } = normalizeManifest(manifest);
-  const usedErrors = declaredErrors({ errors, rpc: kept.rpc });
+  const usedErrors = declaredErrors({ errors, rpc: kept.rpc, operations: kept.operations });
   const reachable = new Set(
     schemaRefs({ ...kept, displayName: "", description: "", ...(usedErrors && { errors: usedErrors }) }).map(
       ({ ref }) => ref.schema,
@@ -43,9 +43,19 @@ export function digestProjection(manifest: Manifest): Json {
   });
 }
 
-/** The errors some RPC names; `undefined` when there are none. */
-function declaredErrors({ errors, rpc }: { errors: Manifest["errors"]; rpc: Manifest["rpc"] }): Manifest["errors"] {
-  const named = new Set(Object.values(rpc ?? {}).flatMap((each) => each.errors?.map(({ type }) => type) ?? []));
+/** The errors some RPC or operation names; `undefined` when there are none. */
+function declaredErrors({
+  errors,
+  rpc = {},
+  operations = {},
+}: {
+  errors: Manifest["errors"];
+  rpc: Manifest["rpc"];
+  operations: Manifest["operations"];
+}): Manifest["errors"] {
+  const named = new Set(
+    [...Object.values(rpc), ...Object.values(operations)].flatMap((each) => each.errors?.map(({ type }) => type) ?? []),
+  );
   const used = Object.entries(errors ?? {}).filter(([, { type }]) => named.has(type));
   return used.length === 0 ? undefined : Object.fromEntries(used);
 }

@@ -1,4 +1,4 @@
-import type { Manifest, SchemaRef, UseSelection } from "./manifest.ts";
+import type { ErrorRef, Manifest, SchemaRef, UseSelection } from "./manifest.ts";
 import { RESERVED_NAMES } from "./manifest-structure.ts";
 import { CAPABILITY_SEPARATOR, contractName, RESERVED_CAPABILITIES, surfacePath } from "./names.ts";
 import type { ProblemList } from "./problem-list.ts";
@@ -15,6 +15,7 @@ export const BUILT_IN_ERRORS: readonly string[] = [
   "TransportError",
   "UnexpectedError",
   "RemoteError",
+  "OperationError",
 ];
 
 /** Checks that everything a manifest refers to exists and means what it must. The structure is known to be right. */
@@ -158,15 +159,17 @@ function checkErrors(manifest: Manifest, list: ProblemList): void {
     if (BUILT_IN_ERRORS.includes(type))
       list.problem(pointer("/errors", name), `${type} is built in and cannot be declared`, "choose another type");
   }
-  for (const [name, rpc] of entries(manifest.rpc)) {
-    rpc.errors?.forEach(({ type }, index) => {
-      if (declared.has(type) || BUILT_IN_ERRORS.includes(type)) return;
-      list.problem(
-        `${pointer("/rpc", name)}/errors/${index}/type`,
-        `the error ${type} is not declared`,
-        `declare it under errors, or use one of: ${some([...declared])}`,
-      );
-    });
+  for (const member of ["rpc", "operations"] as const) {
+    for (const [name, { errors }] of entries<{ readonly errors?: readonly ErrorRef[] }>(manifest[member])) {
+      errors?.forEach(({ type }, index) => {
+        if (declared.has(type) || BUILT_IN_ERRORS.includes(type)) return;
+        list.problem(
+          `${pointer(`/${member}`, name)}/errors/${index}/type`,
+          `the error ${type} is not declared`,
+          `declare it under errors, or use one of: ${some([...declared])}`,
+        );
+      });
+    }
   }
 }
 

@@ -92,6 +92,7 @@ const docs = object({ summary: { shape: text }, markdown: { shape: markdown } })
 const capabilityList: Member = { shape: { kind: "set", of: named("capability") }, keepEmpty: true };
 const surfaceSet: Member = { shape: { kind: "set", of: named("surface") } };
 const delays: Member = { shape: { kind: "list", of: amount }, keepEmpty: true };
+const errorSet: Shape = { kind: "set", of: object({ type: required(named("local")) }), by: "type" };
 const surface = { version: required(named("version")), subject: required(text) };
 
 const selection = object({
@@ -108,7 +109,7 @@ const rpc = object({
   input: required(schemaRef),
   output: required(schemaRef),
   capabilities: { shape: object({ call: capabilityList }) },
-  errors: { shape: { kind: "set", of: object({ type: required(named("local")) }), by: "type" } },
+  errors: { shape: errorSet },
   transfer: { shape: object({ direction: required(oneOf("receive")) }) },
   once: { shape: oneOf(true) },
   docs: { shape: docs },
@@ -124,6 +125,11 @@ const operation = object({
   },
   signals: { shape: map("local", object({ input: required(schemaRef) })) },
   cancel: { shape: flag },
+  errors: { shape: errorSet },
+  maxAttempts: { shape: count },
+  backoffMs: delays,
+  defaultDeadlineMs: { shape: count },
+  retentionMs: { shape: count },
   transfer: {
     shape: object({
       direction: required(oneOf("send")),

@@ -86,6 +86,16 @@ export interface OperationManifest {
   readonly signals?: { readonly [name: string]: { readonly input: SchemaRef } };
   readonly cancel?: boolean;
   readonly transfer?: OperationTransfer;
+  /** How it may fail for good; any other failure of its handler is tried again. */
+  readonly errors?: readonly ErrorRef[];
+  /** Attempts that may fail or be lost with their process before it has failed. */
+  readonly maxAttempts?: number;
+  /** Pauses between failed attempts, the last one repeated. */
+  readonly backoffMs?: readonly number[];
+  /** From being accepted to its end, unless whoever starts it says otherwise; absent, it may take for ever. */
+  readonly defaultDeadlineMs?: number;
+  /** How long what became of it can be asked for after its end. */
+  readonly retentionMs?: number;
   readonly docs?: Docs;
 }
 

@@ -18,6 +18,8 @@ export interface OperationShape {
   /** `undefined` when the operation reports no progress. */
   readonly progress: unknown;
   readonly output: unknown;
+  /** The union of the declared errors' instances; `never` when none is declared. */
+  readonly error: unknown;
   /** Signal name → its input. */
   readonly signals: object;
   readonly cancel: boolean;

@@ -72,6 +72,39 @@ export function jobMarkSubject(service: string, queue: string, mark: string): st
   return `trellis.jobs.${service}.${queue}.${mark}`;
 }
 
+/**
+ * The name of an operation as one token: surface names hold no `-`, so no two can meet.
+ */
+export function operationToken(name: string): string {
+  return name.replaceAll(".", "-");
+}
+
+/**
+ * Where the operations of a deployment are kept, `trellis.ops.<service>.<part>.<operation>.<id>`:
+ * - `journal`: what has become of one operation, record by record;
+ * - `inbox`: signals and the wish to cancel, for whoever runs it;
+ * - `work`: that somebody should run it;
+ * - `wake`: when a `work` is to be made for one that sleeps.
+ */
+export function operationRecordSubject(
+  service: string,
+  part: "journal" | "inbox" | "work" | "wake",
+  operation: string,
+  id: string,
+): string {
+  return `trellis.ops.${service}.${part}.${operation}.${id}`;
+}
+
+/** `trellis.ops.<service>.contract.<digest>`: what operations were under a contract that some were started by. */
+export function operationContractSubject(service: string, digest: string): string {
+  return `trellis.ops.${service}.contract.${digest}`;
+}
+
+/** `kvr.<stream>.<operation>.<id>`: the journal as it is stored, to listen to. */
+export function operationChangesSubject(stream: string, operation: string, id: string): string {
+  return `kvr.${stream}.${operation}.${id}`;
+}
+
 /** `trellis.work.<service>.<queue>`, with the priority behind it where it is not the normal one. */
 export function workSubject(service: string, queue: string, priority?: string): string {
   return `trellis.work.${service}.${queue}${priority === undefined ? "" : `.${priority}`}`;

@@ -205,7 +205,15 @@ export type Revocation = Static<typeof Revocation>;
 
 /** Somebody's decision to delete a released resource, until it is carried out. Id: the name `existingName` gives it. */
 const Purge = Type.Object({
-  kind: Type.Union([Type.Literal("kv"), Type.Literal("store"), Type.Literal("eventConsumer"), Type.Literal("jobs")]),
+  kind: Type.Union([
+    Type.Literal("kv"),
+    Type.Literal("store"),
+    Type.Literal("eventConsumer"),
+    Type.Literal("jobs"),
+    Type.Literal("operations"),
+    Type.Literal("operationsWork"),
+    Type.Literal("operationsConsumer"),
+  ]),
   deployment: Type.String(),
   alias: Type.String(),
   /** When what is to be deleted was made: what has its name later is something else. */

@@ -114,3 +114,21 @@ export type {
   RefusedReason,
   WaitingReason,
 } from "./bootstrap.ts";
+
+// Operations.
+export { isOperationFrame, isOperationId, isOperationSnapshot, isOver } from "./operations.ts";
+export { OPERATION_EVENTS, OPERATION_STATES } from "./operations.ts";
+export type {
+  OperationAccepted,
+  OperationControl,
+  OperationEvent,
+  OperationEventType,
+  OperationFrame,
+  OperationPause,
+  OperationSignalAccepted,
+  OperationSnapshot,
+  OperationStart,
+  OperationState,
+} from "./operations.ts";
+export { OPERATION_REASONS, OperationError } from "./operation-error.ts";
+export type { OperationReason } from "./operation-error.ts";

@@ -24,6 +24,9 @@ const ResourceKind = Type.Union([
   Type.Literal("store"),
   Type.Literal("eventConsumer"),
   Type.Literal("jobs"),
+  Type.Literal("operations"),
+  Type.Literal("operationsWork"),
+  Type.Literal("operationsConsumer"),
 ]);
 const Page = {
   cursor: Type.Optional(Type.String({ maxLength: 256 })),

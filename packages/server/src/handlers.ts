@@ -5,6 +5,7 @@ import type { Caller } from "./authority.ts";
 import type { EventRegistrars } from "./consumers/event-handlers.ts";
 import type { FeedRegistrars } from "./feeds/feed-handlers.ts";
 import type { Log } from "./log.ts";
+import type { OperationRegistrars } from "./operations/operation-handlers.ts";
 
 /** What a handler gets. Members are made when they are touched: take the ones you need. */
 export interface HandlerContext<Input, Client = unknown, Deps = unknown> {
@@ -61,6 +62,8 @@ export interface Handle<S extends ContractShape, Client = unknown, Deps = unknow
   readonly events: EventRegistrars<Contract<S>, Client, Deps>;
   /** `handle.feed.<group>.<leaf>(async function* …)`, one for every feed of the contract. */
   readonly feed: FeedRegistrars<S, Client, Deps>;
+  /** `handle.operation.<group>.<leaf>(handler)`, one for every operation of the contract. */
+  readonly operation: OperationRegistrars<S, Client, Deps>;
   /** All at once: one that is forgotten or does not exist is a type error. */
   readonly all: (handlers: RpcHandlers<S, Client, Deps>) => void;
 }

@@ -37,6 +37,17 @@ export type { ServiceStore } from "./store/service-store.ts";
 export { frame } from "./feeds/feed-handlers.ts";
 export type { FeedContext, FeedFrame, FeedFrames, FeedHandler, FeedRegistrars } from "./feeds/feed-handlers.ts";
 export type {
+  Deferred,
+  DeferredControl,
+  OperationContext,
+  OperationControls,
+  OperationHandler,
+  OperationRegistrars,
+  OperationSignal,
+  RunningOperation,
+  StepContext,
+} from "./operations/operation-handlers.ts";
+export type {
   EventContext,
   EventHandler,
   EventHandlers,

@@ -22,6 +22,14 @@ export type {
   RpcRegistrars,
 } from "./handlers.ts";
 export { createRpcAuthority } from "./rpc-authority.ts";
+export { OperationJournal, storedRecord } from "./operations/operation-journal.ts";
+export type { OperationName } from "./operations/operation-journal.ts";
+export { cancelOperation, retryOperation } from "./operations/operation-outside.ts";
+export { readItem, readRecord } from "./operations/operation-record.ts";
+export type { HistoryEntry, OperationItem, OperationOrigin, OperationRecord } from "./operations/operation-record.ts";
+export type { RecordKind, StoredRecord } from "./operations/operation-record.ts";
+export { standingOf } from "./operations/operation-standing.ts";
+export type { Standing } from "./operations/operation-standing.ts";
 export { createService } from "./service.ts";
 export type { Readiness, ServiceHost, ServiceOptions, ServiceSession, TrellisService } from "./service.ts";
 export type { RunInside } from "./service-runtime.ts";

@@ -34,6 +34,10 @@ export interface ServiceLimits {
   readonly maxOpenFeeds: number;
   /** Of these, how many one session may have: a single reader must not take the place of all others. */
   readonly maxOpenFeedsPerSession: number;
+  /** Operations at work at the same time in one replica; those that sleep are not at work. */
+  readonly maxOperations: number;
+  /** Callers that may wait at one replica for an operation to end; beyond it they hear `overloaded` and ask another. */
+  readonly maxOpenWaits: number;
   /** Frames a feed may send before its reader grants more. */
   readonly feedCredits: number;
   /** How often idle feeds and their readers say that they live; three missed end the feed. */
@@ -68,6 +72,10 @@ export const SERVICE_LIMITS: ServiceLimits = {
   maxOpenFeeds: 10_000,
   // Generous for a person's screens and for a gateway that reads for many.
   maxOpenFeedsPerSession: 1_024,
+  // Handlers mostly wait; this many cost some megabytes, and what is not taken is there for other replicas.
+  maxOperations: 1_024,
+  // About 1 kB each, 10 MB at the most.
+  maxOpenWaits: 10_000,
   // Readers that keep up widen it by themselves; 16 of the largest messages are what one may make a slow reader hold.
   feedCredits: 16,
   feedHeartbeatMs: LIMITS.streamHeartbeatMs,

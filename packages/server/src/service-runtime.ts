@@ -1,5 +1,6 @@
 import type { AuthCrypto } from "@trellis/auth";
 import type { Link, LinkSubscription } from "@trellis/client/internal";
+import { NO_BINDINGS } from "@trellis/contracts";
 import type { AnyContract, ContractShape, ShapeOf } from "@trellis/contracts";
 import { parseAuthChange, TRELLIS_SUBJECTS } from "@trellis/protocol";
 import { AuthorityChanges } from "./authority-changes.ts";
@@ -19,6 +20,8 @@ import type { ServiceLimits } from "./limits.ts";
 import { SILENT_LOG } from "./log.ts";
 import type { Log } from "./log.ts";
 import { serveMicro } from "./micro.ts";
+import type { OperationControls } from "./operations/operation-handlers.ts";
+import { createServiceOperations } from "./operations/service-operations.ts";
 import { makeHandle, requireHandlers } from "./registrars.ts";
 import { RequestCheck } from "./request-check.ts";
 import type { PlatformClock } from "./request-check.ts";
@@ -57,8 +60,10 @@ export type { RunInside } from "./call.ts";
 /** One contract being served over one link. */
 export interface ServiceRuntime<S extends ContractShape, Client = unknown, Deps = unknown> {
   readonly handle: Handle<S, Client, Deps>;
+  /** `operations.<group>.<leaf>.control(id)`: ends operations that were deferred. */
+  readonly operations: OperationControls<S>;
   readonly health: Health;
-  /** Handlers at work. */
+  /** Handlers at work, those of operations too. */
   readonly inFlight: number;
   /** Feeds open at this replica. */
   readonly openFeeds: number;
@@ -94,26 +99,46 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
   const health = new Health(limits.healthCheckMs);
   const feeds = feedEndpoints(contract.manifest);
   const surroundings = { log, client: options.client, deps: options.deps, runInside: options.runInside };
+  let started = false;
+  const operations = createServiceOperations<C, Client, Deps>({
+    contract,
+    link,
+    service: options.serviceName,
+    instance: options.instanceId,
+    bindings: () => options.bindings?.current() ?? NO_BINDINGS,
+    nowMs: () => clock.nowMs(),
+    limits,
+    surroundings,
+    isStarted: () => started,
+  });
   const feedRouter = new FeedRouter({
     link,
     queue: contract.id,
     instanceId: options.instanceId,
-    endpoints: feeds.values(),
+    endpoints: [...feeds.values(), ...operations.watches],
     check,
     sessions,
     limits,
     surroundings,
   });
+  // Those who wait for operations must not take the place of those who ask.
+  const waits = new RpcRouter({
+    link,
+    queue: contract.id,
+    endpoints: operations.waits,
+    check,
+    limits: { ...limits, maxInFlight: limits.maxOpenWaits, maxQueued: 0 },
+    surroundings,
+  });
   const router = new RpcRouter({
     link,
     queue: contract.id,
-    endpoints: endpoints.values(),
+    endpoints: [...endpoints.values(), ...operations.actions],
     check,
     limits,
     surroundings,
   });
 
-  let started = false;
   const stops: (() => void)[] = [];
   const stopAll = (): void => {
     for (const stop of stops.splice(0)) stop();
@@ -123,12 +148,14 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
     handle: {
       ...makeHandle<ShapeOf<C>, Client, Deps>(endpoints, () => started),
       feed: makeFeedHandle<ShapeOf<C>, Client, Deps>(feeds, () => started),
+      operation: operations.handle,
       // The names come from the same manifest the types come from; the type system cannot follow them through a loop.
       events: eventRegistrars(groups, () => started) as unknown as Handle<ShapeOf<C>, Client, Deps>["events"],
     },
+    operations: operations.controls,
     health,
     get inFlight() {
-      return router.inFlight;
+      return router.inFlight + operations.running;
     },
     get openFeeds() {
       return feedRouter.openFeeds;
@@ -143,6 +170,8 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
       requireHandlers(contract.id, endpoints);
       requireGroupHandlers(contract.id, groups);
       requireFeedHandlers(contract.id, feeds);
+      operations.requireHandlers();
+      await operations.prepare();
       started = true;
       if (followsChanges) {
         const following = follow(link, changes, sessions, log);
@@ -150,10 +179,12 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
       }
       stops.push(forgetOnReconnect(link, sessions));
       router.start();
+      waits.start();
       if (options.bindings !== undefined) {
         consumers.start({ link, bindings: options.bindings, surroundings, handlerMs: limits.eventHandlerMs });
       }
       feedRouter.start();
+      operations.start();
       const startedAt = new Date(clock.nowMs());
       const micro = serveMicro(link, {
         name: options.serviceName,
@@ -188,12 +219,16 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
       stops.push(() => beats.stop());
     },
     async drain() {
-      const [calls, readings] = await Promise.all([
+      const waiting = waits.drain(limits.drainMs);
+      operations.release();
+      const [calls, readings, unfinished] = await Promise.all([
         router.drain(limits.drainMs),
         feedRouter.drain(limits.drainMs),
+        operations.drain(limits.drainMs),
         consumers.drain(limits.drainMs),
+        waiting,
       ]);
-      const result = { left: calls.left + readings.left };
+      const result = { left: calls.left + readings.left + unfinished.left };
       stopAll();
       if (link.state === "connected") await link.flush();
       return result;
@@ -201,6 +236,8 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
     close() {
       stopAll();
       router.close();
+      waits.close();
+      operations.close();
       feedRouter.close();
       consumers.close();
     },

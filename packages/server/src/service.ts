@@ -17,6 +17,7 @@ import { SERVICE_LIMITS } from "./limits.ts";
 import type { ServiceLimits } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { PlatformClock } from "./request-check.ts";
+import type { OperationControls } from "./operations/operation-handlers.ts";
 import { createRpcAuthority } from "./rpc-authority.ts";
 import { createServiceRuntime } from "./service-runtime.ts";
 import { serviceStore } from "./store/service-store.ts";
@@ -44,6 +45,8 @@ export interface TrellisService<C extends AnyContract = AnyContract, Deps = unde
   };
   /** `service.jobs.<queue>.create(payload)`: work that survives whoever does it. */
   readonly jobs: ServiceJobs<C>;
+  /** `service.operation.<group>.<leaf>.control(id)`: ends operations whose handlers have deferred them. */
+  readonly operation: OperationControls<ShapeOf<C>>;
   /** The KV buckets of the contract by alias; one it can live without is `undefined` when the platform has none. */
   readonly kv: ServiceKv<C>;
   /** The object stores of the contract by alias; one it can live without is `undefined` when the platform has none. */
@@ -201,6 +204,7 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     instance,
     handle: { ...runtime.handle, job: jobs.handle },
     jobs: jobs.jobs,
+    operation: runtime.operations,
     kv,
     store,
     event: client.event,

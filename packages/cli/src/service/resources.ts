@@ -7,7 +7,8 @@ import { everyPage } from "../platform-client/every-page.ts";
 import { ageText, byteText } from "../quantities.ts";
 import { printTable } from "../table.ts";
 
-type Kind = "kv" | "store" | "eventConsumer" | "jobs";
+const KINDS = ["kv", "store", "eventConsumer", "jobs", "operations", "operationsWork", "operationsConsumer"] as const;
+type Kind = (typeof KINDS)[number];
 
 /** What the platform keeps for services, and deleting what none of them uses any more. */
 export function registerResources(svc: CliCommand, context: CommandContext): void {
@@ -55,9 +56,7 @@ export function registerResources(svc: CliCommand, context: CommandContext): voi
     .argument("<name>", "the service, removed or not")
     .argument("<alias>", "what its contract called it")
     .option("--acknowledge <physical>", "its name on NATS, which the refusal without this tells")
-    .addOption(
-      new Option("--kind <kind>", "when the alias names two").choices(["kv", "store", "eventConsumer", "jobs"]),
-    )
+    .addOption(new Option("--kind <kind>", "when the alias names two").choices(KINDS))
     .example("trellis svc purge orders drafts --acknowledge orders_drafts")
     .action((name: string, alias: string, options: { acknowledge?: string; kind?: Kind }) =>
       withOperator(context, async (operator) => {

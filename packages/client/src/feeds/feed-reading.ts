@@ -156,7 +156,7 @@ export class Reading implements FeedReading<unknown> {
 
   #open(): void {
     this.#retry = undefined;
-    const { subject, name, contractId } = this.#feed;
+    const { subject, root = subject, errors, name, contractId } = this.#feed;
     const left = this.#wasOpen ? LIMITS.defaultDeadlineMs : Math.max(1, this.#openBy - performance.now());
     const place = this.#place;
     this.#stream = new StreamReader<Frame, End>(
@@ -164,10 +164,11 @@ export class Reading implements FeedReading<unknown> {
       {
         what: `the feed ${name}`,
         subject,
+        ...(errors === undefined ? {} : { errors }),
         payload: this.#payload,
         timeoutMs: left,
         patienceMs: this.#mayGoOn() ? 0 : PATIENCE_MS,
-        isControl: (control) => isControlOf(subject, control),
+        isControl: (control) => isControlOf(root, control),
         extend: (headers) => {
           if (place !== undefined) headers.set(HEADERS.cursor, encodeBase64url(encoder.encode(place)));
           // The span is of the opening; what happens in the hours after is the handler's.

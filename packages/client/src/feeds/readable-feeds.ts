@@ -1,10 +1,15 @@
 import { compileSchema, feedSubject } from "@trellis/contracts";
 import type { AnyContract, CompiledSchema } from "@trellis/contracts";
+import type { KnownErrors } from "@trellis/protocol";
 
 /** One feed as a reader needs it: where it is opened, and what goes in and comes out. */
 export interface ReadableFeed {
   readonly name: string;
   readonly subject: string;
+  /** The surface below which the control subjects of its streams lie, when that is not the feed itself. */
+  readonly root?: string;
+  /** Errors its readers may get beside those of the protocol. */
+  readonly errors?: KnownErrors;
   /** The contract that owns it; undefined for a name no used contract has. */
   readonly contractId: string | undefined;
   readonly input: CompiledSchema;

@@ -1,6 +1,6 @@
 import type { MsgHdrs } from "@nats-io/nats-core";
 import { decodeErrorBody, encodeStreamControl, LIMITS, TransportError } from "@trellis/protocol";
-import type { StreamFrame } from "@trellis/protocol";
+import type { KnownErrors, StreamFrame } from "@trellis/protocol";
 import type { LinkMessage, LinkSubscription } from "../link.ts";
 import type { CallTransport } from "../rpc-call.ts";
 
@@ -19,6 +19,8 @@ export interface StreamRequest {
   readonly patienceMs: number;
   /** Whether a stream asked for here may have its control there. */
   readonly isControl: (control: string) => boolean;
+  /** Errors it may end with, beside those of the protocol. */
+  readonly errors?: KnownErrors;
 }
 
 /** What every stream says, whatever else it carries. */
@@ -178,7 +180,7 @@ export class StreamLine<Told extends { readonly type: string }> {
         if (told.prove === true) this.tellSigned(encodeStreamControl(this.#beatOf()));
         return this.#events.onHeartbeat(told.seq);
       case "error":
-        return this.end(decodeErrorBody(told.error));
+        return this.end(decodeErrorBody(told.error, this.#request.errors));
     }
   }
 

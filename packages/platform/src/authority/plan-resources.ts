@@ -25,7 +25,8 @@ function resourceKey(resource: Resource): string {
 }
 
 function physical(resource: Resource): string {
-  return "bucket" in resource ? resource.bucket : resource.consumer;
+  if ("bucket" in resource) return resource.bucket;
+  return "consumer" in resource ? resource.consumer : resource.stream;
 }
 
 function resourceLine(action: ResourceChange["action"], resource: Resource, detail: string): ResourceChange {
@@ -54,6 +55,10 @@ function describeResource(resource: Resource): string {
       .filter((part) => part !== undefined)
       .join(", ");
   }
+  if (resource.kind === "operations") return "what becomes of operations, each kept as long as its contract says";
+  if (resource.kind === "operationsWork") return "operations to be run";
+  if (resource.kind === "operationsConsumer")
+    return `taken over ${duration(resource.ackWaitMs)} after a replica fell silent`;
   return `${resource.kind === "jobs" ? "" : `${resource.filters.join(", ")}, from ${resource.replay === "all" ? "the first kept event" : "now on"}, `}${resource.maxDeliver > 0 ? `${resource.maxDeliver} deliveries, ` : ""}acknowledged within ${duration(resource.ackWaitMs)}`;
 }
 

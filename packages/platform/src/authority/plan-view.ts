@@ -33,7 +33,7 @@ export interface SurfaceChange {
 
 export interface ResourceChange {
   readonly action: "add" | "release" | "change";
-  readonly kind: "kv" | "store" | "eventConsumer" | "jobs";
+  readonly kind: "kv" | "store" | "eventConsumer" | "jobs" | "operations" | "operationsWork" | "operationsConsumer";
   readonly alias: string;
   readonly physical: string;
   readonly detail: string;

@@ -2,7 +2,7 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import { EVENTS_STREAM, JOBS_WORK_STREAM } from "@trellis/contracts";
 import { listConsumers, listStreams, type StreamInfo } from "./listing.ts";
 import { ownerOf, type PhysicalConfig } from "./physical.ts";
-import type { Owner, Resource } from "./resource-plan.ts";
+import { OPERATIONS_PREFIX, OPERATIONS_WORK_PREFIX, type Owner, type Resource } from "./resource-plan.ts";
 
 /** One resource that is there, whether or not somebody still uses it. */
 export interface FoundResource {
@@ -19,7 +19,12 @@ export interface FoundResource {
   readonly changedAt: string | undefined;
 }
 
-const BUCKETS = { KV_: "kv", OBJ_: "store" } as const;
+const BUCKETS = {
+  KV_: "kv",
+  OBJ_: "store",
+  [OPERATIONS_WORK_PREFIX]: "operationsWork",
+  [OPERATIONS_PREFIX]: "operations",
+} as const;
 const CONSUMERS = { [EVENTS_STREAM]: "eventConsumer", [JOBS_WORK_STREAM]: "jobs" } as const;
 
 /** Everything on JetStream that was made for a deployment, by what its metadata says. */

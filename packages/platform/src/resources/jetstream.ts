@@ -4,7 +4,7 @@ import { isJsError, JetStreamApiError, jsApi, JS_ERRORS } from "../registry/jets
 import { type FoundResource, takeInventory } from "./inventory.ts";
 import { listConsumers, listStreams } from "./listing.ts";
 import { type PhysicalConfig, physicalConfig, planPhysical, type StreamConfig } from "./physical.ts";
-import type { ConsumerResource, Resource } from "./resource-plan.ts";
+import { type ConsumerResource, OPERATIONS_WORK_PREFIX, type Resource } from "./resource-plan.ts";
 import { sharedStreams, type SharedStreamLimits } from "./shared-streams.ts";
 
 /** The part of JetStream reconciliation changes. Every step may be repeated, and left half done. */
@@ -63,7 +63,7 @@ export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimi
     ensure: (resource, madeAt) => {
       const what = describe(resource);
       const config = physicalConfig(resource, limits.replicas);
-      if (resource.kind === "kv" || resource.kind === "store") {
+      if (isStream(resource)) {
         return ensureStream(nc, what, { ...config, name: existingName(resource) });
       }
       const again = goOnFrom(resource, progress.get(existingName(resource)), madeAt);
@@ -80,7 +80,8 @@ export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimi
     existing: async () => {
       const found = new Map<string, PhysicalConfig>();
       for (const { config } of await listStreams(nc)) found.set(config.name, config);
-      for (const { name } of sharedStreams(limits)) {
+      const queues = [...found.keys()].filter((name) => name.startsWith(OPERATIONS_WORK_PREFIX));
+      for (const name of [...sharedStreams(limits).map((stream) => stream.name), ...queues]) {
         for (const info of found.has(name) ? await listConsumers(nc, name) : []) {
           found.set(`${name} ${info.name}`, info.config);
           if (name === EVENTS_STREAM) progress.set(`${name} ${info.name}`, info.ack_floor.stream_seq);
@@ -100,12 +101,18 @@ export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimi
 export function existingName(resource: Resource): string {
   if (resource.kind === "kv") return `KV_${resource.bucket}`;
   if (resource.kind === "store") return `OBJ_${resource.bucket}`;
+  if (isStream(resource)) return resource.stream;
   return `${resource.stream} ${resource.consumer}`;
+}
+
+function isStream(resource: Resource): resource is Exclude<Resource, ConsumerResource> {
+  return !("consumer" in resource);
 }
 
 function describe(resource: Resource): string {
   if (resource.kind === "kv") return `The bucket ${resource.bucket}`;
   if (resource.kind === "store") return `The object store ${resource.bucket}`;
+  if (isStream(resource)) return `The stream ${resource.stream}`;
   return `The consumer ${resource.consumer} on ${resource.stream}`;
 }
 
@@ -194,7 +201,8 @@ async function removeResource(nc: NatsConnection, { kind, deployment, alias, cre
     (one) => one.kind === kind && one.owner.deployment === deployment && one.owner.alias === alias,
   );
   if (found === undefined || found.createdAt !== createdAt) return;
-  if (kind === "kv" || kind === "store") await jsApi(nc, `STREAM.DELETE.${found.name}`, undefined, CREATE_TIMEOUT_MS);
+  if (kind !== "jobs" && kind !== "eventConsumer")
+    await jsApi(nc, `STREAM.DELETE.${found.name}`, undefined, CREATE_TIMEOUT_MS);
   else {
     const [stream = ""] = found.name.split(" ");
     // The work of a queue goes with it: nobody else takes it.

@@ -1,5 +1,13 @@
 import { EVENT_CONSUMER_DEFAULTS } from "@trellis/contracts";
-import type { ConsumerResource, KvResource, Owner, Resource, StoreResource } from "./resource-plan.ts";
+import type {
+  ConsumerResource,
+  KvResource,
+  OperationsResource,
+  OperationsWorkResource,
+  Owner,
+  Resource,
+  StoreResource,
+} from "./resource-plan.ts";
 
 /** A stream or consumer configuration as the JetStream API writes it. */
 export interface PhysicalConfig {
@@ -52,6 +60,8 @@ export function ownerOf({ metadata = {} }: PhysicalConfig): Owner | undefined {
 export function physicalConfig(resource: Resource, replicas: number): PhysicalConfig {
   if (resource.kind === "kv") return kvStream(resource, replicas);
   if (resource.kind === "store") return storeStream(resource, replicas);
+  if (resource.kind === "operations") return operationsStream(resource, replicas);
+  if (resource.kind === "operationsWork") return operationsWorkStream(resource, replicas);
   return consumerConfig(resource);
 }
 
@@ -100,6 +110,49 @@ export function storeStream(store: StoreResource, replicas: number): StreamConfi
     allow_rollup_hdrs: true,
     deny_delete: true,
     metadata: ownerMetadata(store.owner),
+  };
+}
+
+/**
+ * What becomes of operations. The end of one replaces everything before it by a roll-up and leaves by its own time to live;
+ * what is stored is republished to whoever watches.
+ */
+export function operationsStream({ stream, service, owner }: OperationsResource, replicas: number): StreamConfig {
+  return {
+    name: stream,
+    subjects: ["journal", "inbox", "contract"].map((part) => `trellis.ops.${service}.${part}.>`),
+    storage: "file",
+    retention: "limits",
+    discard: "new",
+    num_replicas: replicas,
+    allow_direct: true,
+    allow_msg_ttl: true,
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+    duplicate_window: DUPLICATE_WINDOW_NS,
+    republish: { src: `trellis.ops.${service}.journal.>`, dest: `kvr.${stream}.>` },
+    metadata: ownerMetadata(owner),
+  };
+}
+
+/** Operations that somebody should run. Those that sleep have a scheduled message that becomes an item. */
+export function operationsWorkStream(
+  { stream, service, owner }: OperationsWorkResource,
+  replicas: number,
+): StreamConfig {
+  return {
+    name: stream,
+    subjects: ["work", "wake"].map((part) => `trellis.ops.${service}.${part}.>`),
+    storage: "file",
+    retention: "workqueue",
+    // JetStream takes no schedules together with "new"; there is no limit that would make it discard.
+    discard: "old",
+    num_replicas: replicas,
+    allow_direct: true,
+    allow_msg_ttl: true,
+    allow_rollup_hdrs: true,
+    allow_msg_schedules: true,
+    metadata: ownerMetadata(owner),
   };
 }
 

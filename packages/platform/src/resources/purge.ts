@@ -6,7 +6,7 @@ import { type CommandError, notFound, refused } from "../command-error.ts";
 import type { Actor, Authority } from "../tables.ts";
 import type { FoundResource } from "./inventory.ts";
 import type { ResourceStore } from "./jetstream.ts";
-import type { Owner, Resource } from "./resource-plan.ts";
+import { OPERATIONS_ALIAS, type Owner, type Resource } from "./resource-plan.ts";
 
 /**
  * Deleting what is released, in two steps that may be cut anywhere:
@@ -107,5 +107,7 @@ export function uses(
 function declared(manifest: Manifest, kind: Resource["kind"]): object {
   if (kind === "kv") return manifest.resources?.kv ?? {};
   if (kind === "store") return manifest.resources?.store ?? {};
+  if (kind === "operations" || kind === "operationsWork")
+    return manifest.operations === undefined ? {} : { [OPERATIONS_ALIAS]: true };
   return (kind === "jobs" ? manifest.jobs : manifest.eventConsumers) ?? {};
 }

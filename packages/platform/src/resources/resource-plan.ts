@@ -7,6 +7,7 @@ import {
   JOB_PRIORITIES,
   type JobPriority,
   JOBS_WORK_STREAM,
+  OPERATION_DEFAULTS,
   type Manifest,
   replayPrefix,
   subjectCovers,
@@ -41,7 +42,7 @@ export interface StoreResource {
 }
 
 export interface ConsumerResource {
-  readonly kind: "eventConsumer" | "jobs";
+  readonly kind: "eventConsumer" | "jobs" | "operationsConsumer";
   readonly owner: Owner;
   readonly stream: string;
   readonly consumer: string;
@@ -56,7 +57,26 @@ export interface ConsumerResource {
   readonly oneReplicaMs?: number;
 }
 
-export type Resource = KvResource | StoreResource | ConsumerResource;
+/** A stream of a deployment's operations. */
+interface OperationsStream<Kind extends string> {
+  readonly kind: Kind;
+  readonly owner: Owner;
+  readonly stream: string;
+  readonly service: string;
+}
+
+/** What becomes of operations. */
+export type OperationsResource = OperationsStream<"operations">;
+/** Whose turn it is to run them. */
+export type OperationsWorkResource = OperationsStream<"operationsWork">;
+
+/** In capitals, as no deployment's name begins: no bucket has such a name. */
+export const OPERATIONS_PREFIX = "OPS_";
+export const OPERATIONS_WORK_PREFIX = "OPS_WORK_";
+/** What people call the operations of a deployment among its resources. */
+export const OPERATIONS_ALIAS = "operations";
+
+export type Resource = KvResource | StoreResource | ConsumerResource | OperationsResource | OperationsWorkResource;
 
 /** Assumed where a manifest is silent (protocol §3). */
 export const RESOURCE_DEFAULTS = {
@@ -66,6 +86,8 @@ export const RESOURCE_DEFAULTS = {
    * thousands that wait to be retried must not keep the others from running.
    */
   jobMaxAckPending: 100_000,
+  /** The same for operations. One that sleeps is not handed out, so it does not count. */
+  operationsMaxAckPending: 100_000,
 } as const;
 
 const UNLIMITED = -1;
@@ -125,6 +147,8 @@ export function planResources(deployment: string, manifest: Manifest, world: Con
       });
     }
   }
+  if (Object.keys(manifest.operations ?? {}).length > 0)
+    resources.push(...planOperations(deployment, owner(OPERATIONS_ALIAS)));
   for (const [group, consumer] of Object.entries(manifest.eventConsumers ?? {})) {
     const filters = eventFilters(manifest, group, world);
     if (filters.length === 0) continue;
@@ -148,6 +172,27 @@ export function planResources(deployment: string, manifest: Manifest, world: Con
   return resources;
 }
 
+/** In this order: the consumer is on the second stream. */
+function planOperations(deployment: string, owner: Owner): readonly Resource[] {
+  const work = `${OPERATIONS_WORK_PREFIX}${deployment}`;
+  return [
+    { kind: "operations", owner, stream: `${OPERATIONS_PREFIX}${deployment}`, service: deployment },
+    { kind: "operationsWork", owner, stream: work, service: deployment },
+    {
+      kind: "operationsConsumer",
+      owner,
+      stream: work,
+      consumer: deployment,
+      filters: [`trellis.ops.${deployment}.work.>`],
+      replay: "all",
+      ackWaitMs: OPERATION_DEFAULTS.ackWaitMs,
+      // The runtime counts attempts by claims.
+      maxDeliver: UNLIMITED,
+      maxAckPending: RESOURCE_DEFAULTS.operationsMaxAckPending,
+    },
+  ];
+}
+
 /** The bindings a participant learns, once the resources exist. */
 export function bindingsOf(deployment: string, resources: readonly Resource[]): Bindings {
   const bindings: {
@@ -156,6 +201,7 @@ export function bindingsOf(deployment: string, resources: readonly Resource[]): 
     store: { [alias: string]: Bindings["store"][string] };
     jobs: { [queue: string]: Bindings["jobs"][string] };
     eventConsumers: { [group: string]: Bindings["eventConsumers"][string] };
+    operations?: NonNullable<Bindings["operations"]>;
   } = {
     service: deployment,
     kv: {},
@@ -176,6 +222,12 @@ export function bindingsOf(deployment: string, resources: readonly Resource[]): 
     } else if (resource.kind === "store") {
       const { kind: _, owner: __, ...binding } = resource;
       bindings.store[alias] = binding;
+    } else if (resource.kind === "operationsConsumer") {
+      const { stream, consumer } = resource;
+      bindings.operations = { stream: `${OPERATIONS_PREFIX}${deployment}`, work: { stream, consumer } };
+    } else if (resource.kind === "operations" || resource.kind === "operationsWork") {
+      // Named with their consumer.
+      continue;
     } else if (resource.kind === "jobs") {
       if (resource.priority !== undefined) continue;
       bindings.jobs[alias] = {

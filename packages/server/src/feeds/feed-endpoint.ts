@@ -6,10 +6,14 @@ import type { AnyFeedHandler } from "./feed-handlers.ts";
 export interface FeedEndpoint {
   readonly name: string;
   readonly subject: string;
+  /** The surface below which the control subjects of its streams lie. */
+  readonly root: string;
   readonly input: CompiledSchema;
   readonly event: CompiledSchema;
   /** Global keys of the capabilities a reader must hold, for as long as it reads. */
   readonly required: readonly string[];
+  /** Types of the errors its readers may get. */
+  readonly declared: ReadonlySet<string>;
   handler: AnyFeedHandler | undefined;
 }
 
@@ -23,9 +27,11 @@ export function feedEndpoints(manifest: Manifest): ReadonlyMap<string, FeedEndpo
       {
         name,
         subject: feed.subject,
+        root: feed.subject,
         input: schemaOf(feed.input),
         event: schemaOf(feed.event),
         required: feed.capabilities?.subscribe ?? [],
+        declared: new Set<string>(),
         handler: undefined,
       },
     ]),

@@ -145,13 +145,14 @@ export class FeedRouter {
     if (cursor instanceof Error) return cursor;
     const input = readInput(endpoint, request.payload);
     if (input.error !== undefined) return input.error;
-    const control = streamControlSubject(endpoint.subject, instanceId, newInboxOwner());
+    const control = streamControlSubject(endpoint.root, instanceId, newInboxOwner());
     const stream = new FeedStream(
       {
         ...asked,
         what: `the feed ${endpoint.name}`,
         logFields: { feed: endpoint.name },
         required: endpoint.required,
+        declared: endpoint.declared,
         input: input.value,
         cursor,
         control,

@@ -27,6 +27,8 @@ export interface StreamOpening {
   readonly logFields: LogFields;
   /** Global keys of the capabilities the peer must hold, for as long as the stream is open. */
   readonly required: readonly string[];
+  /** Types of the errors it may end with, beside those of the protocol. */
+  readonly declared?: ReadonlySet<string>;
   readonly request: SignedRequest;
   readonly reply: string;
   readonly session: KnownSession;
@@ -57,6 +59,7 @@ export abstract class ServedStream {
   subscription: LinkSubscription | undefined;
   protected readonly host: StreamHost;
   protected readonly traced: TracedWork;
+  readonly #declared: ReadonlySet<string>;
   readonly #reply: string;
   readonly #logFields: LogFields;
   readonly #abort = new AbortController();
@@ -72,6 +75,7 @@ export abstract class ServedStream {
     this.traced = opening.traced;
     this.host = host;
     this.toldAt = performance.now();
+    this.#declared = opening.declared ?? NO_ERRORS;
     this.#reply = opening.reply;
     this.#logFields = opening.logFields;
   }
@@ -146,7 +150,7 @@ export abstract class ServedStream {
   protected failed(message: string, thrown: unknown): void {
     // What is thrown after the signal was aborted is how it stopped.
     if (this.over) return;
-    if (isForCaller(thrown, NO_ERRORS)) this.refuse(thrown);
+    if (isForCaller(thrown, this.#declared)) this.refuse(thrown);
     else this.unexpected(message, thrown);
   }
 

@@ -22,6 +22,7 @@ export async function exercise(
   for (const alias of Object.keys(member.manifest.resources?.store ?? {}))
     await useStore(member, `${member.name}_${alias}`);
   for (const queue of Object.keys(member.manifest.jobs ?? {})) await useJobs(lab, member, queue);
+  if (Object.keys(member.manifest.operations ?? {}).length > 0) await useOperations(lab, member);
   for (const group of Object.keys(member.manifest.eventConsumers ?? {}))
     await useConsumer(lab, member, group, members, world);
 }
@@ -77,6 +78,39 @@ async function useJobs(lab: Laboratory, { name, joined: { nc, key } }: Member, q
   const taken = await pull(lab, { nc, key }, "JOBS_WORK", `${name}_${queue}`);
   expect([taken.subject, taken.text()]).toEqual([`trellis.work.${name}.${queue}`, "work"]);
   await acknowledge(lab, { nc, key }, "JOBS_WORK", `${name}_${queue}`, [taken]);
+}
+
+/** A journal, an inbox and what is republished of them; an item that is taken, and one that comes at its time. */
+async function useOperations(lab: Laboratory, { name, joined: { nc, key } }: Member): Promise<void> {
+  const at = (part: string): string => `trellis.ops.${name}.${part}.Exercise-Run.one`;
+  const heard: string[] = [];
+  const changes = nc.subscribe(`kvr.OPS_${name}.Exercise-Run.one`, {
+    callback: (_, message) => void heard.push(message.string()),
+  });
+  const inbox = nc.subscribe(at("inbox"), { callback: (_, message) => void heard.push(message.string()) });
+  for (const [part, text] of [
+    ["journal", "record"],
+    ["inbox", "signal"],
+  ] as const) {
+    expect(acknowledgement(await ask(nc, key, at(part), text)).stream).toBe(`OPS_${name}`);
+    await readBack({ nc, key }, `OPS_${name}`, at(part), text);
+  }
+  acknowledgement(await ask(nc, key, `trellis.ops.${name}.contract.exercise`, "declared"));
+  await eventually(() => (heard.includes("record") && heard.includes("signal")) || undefined, {
+    what: () => `the operations of ${name} were not heard: ${heard.join()}`,
+  });
+  changes.unsubscribe();
+  inbox.unsubscribe();
+  expect(acknowledgement(await ask(nc, key, at("work"), "item")).stream).toBe(`OPS_WORK_${name}`);
+  const leader = await ask(nc, key, `trellis.leader.OPS_WORK_${name}`, JSON.stringify({ last_by_subj: at("work") }));
+  expect(leader.text()).toContain(at("work"));
+  // What it was seen to be able to put there comes first.
+  for (let subject = ""; subject !== at("work");) {
+    const taken = await pull(lab, { nc, key }, `OPS_WORK_${name}`, name);
+    ({ subject } = taken);
+    await acknowledge(lab, { nc, key }, `OPS_WORK_${name}`, name, [taken]);
+  }
+  acknowledgement(await ask(nc, key, at("wake"), "sleeper"));
 }
 
 async function useConsumer(

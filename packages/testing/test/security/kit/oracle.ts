@@ -51,10 +51,21 @@ export function mayPublish(who: Participant, subject: string, world: World): boo
   const ownsStream = (stream = ""): boolean =>
     (stream.startsWith("KV_") && owns(stream.slice(3), "kv")) ||
     (stream.startsWith("OBJ_") && owns(stream.slice(4), "store"));
+  const runs = service && Object.keys(who.manifest.operations ?? {}).length > 0;
+  /** `trellis.ops.<deployment>.<part>.<operation>.<id>`, and what its operations were under a contract. */
+  const ownOperation = (parts: readonly string[]): boolean =>
+    runs &&
+    parts[0] === "trellis" &&
+    parts[1] === "ops" &&
+    parts[2] === who.name &&
+    (parts[3] === "contract"
+      ? parts.length === 5
+      : ["journal", "inbox", "work", "wake"].includes(parts[3] ?? "") && parts.length === 6);
   const ownsConsumer = (stream: string | undefined, consumer: string | undefined): boolean =>
     service &&
-    ((stream === "JOBS_WORK" &&
-      Object.keys(who.manifest.jobs ?? {}).some((queue) => consumer === `${who.name}_${queue}`)) ||
+    ((runs && stream === `OPS_WORK_${who.name}` && consumer === who.name) ||
+      (stream === "JOBS_WORK" &&
+        Object.keys(who.manifest.jobs ?? {}).some((queue) => consumer === `${who.name}_${queue}`)) ||
       (stream === "EVENTS" &&
         Object.keys(who.manifest.eventConsumers ?? {}).some((group) => consumer === `${who.name}_${group}`)));
   const ownJob = (parts: readonly string[]): boolean =>
@@ -95,7 +106,12 @@ export function mayPublish(who: Participant, subject: string, world: World): boo
     case "transfer":
       return tokens.length > 3 && mayTransfer(who, tokens, world);
     case "trellis":
-      if (second === "leader") return tokens.length === 3 && ownsStream(tokens[2]);
+      if (second === "leader")
+        return (
+          tokens.length === 3 &&
+          (ownsStream(tokens[2]) || (runs && [`OPS_${who.name}`, `OPS_WORK_${who.name}`].includes(tokens[2] ?? "")))
+        );
+      if (second === "ops") return ownOperation(tokens);
       if (second === "dead")
         return (
           service &&
@@ -118,6 +134,10 @@ export function mayPublish(who: Participant, subject: string, world: World): boo
       if (verb !== "DIRECT" || what !== "GET") return false;
       const [stream, ...stored] = tail;
       if (stream === "JOBS") return ownJob(stored);
+      if (runs && stream === `OPS_${who.name}`)
+        return (
+          stored.length === 0 || (stored.length >= 4 && stored.slice(0, 3).join(".") === `trellis.ops.${who.name}`)
+        );
       if (!ownsStream(stream)) return false;
       const bucket = stream?.startsWith("KV_") ? ["$KV", stream.slice(3)] : ["$O", stream?.slice(4)];
       return stored.length === 0 || (stored.length >= 3 && stored[0] === bucket[0] && stored[1] === bucket[1]);
@@ -214,6 +234,10 @@ export function maySubscribe(who: Participant, asked: string, queue: string | un
   if (subject === "trellis.auth.v1.changes") return true;
   if (tokens[0] === "$SRV" && ["PING", "INFO", "STATS"].includes(tokens[1] ?? ""))
     return tokens.length === 2 || (tokens[2] === name && (tokens.length === 3 || tokens.length === 4));
+  const runs = Object.keys(manifest.operations ?? {}).length > 0;
+  if (tokens[0] === "trellis" && tokens[1] === "ops")
+    return runs && tokens.length === 6 && tokens[2] === name && tokens[3] === "inbox";
+  if (tokens[0] === "kvr" && tokens[1] === `OPS_${name}`) return runs && tokens.length === 4;
   if (tokens[0] === "kvr")
     return (
       tokens.length >= 3 && Object.keys(manifest.resources?.kv ?? {}).some((alias) => tokens[1] === `${name}_${alias}`)

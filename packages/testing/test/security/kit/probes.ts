@@ -48,6 +48,13 @@ const FORBIDDEN: readonly string[] = [
   "trellis.jobs.>",
   "trellis.ops.>",
   "trellis.ops.x.1",
+  "trellis.ops.x.journal.Run.1",
+  "trellis.ops.x.work.Run.1",
+  "trellis.leader.OPS_x",
+  "trellis.leader.OPS_WORK_x",
+  "$JS.API.DIRECT.GET.OPS_x",
+  "$JS.API.CONSUMER.MSG.NEXT.OPS_WORK_x.x",
+  "kvr.OPS_x.Run.1",
   "trellis.work.x.q",
   "trellis.dead.>",
   "trellis.dead.x.g.1",
@@ -176,6 +183,8 @@ export function subjectsOf(name: string, manifest: Manifest, prefix: string): re
   for (const alias of Object.keys(manifest.resources?.store ?? {}))
     found.push(...bucket("OBJ", "$O", `${name}_${alias}`));
   if (manifest.kind === "service") {
+    // Whether or not it has operations.
+    found.push(...operations(name));
     for (const kind of ["upload", "download"])
       found.push(`transfer.v1.${kind}.${name}.t1`, `transfer.v1.${kind}.${name}.*`);
     found.push(`transfer.v1.control.${name}.r1.t1`, `transfer.v1.control.${name}.*.*`);
@@ -204,6 +213,38 @@ function consumer(stream: string, name: string): readonly string[] {
     `$JS.ACK.dom.hash.${stream}.${name}.1.999999.999999.1.0`,
     `$JS.ACK.${stream}.other_group.${stream}.${name}.1.1.0`,
     `$JS.ACK.${stream}.${name}`,
+  ];
+}
+
+function operations(name: string): readonly string[] {
+  const [journal, work] = [`OPS_${name}`, `OPS_WORK_${name}`];
+  const own = `trellis.ops.${name}`;
+  return [
+    ...["journal", "inbox", "work", "wake", "other"].flatMap((part) => [
+      `${own}.${part}.Probe.p1`,
+      `${own}.${part}.*.*`,
+      `${own}.${part}.Probe`,
+      `${own}.${part}.>`,
+    ]),
+    `${own}.contract.d1`,
+    `${own}.contract.d1.x`,
+    `${own}.>`,
+    // Another id than that of the journal above, whose records come this way.
+    `kvr.${journal}.Probe.p2`,
+    `kvr.${journal}.>`,
+    `kvr.${work}.Probe.p2`,
+    ...[journal, work].flatMap((stream) => [
+      `$JS.API.DIRECT.GET.${stream}`,
+      `$JS.API.DIRECT.GET.${stream}.${own}.journal.Probe.p1`,
+      `$JS.API.DIRECT.GET.${stream}.events.v1.x`,
+      `trellis.leader.${stream}`,
+      ...["INFO", "PURGE", "DELETE", "UPDATE", "MSG.GET", "MSG.DELETE"].map(
+        (verb) => `$JS.API.STREAM.${verb}.${stream}`,
+      ),
+      `$JS.API.CONSUMER.CREATE.${stream}`,
+      `$JS.API.CONSUMER.MSG.NEXT.${stream}.spy`,
+    ]),
+    ...consumer(work, name),
   ];
 }
 

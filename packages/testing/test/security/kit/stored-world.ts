@@ -14,7 +14,8 @@ export async function storedWorld(manager: JetStreamManager, mine: string): Prom
     subject.startsWith(`events.v1.${word}.`) ||
     subject.startsWith(`trellis.jobs.${mine}.`) ||
     subject.startsWith(`trellis.dead.${mine}.`) ||
-    subject.startsWith(`trellis.work.${mine}.`);
+    subject.startsWith(`trellis.work.${mine}.`) ||
+    subject.startsWith(`trellis.ops.${mine}.`);
   const streams: { [name: string]: unknown } = {};
   for await (const { config } of manager.streams.list()) {
     const { name } = config;
@@ -23,6 +24,7 @@ export async function storedWorld(manager: JetStreamManager, mine: string): Prom
       continue;
     }
     if (name.startsWith(`KV_${mine}_`) || name.startsWith(`OBJ_${mine}_`)) continue;
+    if (name === `OPS_${mine}` || name === `OPS_WORK_${mine}`) continue;
     const { state } = await manager.streams.info(name, { subjects_filter: ">" });
     const subjects = Object.entries(state.subjects ?? {}).filter(
       ([subject]) => !isMine(subject) && !OWN_EVENTS.test(subject),

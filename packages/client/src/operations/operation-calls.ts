@@ -1,0 +1,165 @@
+import type { Json, TrellisError } from "@trellis/contracts";
+import {
+  decodeErrorBody,
+  isOperationSnapshot,
+  isOver,
+  LIMITS,
+  OperationError,
+  randomToken,
+  TransportError,
+  ValidationError,
+} from "@trellis/protocol";
+import type { OperationControl, OperationSnapshot, OperationStart } from "@trellis/protocol";
+import { err, ok } from "@trellis/result";
+import type { Result } from "@trellis/result";
+import { pause, reconnectDelayMs } from "../reconnect-delay.ts";
+import { callRpc } from "../rpc-call.ts";
+import type { CallOptions, CallTransport } from "../rpc-call.ts";
+import type { CallableOperation } from "./callable-operations.ts";
+import type { StartOptions, WaitOptions } from "./operation-types.ts";
+
+/** What is asked about operations and answered once. None of these rejects for an expected failure. */
+
+/** Names the tries of one question, so that they are one. */
+const TOKEN_CHARACTERS = 22;
+/** How long one request waits, again and again: short at first, for many operations are; a replica that dies costs one of them. */
+const WINDOWS_MS = [5_000, 10_000, 20_000];
+/** Between two requests that were answered too soon. */
+const SOON_MS = 200;
+
+export interface Accepted {
+  readonly id: string;
+  readonly created: boolean;
+  readonly snapshot: OperationSnapshot;
+}
+
+export async function startOperation(
+  transport: CallTransport,
+  operation: CallableOperation,
+  input: unknown,
+  { key, deadlineMs, ...options }: StartOptions = {},
+): Promise<Result<Accepted, TrellisError>> {
+  if (!operation.input.check(input)) return err(inputError(operation, input));
+  const body: OperationStart = {
+    // Checked against the schema just above, so it is JSON.
+    input: input as Json,
+    ...(key === undefined ? { token: randomToken(TOKEN_CHARACTERS) } : { key }),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+  };
+  const answer = await insistently(options, (each) => callRpc(transport, operation.start, body, each));
+  if (!answer.ok) return answer;
+  if (!isObject(answer.value) || !isOperationSnapshot(answer.value.snapshot)) return err(unreadable(operation));
+  const { created, snapshot } = answer.value;
+  return ok({ id: snapshot.id, created: created === true, snapshot });
+}
+
+/** Asks for one control action; the answer holds a snapshot. */
+export async function controlOperation(
+  transport: CallTransport,
+  operation: CallableOperation,
+  action: "get" | "wait" | "cancel" | "signal",
+  body: OperationControl,
+  options: CallOptions = {},
+): Promise<Result<{ readonly snapshot: OperationSnapshot; readonly signalSequence: number }, TrellisError>> {
+  const ask = (each: CallOptions): Promise<Result<unknown, TrellisError>> =>
+    callRpc(transport, operation.action(action), body, each);
+  const answer = await (action === "wait" ? ask(options) : insistently(options, ask));
+  if (!answer.ok) return answer;
+  if (!isObject(answer.value) || !isOperationSnapshot(answer.value.snapshot)) return err(unreadable(operation));
+  const { snapshot, signalSequence } = answer.value;
+  return ok({ snapshot, signalSequence: typeof signalSequence === "number" ? signalSequence : 0 });
+}
+
+/** Asks until the operation is over. */
+export async function waitForOperation(
+  transport: CallTransport,
+  operation: CallableOperation,
+  operationId: string,
+  { timeoutMs = Number.POSITIVE_INFINITY, signal }: WaitOptions = {},
+): Promise<Result<unknown, TrellisError>> {
+  const endsAt = performance.now() + timeoutMs;
+  let failures = 0;
+  for (let asked = 0; ; asked += 1) {
+    const askedAt = performance.now();
+    const leftMs = endsAt - askedAt;
+    if (leftMs <= 0) return err(waitedTooLong(operation, timeoutMs));
+    const windowMs = Math.min(WINDOWS_MS[asked] ?? WINDOWS_MS.at(-1) ?? 0, Math.max(leftMs, 1));
+    const answer = await controlOperation(
+      transport,
+      operation,
+      "wait",
+      { operationId, includeProgress: false },
+      { timeoutMs: windowMs, ...(signal === undefined ? {} : { signal }) },
+    );
+    if (answer.ok && isOver(answer.value.snapshot.state)) return outcomeOf(operation, answer.value.snapshot);
+    if (!answer.ok && !isPassing(answer.error)) return answer;
+    if (signal?.aborted === true) return err(new TransportError("cancelled"));
+    failures = answer.ok ? 0 : failures + 1;
+    // A replica that stops answers at once, and one that is gone not at all.
+    const restMs = answer.ok ? SOON_MS : reconnectDelayMs(failures);
+    if (performance.now() - askedAt < windowMs / 2)
+      await pause(Math.min(restMs, Math.max(1, endsAt - performance.now())), signal);
+  }
+}
+
+/** What an operation that is over has come to. */
+export function outcomeOf(operation: CallableOperation, snapshot: OperationSnapshot): Result<unknown, TrellisError> {
+  const { state, output, error, id } = snapshot;
+  if (state === "cancelled") return err(new OperationError("cancelled", id));
+  if (error !== undefined) return err(decodeErrorBody(error, operation.errors));
+  if (operation.output.check(output)) return ok(output);
+  const [issue] = operation.output.errors(output);
+  return err(
+    new TransportError("invalid_reply", {
+      message: `The output of ${operation.name} is not what its contract says (${issue?.path ?? ""}: ${issue?.message ?? "it does not match"}).`,
+    }),
+  );
+}
+
+/** Asks again while that may help, within the time of the question: its token or key makes the tries one. */
+async function insistently(
+  { timeoutMs = LIMITS.defaultDeadlineMs, signal }: CallOptions,
+  ask: (options: CallOptions) => Promise<Result<unknown, TrellisError>>,
+): Promise<Result<unknown, TrellisError>> {
+  const endsAt = performance.now() + timeoutMs;
+  for (let tries = 0; ; tries += 1) {
+    const leftMs = Math.max(1, endsAt - performance.now());
+    const answer = await ask({ timeoutMs: leftMs, ...(signal === undefined ? {} : { signal }) });
+    if (answer.ok || !isPassing(answer.error) || signal?.aborted === true) return answer;
+    const restMs = reconnectDelayMs(tries);
+    if (performance.now() + restMs >= endsAt) return answer;
+    await pause(restMs, signal);
+  }
+}
+
+export function isPassing(error: Error): boolean {
+  return error instanceof TransportError && error.retryable;
+}
+
+function inputError({ name, input: schema }: CallableOperation, input: unknown): ValidationError {
+  const issues = schema.errors(input);
+  const [issue] = issues;
+  const where = issue === undefined || issue.path === "" ? "the input" : issue.path;
+  const what =
+    input === undefined ? "there is none; pass {} when it has no members" : (issue?.message ?? "does not match");
+  return new ValidationError(issues, {
+    message: `The input of ${name} does not match its contract: ${where}: ${what}.`,
+  });
+}
+
+function waitedTooLong({ name }: CallableOperation, timeoutMs: number): TransportError {
+  return new TransportError("timeout", {
+    message: `${name} was not over after ${Math.round(timeoutMs)} ms. It goes on.`,
+    hint: "Wait for it again, or watch it.",
+  });
+}
+
+function unreadable({ name }: CallableOperation): TransportError {
+  return new TransportError("invalid_reply", {
+    message: `What answered for ${name} is not what an operation answers.`,
+  });
+}
+
+function isObject(value: unknown): value is { readonly [member: string]: unknown } {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,91 @@
+import { compileSchema, OPERATION_DEFAULTS, operationControlSubject } from "@trellis/contracts";
+import type { AnyContract, AnyErrorClass, CompiledSchema, JsonSchema, OperationAction } from "@trellis/contracts";
+import type { AnyOperationHandler } from "./operation-handlers.ts";
+
+/** Everything about one owned operation that is the same for each time it runs. */
+export interface OperationFacts {
+  readonly name: string;
+  readonly subject: string;
+  /** The schema of its input, for the body of a start that holds it. */
+  readonly inputSchema: JsonSchema;
+  readonly input: CompiledSchema;
+  readonly output: CompiledSchema;
+  readonly progress: CompiledSchema;
+  readonly signals: ReadonlyMap<string, CompiledSchema>;
+  /** Callers may cancel it. */
+  readonly cancellable: boolean;
+  /** Global keys of the capabilities each action needs; being the owner is needed besides. */
+  readonly required: { readonly [A in OperationAction | "start"]: readonly string[] };
+  /** Classes of the errors it may fail with for good. */
+  readonly errors: { readonly [type: string]: AnyErrorClass };
+  readonly declared: ReadonlySet<string>;
+  readonly maxAttempts: number;
+  readonly backoffMs: readonly number[];
+  readonly defaultDeadlineMs: number | undefined;
+  readonly retentionMs: number;
+  handler: AnyOperationHandler | undefined;
+}
+
+/** The operations a contract owns; schemas are compiled once, here. */
+export function operationFacts({ manifest, errors }: AnyContract): ReadonlyMap<string, OperationFacts> {
+  const schema = (name: string): JsonSchema => manifest.schemas?.[name] ?? false;
+  return new Map(
+    Object.entries(manifest.operations ?? {}).map(([name, operation]) => {
+      const { capabilities = {}, errors: named = [] } = operation;
+      const observe = capabilities.observe ?? capabilities.call ?? [];
+      return [
+        name,
+        {
+          name,
+          subject: operation.subject,
+          inputSchema: schema(operation.input.schema),
+          input: compileSchema(schema(operation.input.schema)),
+          output: compileSchema(schema(operation.output.schema)),
+          progress: compileSchema(operation.progress === undefined ? true : schema(operation.progress.schema)),
+          signals: new Map(
+            Object.entries(operation.signals ?? {}).map(([signal, { input }]) => [
+              signal,
+              compileSchema(schema(input.schema)),
+            ]),
+          ),
+          cancellable: capabilities.cancel !== undefined && operation.cancel !== false,
+          required: {
+            start: capabilities.call ?? [],
+            get: observe,
+            wait: observe,
+            watch: observe,
+            cancel: capabilities.cancel ?? [],
+            signal: capabilities.control ?? [],
+          },
+          errors: Object.fromEntries(
+            named.flatMap(({ type }) => {
+              const known = errors[type];
+              return known === undefined ? [] : [[type, known] as const];
+            }),
+          ),
+          declared: new Set(named.map(({ type }) => type)),
+          maxAttempts: operation.maxAttempts ?? OPERATION_DEFAULTS.maxAttempts,
+          backoffMs: operation.backoffMs ?? OPERATION_DEFAULTS.backoffMs,
+          defaultDeadlineMs: operation.defaultDeadlineMs,
+          retentionMs: operation.retentionMs ?? OPERATION_DEFAULTS.retentionMs,
+          handler: undefined,
+        },
+      ];
+    }),
+  );
+}
+
+/** The subjects of the actions callers may ask for; what nobody may do has none. */
+export function actionsOf(facts: OperationFacts): readonly OperationAction[] {
+  return [
+    "get",
+    "wait",
+    "watch",
+    ...(facts.cancellable ? (["cancel"] as const) : []),
+    ...(facts.signals.size > 0 ? (["signal"] as const) : []),
+  ];
+}
+
+export function actionSubject({ subject }: OperationFacts, action: OperationAction): string {
+  return operationControlSubject(subject, action);
+}

@@ -4,6 +4,7 @@ import { localFiles } from "@trellis/platform";
 import { startPlatform } from "@trellis/testing";
 import { hasPostgres, startPostgres } from "../../scripts/peers/postgres.ts";
 import { hasRedis, startRedis } from "../../scripts/peers/redis.ts";
+import { cpuMsOf } from "./cpu-time.ts";
 import { Side } from "./side.ts";
 
 /** What an acknowledgement means: written, so that no killed process loses it; or on the disk, so that no power cut does. */
@@ -16,6 +17,8 @@ export interface Standing {
   readonly setting: string;
   readonly creator: Side;
   readonly idle: Side | undefined;
+  /** Processor time of creator, worker and servers so far. */
+  cpuMs(): number;
 }
 
 export interface Arena extends AsyncDisposable {
@@ -32,13 +35,26 @@ export async function openArena(durability: Durability): Promise<Arena> {
   await using opening = new AsyncDisposableStack();
   const always = durability === "on disk";
   const skipped: string[] = [];
-  const standing: Standing[] = [];
-  const enter = async (name: string, setting: string, env: NodeJS.ProcessEnv, worker = env): Promise<void> => {
+  const coming: Promise<Standing>[] = [];
+  const start = async (...side: Parameters<typeof Side.start>): Promise<Side> => opening.use(await Side.start(...side));
+  const enter = async (
+    name: string,
+    setting: string,
+    serverCpuMs: () => number,
+    env: NodeJS.ProcessEnv,
+    workerEnv = env,
+  ): Promise<Standing> => {
     // Creators first: those of some peers make what their workers need.
-    const creator = opening.use(await Side.start(name, "create", env));
-    if (name === "bare") return void standing.push({ name, setting, creator, idle: undefined });
-    opening.use(await Side.start(name, "work", worker));
-    standing.push({ name, setting, creator, idle: opening.use(await Side.start(name, "idle", env)) });
+    const creator = await start(name, "create", env);
+    if (name === "bare") {
+      const cpuMs = (): number => cpuMsOf(creator.pid) + serverCpuMs();
+      return { name, setting, creator, idle: undefined, cpuMs };
+    }
+    // How soon work is picked up hardly depends on the disk: the next job does not wait for it.
+    const idle = always ? undefined : start(name, "idle", env);
+    const worker = await start(name, "work", workerEnv);
+    const cpuMs = (): number => cpuMsOf(creator.pid) + cpuMsOf(worker.pid) + serverCpuMs();
+    return { name, setting, creator, idle: await idle, cpuMs };
   };
 
   const platform = opening.use(
@@ -60,13 +76,20 @@ export async function openArena(durability: Durability): Promise<Arena> {
     };
   };
   const sync = `R1, sync_interval ${always ? "always" : "2m"}`;
-  await enter("trellis", sync, await replica("creator"), await replica("worker"));
-  await enter("bare", sync, await replica("bare"));
+  const nats = (): number => platform.local.nats.nodes.reduce((sum, { pid = 0 }) => sum + cpuMsOf(pid), 0);
+  // The control plane and its projection run in this process, which does nothing else meanwhile.
+  const platformCpu = (): number => nats() + (process.cpuUsage().user + process.cpuUsage().system) / 1_000;
+  coming.push(enter("trellis", sync, platformCpu, await replica("creator"), await replica("worker")));
+  coming.push(enter("bare", sync, nats, await replica("bare")));
 
   if (hasRedis()) {
     const fsync = always ? "always" : "everysec";
     const redis = opening.use(await startRedis({ fsync }));
-    await enter("bullmq", `appendonly, appendfsync ${fsync}`, { BENCH_REDIS: String(redis.port) });
+    coming.push(
+      enter("bullmq", `appendonly, appendfsync ${fsync}`, () => cpuMsOf(redis.pid), {
+        BENCH_REDIS: String(redis.port),
+      }),
+    );
   } else skipped.push("BullMQ: redis-server is not installed here (apt-get install redis-server)");
 
   if (hasPostgres()) {
@@ -74,10 +97,15 @@ export async function openArena(durability: Durability): Promise<Arena> {
     const postgres = opening.use(
       await startPostgres({ settings: { synchronous_commit: commit, max_connections: "200" } }),
     );
-    for (const how of ["plain", "batched"])
-      await enter(`graphile-${how}`, `synchronous_commit ${commit}`, { BENCH_POSTGRES: postgres.url });
-  } else skipped.push("Graphile Worker: PostgreSQL is not installed here (apt-get install postgresql)");
+    for (const how of always ? ["batched"] : ["plain", "batched"])
+      coming.push(
+        enter(`graphile-${how}`, `synchronous_commit ${commit}`, () => cpuMsOf(postgres.pid), {
+          BENCH_POSTGRES: postgres.url,
+        }),
+      );
+  } else skipped.push("Graphile Worker: PostgreSQL is not installed here (scripts/install-postgres.sh)");
 
+  const standing = await Promise.all(coming);
   const opened = opening.move();
   return { standing, skipped, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

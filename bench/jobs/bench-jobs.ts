@@ -6,10 +6,10 @@ import { WORKERS } from "./contender.ts";
 
 /** Short turns, each compared with its neighbours: a busy moment of a shared machine spoils one of them. */
 const TURNS: { readonly [D in Durability]: { readonly turns: number; readonly jobs: number } } = {
-  written: { turns: 5, jobs: 4_000 },
-  "on disk": { turns: 3, jobs: 1_000 },
+  written: { turns: 5, jobs: 2_500 },
+  "on disk": { turns: 3, jobs: 500 },
 };
-const IDLE_TIMES = 100;
+const IDLE_TIMES = 80;
 
 /** What a job from its creation to its recorded end must reach of others, and how soon an idle worker has it. */
 const PROMISED = { bare: 0.6, "graphile-batched": 1.2, bullmq: 1.5, idlePickUpMs: 3 } as const;
@@ -20,6 +20,8 @@ interface Measured {
   /** A turn each, jobs a second. */
   readonly accepted: number[];
   readonly ended: number[];
+  /** Processor time a job, of creator, worker and servers together. */
+  readonly cpuUs: number[];
   readonly pickUpMs: readonly number[];
 }
 
@@ -47,14 +49,26 @@ export async function run(): Promise<BenchResult> {
     missed.push(`idle pick-up p50: ${round(pickUp)} ms; promised < ${PROMISED.idlePickUpMs}`);
   return {
     bench: "jobs",
-    columns: ["who", "acknowledged", "setting", "accepted/s", "ended/s", "trellis is", "pick-up p50", "p99", "note"],
+    columns: [
+      "who",
+      "acknowledged",
+      "setting",
+      "accepted/s",
+      "ended/s",
+      "trellis is",
+      "CPU µs",
+      "pick-up p50",
+      "p99",
+      "note",
+    ],
     rows: [
       ...written.measured.map((each) => rowOf(each, "when written", trellis)),
       ...onDisk.measured.map((each) => rowOf(each, "on disk", onDisk.measured[0])),
-      ...written.skipped.map((why) => ["skipped", "", "", "", "", "", "", "", why]),
+      ...written.skipped.map((why) => ["skipped", "", "", "", "", "", "", "", "", why]),
     ],
     ratios,
     facts: {
+      cpuUsPerJob: Math.round(median(trellis.cpuUs)),
       load: round(loadavg()[0] ?? 0, 1),
       acceptedPerSecond: Math.round(median(trellis.accepted)),
       endedPerSecond: Math.round(median(trellis.ended)),
@@ -72,14 +86,16 @@ async function measure(
   const { turns, jobs } = TURNS[durability];
   const measured: Measured[] = [];
   for (const { name, setting, idle } of arena.standing)
-    measured.push({ name, setting, accepted: [], ended: [], pickUpMs: await pickUps(idle) });
+    measured.push({ name, setting, accepted: [], ended: [], cpuUs: [], pickUpMs: await pickUps(idle) });
   for (let turn = -1; turn < turns; turn += 1) {
-    for (const [at, { creator }] of arena.standing.entries()) {
+    for (const [at, { creator, cpuMs }] of arena.standing.entries()) {
+      const before = cpuMs();
       const { acceptedMs, endedMs } = await creator.run(jobs);
       // The first turn is for the compilers.
       if (turn < 0) continue;
       measured[at]?.accepted.push(jobs / (acceptedMs / 1_000));
       measured[at]?.ended.push(jobs / (endedMs / 1_000));
+      measured[at]?.cpuUs.push(((cpuMs() - before) * 1_000) / jobs);
     }
   }
   return { measured, skipped: arena.skipped };
@@ -106,6 +122,7 @@ function rowOf(each: Measured, meaning: string, trellis: Measured | undefined): 
     String(Math.round(median(each.accepted))),
     String(Math.round(median(each.ended))),
     trellis === undefined || trellis === each ? "" : `${ratioOf(trellis, each)} ×`,
+    String(Math.round(median(each.cpuUs))),
     at(0.5),
     at(0.99),
     NOTES[each.name] ?? "",

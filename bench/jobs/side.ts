@@ -31,6 +31,10 @@ export class Side implements AsyncDisposable {
     return side;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   run(count: number): Promise<FromSide & { type: "ran" }> {
     this.#child.send({ count } satisfies ToSide);
     return this.#answer("ran");

@@ -1,15 +1,17 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawnGuarded } from "@trellis/nats";
+import { findPostgres } from "../find-postgres.ts";
 import { freePort } from "./free-port.ts";
 import { unprivileged } from "./unprivileged.ts";
 
 export interface RunningPostgres extends AsyncDisposable {
   /** For anything that takes a connection string. */
   readonly url: string;
+  readonly pid: number;
 }
 
 export interface PostgresOptions {
@@ -17,27 +19,17 @@ export interface PostgresOptions {
   readonly settings?: { readonly [name: string]: string };
 }
 
-/** Where Debian and others put the programs of PostgreSQL; the newest version first. */
-function postgresPrograms(): string | undefined {
-  const base = "/usr/lib/postgresql";
-  if (!existsSync(base)) return undefined;
-  return readdirSync(base)
-    .toSorted((a, b) => Number(b) - Number(a))
-    .map((version) => join(base, version, "bin"))
-    .find((folder) => existsSync(join(folder, "initdb")));
-}
-
-/** Whether this machine has PostgreSQL. `apt-get install postgresql` brings it. */
+/** Whether this machine has PostgreSQL. */
 export function hasPostgres(): boolean {
-  return postgresPrograms() !== undefined;
+  return findPostgres() !== undefined;
 }
 
 const READY_WITHIN_MS = 60_000;
 
 /** A PostgreSQL of one's own: a new cluster on a free port, gone with everything in it when disposed of. */
 export async function startPostgres({ settings = {} }: PostgresOptions = {}): Promise<RunningPostgres> {
-  const programs = postgresPrograms();
-  if (programs === undefined) throw new Error("There is no PostgreSQL here; `apt-get install postgresql` brings it.");
+  const programs = findPostgres();
+  if (programs === undefined) throw new Error("There is no PostgreSQL here; scripts/install-postgres.sh brings it.");
   const user = unprivileged("postgres", "nobody");
   const directory = mkdtempSync(join(tmpdir(), "trellis-postgres-"));
   user.own(directory);
@@ -49,12 +41,9 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}): Pr
   const made = run("initdb", ["-D", data, "-U", "trellis", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]);
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
   const port = await freePort();
-  const sockets = join(directory, "sockets");
-  mkdirSync(sockets);
-  user.own(sockets);
   const chosen = Object.entries({
     listen_addresses: "127.0.0.1",
-    unix_socket_directories: sockets,
+    unix_socket_directories: "",
     port: String(port),
     ...settings,
   });
@@ -71,6 +60,7 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}): Pr
   }
   return {
     url: `postgres://trellis@127.0.0.1:${port}/postgres`,
+    pid: server.pid,
     async [Symbol.asyncDispose]() {
       server.ref();
       // Fast: connections are cut, and no process of it is left behind.

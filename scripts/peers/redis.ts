@@ -9,6 +9,7 @@ import { unprivileged } from "./unprivileged.ts";
 
 export interface RunningRedis extends AsyncDisposable {
   readonly port: number;
+  readonly pid: number;
 }
 
 export interface RedisOptions {
@@ -52,6 +53,7 @@ export async function startRedis({ fsync }: RedisOptions): Promise<RunningRedis>
   }
   return {
     port,
+    pid: server.pid,
     async [Symbol.asyncDispose]() {
       server.ref();
       process.kill(server.pid, "SIGKILL");

@@ -30,7 +30,11 @@ test("a record is what was written; anything that is not one is refused", () => 
     '{"id":"j1"}',
     '{"id":1,"context":{}}',
     '{"id":"j","context":{},"attempt":"2"}',
+    '{"id":"j","context":{},"attempt":1.5}',
     '{"id":"j","context":{},"for":"fun"}',
+    '{"id":"j","context":{},"deadlineAt":9e15}',
+    '{"id":"j","context":{},"notBefore":-1e400}',
+    '{"id":"j","context":{},"error":{"type":7,"message":"m"}}',
   ])
     expect(readRecordBody(new TextEncoder().encode(text)), text).toBeUndefined();
   expect(readRecordBody(new Uint8Array([0xff]))).toBeUndefined();

@@ -95,18 +95,34 @@ function isEvent(value: unknown): value is JobEvent {
   return JOB_EVENTS.some((event) => event === value);
 }
 
-/** Only the owning service and the control plane can write records: enough is checked for the code to be safe. */
+/** The last millisecond a date can stand for. */
+const LAST_INSTANT = 8_640_000_000_000_000;
+
+/**
+ * Only the owning service and the control plane can write records. Enough is checked that a bad one harms nobody else:
+ * operators see the jobs of all services in one list.
+ */
 export function isRecordBody(value: unknown): value is JobRecordBody {
-  if (typeof value !== "object" || value === null || !("id" in value) || typeof value.id !== "string") return false;
-  if (!("context" in value) || typeof value.context !== "object" || value.context === null) return false;
-  const optional = (name: string, type: string): boolean => {
-    const found: unknown = Reflect.get(value, name);
-    return found === undefined || typeof found === type;
-  };
-  const claimedFor: unknown = Reflect.get(value, "for");
+  if (!isObject(value) || typeof value.id !== "string" || !isObject(value.context)) return false;
+  const absentOr = (name: string, is: (found: unknown) => boolean): boolean =>
+    value[name] === undefined || is(value[name]);
   return (
-    ["claim", "worker", "key", "group", "message", "by", "reason"].every((name) => optional(name, "string")) &&
-    ["deadlineAt", "attempt", "notBefore"].every((name) => optional(name, "number")) &&
-    (claimedFor === undefined || OUTSIDE_CLAIMS.some((each) => each === claimedFor))
+    ["claim", "worker", "key", "group", "message", "by", "reason"].every((name) => absentOr(name, isText)) &&
+    ["deadlineAt", "notBefore"].every((name) => absentOr(name, isInstant)) &&
+    absentOr("attempt", Number.isSafeInteger) &&
+    absentOr("error", (found) => isObject(found) && isText(found.type) && isText(found.message)) &&
+    absentOr("for", (found) => OUTSIDE_CLAIMS.some((each) => each === found))
   );
+}
+
+function isObject(value: unknown): value is { readonly [member: string]: unknown } {
+  return typeof value === "object" && value !== null;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+function isInstant(value: unknown): boolean {
+  return typeof value === "number" && Math.abs(value) <= LAST_INSTANT;
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { loadOrCreateSeedFile, nodeSessionKey } from "@trellis/auth/node";
 import { Refused } from "@trellis/sdk";
 import type { TestPlatform } from "../../src/index.ts";
-import { Program } from "../../src/program.ts";
+import { Program, type ProgramOptions } from "../../src/program.ts";
 
 const WORKER = new URL("./worker-process.ts", import.meta.url);
 let files = 0;
@@ -18,9 +18,15 @@ export async function provisionJobWorker(platform: TestPlatform): Promise<string
 }
 
 /** A replica of the service `works` in a process of its own, serving; what it ran is in the file. */
-export async function spawnJobWorker(platform: TestPlatform, runsFile: string, seedFile: string): Promise<Program> {
+export async function spawnJobWorker(
+  platform: TestPlatform,
+  runsFile: string,
+  seedFile: string,
+  { preload = [], env = {} }: Pick<ProgramOptions, "preload" | "env"> = {},
+): Promise<Program> {
   const program = new Program(WORKER, {
-    env: { TRELLIS_URL: platform.url, TRELLIS_SEED_FILE: seedFile, RUNS_FILE: runsFile },
+    env: { TRELLIS_URL: platform.url, TRELLIS_SEED_FILE: seedFile, RUNS_FILE: runsFile, ...env },
+    preload,
   });
   await program.said(/serving/);
   return program;

@@ -11,8 +11,7 @@ import type { EventContext } from "@trellis/server";
 import { Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../events/eventually.ts";
-import { POSTGRES_BIN, startPostgres } from "./postgres-cluster.ts";
-import type { PostgresCluster } from "./postgres-cluster.ts";
+import { hasPostgres, startPostgres, type RunningPostgres } from "../../../../scripts/peers/postgres.ts";
 
 /** A database as these tests use it. */
 interface Books {
@@ -79,11 +78,11 @@ function clientOf(tx: unknown): { query(text: string, values: unknown[]): Promis
   throw new TypeError("not a client");
 }
 
-let cluster: PostgresCluster | undefined;
+let cluster: RunningPostgres | undefined;
 let pool: Pool | undefined;
 beforeAll(async () => {
-  if (POSTGRES_BIN === undefined) return;
-  cluster = await startPostgres();
+  if (!hasPostgres()) return;
+  cluster = await startPostgres({ settings: { fsync: "off" } });
   pool = new Pool({ connectionString: cluster.url });
   // The server may be gone before its last connections are.
   pool.on("error", () => undefined);
@@ -115,7 +114,7 @@ const claim = (holder: string, limit = 100, leaseMs = 60_000) => ({ holder, limi
 const ids = (events: readonly { readonly event: PreparedEvent }[]) => events.map((each) => each.event.id);
 
 for (const kind of ["sqlite", "postgres"] as const) {
-  describe.skipIf(kind === "postgres" && POSTGRES_BIN === undefined)(`the repository of ${kind}`, () => {
+  describe.skipIf(kind === "postgres" && !hasPostgres())(`the repository of ${kind}`, () => {
     const open = (maxWaiting = 1_000) => MAKERS[kind](maxWaiting);
 
     it("keeps what was committed, in order and to the last byte, and nothing of what was undone", async () => {

@@ -5,6 +5,7 @@ import type { ConsumerBinding } from "@trellis/contracts";
 import { HEADERS } from "@trellis/protocol";
 import { startServerSpan } from "@trellis/telemetry";
 import type { CallSurroundings } from "../call.ts";
+import { AckBatch } from "./ack-batch.ts";
 import { backoffAfter, eventOf } from "./consumer-group.ts";
 import type { ConsumerGroup } from "./consumer-group.ts";
 import { buryEvent } from "./dead-letter.ts";
@@ -23,7 +24,6 @@ export interface GroupRunnerOptions {
 }
 
 const encoder = new TextEncoder();
-const ACK = encoder.encode("+ACK");
 const WORKING = encoder.encode("+WPI");
 const NS_PER_MS = 1_000_000;
 /** A replica of an older contract leaves what it does not know to a newer one. */
@@ -59,6 +59,7 @@ export class GroupRunner {
   readonly #handled = new Set<number>();
   readonly #replayPrefix: string;
   readonly #puller: Puller;
+  readonly #acks: AckBatch;
   readonly #keepAlive: ReturnType<typeof setInterval>;
   #stopping = false;
   #collecting: ReturnType<typeof setTimeout> | undefined;
@@ -72,6 +73,7 @@ export class GroupRunner {
     this.#aliveAt = performance.now();
     const everyMs = Math.max(20, Math.min(10_000, Math.floor(group.ackWaitMs / 3)));
     this.#keepAlive = setInterval(() => this.#sayAlive(), everyMs);
+    this.#acks = new AckBatch({ link, out: group.concurrency, ackWaitMs: group.ackWaitMs });
     this.#puller = new Puller({
       link,
       binding,
@@ -127,6 +129,7 @@ export class GroupRunner {
     void this.#puller.stop();
     clearInterval(this.#keepAlive);
     clearTimeout(this.#collecting);
+    this.#acks.flush();
     for (const held of this.#held.values()) this.#lose(held, "This replica stops.");
   }
 
@@ -136,7 +139,7 @@ export class GroupRunner {
 
   #take(delivery: Delivery): void {
     const { sequence } = delivery;
-    if (this.#handled.has(sequence)) return this.#say(delivery.reply, ACK);
+    if (this.#handled.has(sequence)) return this.#acks.add(delivery.reply);
     const known = this.#held.get(sequence);
     const now = performance.now();
     if (known !== undefined) {
@@ -334,7 +337,7 @@ export class GroupRunner {
     if (performance.now() - held.aliveAt > this.#options.group.ackWaitMs)
       return this.#lose(held, "Another replica has this event.");
     const { sequence, reply } = held.delivery;
-    this.#say(reply, ACK);
+    this.#acks.add(reply);
     this.#handled.add(sequence);
     if (this.#handled.size > REMEMBERED) {
       for (const oldest of this.#handled) {

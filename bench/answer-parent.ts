@@ -14,12 +14,15 @@ export function answerParent(ask: Ask | undefined): void {
 }
 
 async function carryOut(ask: Ask | undefined, message: ToWorker): Promise<FromWorker> {
-  if (message.type === "usage") {
-    const { user, system } = process.cpuUsage();
-    return { type: "usage", cpuMs: (user + system) / 1000, rssMb: process.memoryUsage.rss() / 2 ** 20 };
-  }
+  if (message.type === "usage") return usage();
   if (ask === undefined) throw new Error("this side only answers");
   return message.type === "burst" ? burst(ask, message.count) : measure(ask, message);
+}
+
+/** What this process has used so far. */
+export function usage(): FromWorker & { type: "usage" } {
+  const { user, system } = process.cpuUsage();
+  return { type: "usage", cpuMs: (user + system) / 1000, rssMb: process.memoryUsage.rss() / 2 ** 20 };
 }
 
 /** Keeps `inFlight` questions open until the time is up; a question that fails ends the round. */

@@ -8,7 +8,7 @@ import { untilConnects } from "./until-connects.ts";
 /** A nats-server as it comes: one account, no security; JetStream when asked for. It cannot outlive this process. */
 export async function startPlainServer(
   options: { readonly jetStream?: boolean } = {},
-): Promise<{ readonly address: string } & AsyncDisposable> {
+): Promise<{ readonly address: string; readonly directory: string } & AsyncDisposable> {
   await using started = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "trellis-bench-"));
   started.defer(() => rm(directory, { recursive: true, force: true }));
@@ -27,7 +27,7 @@ export async function startPlainServer(
   });
   await untilConnects(port);
   const resources = started.move();
-  return { address: `127.0.0.1:${port}`, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+  return { address: `127.0.0.1:${port}`, directory, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
 /** A port nobody listens at now. */

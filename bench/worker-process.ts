@@ -29,6 +29,11 @@ export class WorkerProcess implements AsyncDisposable {
     return answer;
   }
 
+  /** Processor time of all its threads since it started. */
+  async cpuMs(): Promise<number> {
+    return (await this.ask({ type: "usage" }, "usage")).cpuMs;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const gone = new Promise((resolve) => this.#child.once("exit", resolve));

@@ -10,6 +10,7 @@ import { newEventId } from "@trellis/protocol";
 import { startPlatform, type TestPlatform } from "@trellis/testing";
 import { startPlainServer } from "../plain-server.ts";
 import type { BenchResult } from "../report.ts";
+import { natsServerCpu } from "../server-cpu.ts";
 import { median, round } from "../statistics.ts";
 import { WorkerProcess } from "../worker-process.ts";
 import { CONCURRENCY } from "./contracts.ts";
@@ -39,6 +40,9 @@ export async function run(): Promise<BenchResult> {
   };
   for (const connection of Object.values(streams)) stack.defer(() => connection.close());
   await makeRawStream(streams.raw);
+  const [node] = platform.local.nats.nodes;
+  if (node === undefined) throw new Error("the platform runs no nats-server");
+  const servers: Servers = { raw: await natsServerCpu(plain.directory), trellis: await natsServerCpu(node.directory) };
   const start = async (side: Side, role: "publish" | "consume"): Promise<WorkerProcess> => {
     const seedFile = await provision(platform, directory, role === "publish" ? "bench-events" : "bench-reader");
     return stack.use(
@@ -46,39 +50,34 @@ export async function run(): Promise<BenchResult> {
     );
   };
 
-  const publish = await measurePublish({
-    raw: await start("raw", "publish"),
-    trellis: await start("trellis", "publish"),
-  });
+  const publish = await measurePublish(
+    {
+      raw: await start("raw", "publish"),
+      trellis: await start("trellis", "publish"),
+    },
+    servers,
+  );
   await makeRawConsumer(streams.raw);
   const consumers = { raw: await start("raw", "consume"), trellis: await start("trellis", "consume") };
-  const consume = await measureConsume(consumers, streams);
+  const consume = await measureConsume(consumers, streams, servers);
 
   const ratios = { publish: round(ratio(publish)), consume: round(ratio(consume)) };
   return {
     bench: "events",
-    columns: ["what", "raw/s", "trellis/s", "ratio", "how"],
+    columns: ["what", "raw/s", "trellis/s", "ratio", "raw µs", "trellis µs", "nats-server µs", "how"],
     rows: [
-      [
-        "publish",
-        median(publish.raw).toFixed(0),
-        median(publish.trellis).toFixed(0),
-        String(ratios.publish),
-        `${IN_FLIGHT} in flight, each until it is stored`,
-      ],
+      ["publish", ...cells(publish, ratios.publish), `${IN_FLIGHT} in flight, each until it is stored`],
       [
         "consume",
-        median(consume.raw).toFixed(0),
-        median(consume.trellis).toFixed(0),
-        String(ratios.consume),
+        ...cells(consume, ratios.consume),
         `${CONCURRENCY} out at a time, each acknowledged; Trellis in order by subject`,
       ],
     ],
     ratios,
     facts: {
       inFlight: IN_FLIGHT,
-      rawPublishPerSecond: Math.round(median(publish.raw)),
-      rawConsumePerSecond: Math.round(median(consume.raw)),
+      rawPublishPerSecond: Math.round(median(publish.raw.rates)),
+      rawConsumePerSecond: Math.round(median(consume.raw.rates)),
     },
     missed: Object.entries(PROMISED)
       .filter(([name, least]) => (Reflect.get(ratios, name) ?? 0) < least)
@@ -86,26 +85,55 @@ export async function run(): Promise<BenchResult> {
   };
 }
 
-type Rates = { readonly [S in Side]: number[] };
+/** The rates of one side's turns, and the processor time all of them took in its process and in its nats-server. */
+interface Turns {
+  readonly rates: number[];
+  events: number;
+  workerMs: number;
+  serverMs: number;
+}
+type Measured = { readonly [S in Side]: Turns };
+type Servers = { readonly [S in Side]: () => Promise<number> };
 
-async function measurePublish(workers: { readonly [S in Side]: WorkerProcess }): Promise<Rates> {
-  const rates: Rates = { raw: [], trellis: [] };
+function noTurns(): Turns {
+  return { rates: [], events: 0, workerMs: 0, serverMs: 0 };
+}
+
+/** Takes one turn and adds it to what was measured. */
+async function takeTurn(
+  turns: Turns,
+  worker: WorkerProcess,
+  serverCpuMs: () => Promise<number>,
+  work: () => Promise<{ readonly calls: number; readonly elapsedMs: number }>,
+): Promise<void> {
+  const before = [await worker.cpuMs(), await serverCpuMs()] as const;
+  const { calls, elapsedMs } = await work();
+  turns.workerMs += (await worker.cpuMs()) - before[0];
+  turns.serverMs += (await serverCpuMs()) - before[1];
+  turns.events += calls;
+  turns.rates.push((calls / elapsedMs) * 1000);
+}
+
+async function measurePublish(workers: { readonly [S in Side]: WorkerProcess }, servers: Servers): Promise<Measured> {
+  const measured: Measured = { raw: noTurns(), trellis: noTurns() };
   for (const side of SIDES) await workers[side].run({ type: "run", durationMs: WARM_UP_MS, inFlight: IN_FLIGHT });
   for (let turn = 0; turn < TURNS; turn += 1) {
     for (const side of SIDES) {
-      const { calls, elapsedMs } = await workers[side].run({ type: "run", durationMs: TURN_MS, inFlight: IN_FLIGHT });
-      rates[side].push((calls / elapsedMs) * 1000);
+      await takeTurn(measured[side], workers[side], servers[side], () =>
+        workers[side].run({ type: "run", durationMs: TURN_MS, inFlight: IN_FLIGHT }),
+      );
     }
   }
-  return rates;
+  return measured;
 }
 
 /** Both consumers pause while their events are stored, so that only consuming is measured. */
 async function measureConsume(
   workers: { readonly [S in Side]: WorkerProcess },
   streams: { readonly [S in Side]: NatsConnection },
-): Promise<Rates> {
-  const rates: Rates = { raw: [], trellis: [] };
+  servers: Servers,
+): Promise<Measured> {
+  const measured: Measured = { raw: noTurns(), trellis: noTurns() };
   const names: { readonly [S in Side]: string } = { raw: "all", trellis: "bench-reader_all" };
   const pause = async (side: Side, until: string | undefined): Promise<void> => {
     await api(streams[side], `CONSUMER.PAUSE.EVENTS.${names[side]}`, until === undefined ? {} : { pause_until: until });
@@ -114,16 +142,17 @@ async function measureConsume(
     for (const side of SIDES) {
       await pause(side, new Date(Date.now() + 3_600_000).toISOString());
       await fill(streams[side]);
-      const ran = workers[side].run({ type: "run", durationMs: 0, inFlight: EVENTS_A_TURN });
-      await pause(side, undefined);
-      // The server looks at the requests that wait only when something happens: the last event is what does.
-      await store(streams[side], EVENTS_A_TURN);
-      const { calls, elapsedMs } = await ran;
       // The first turn warms up.
-      if (turn >= 0) rates[side].push((calls / elapsedMs) * 1000);
+      await takeTurn(turn < 0 ? noTurns() : measured[side], workers[side], servers[side], async () => {
+        const ran = workers[side].run({ type: "run", durationMs: 0, inFlight: EVENTS_A_TURN });
+        await pause(side, undefined);
+        // The server looks at the requests that wait only when something happens: the last event is what does.
+        await store(streams[side], EVENTS_A_TURN);
+        return ran;
+      });
     }
   }
-  return rates;
+  return measured;
 }
 
 /** Stores the events of one turn but the last, each with the headers a publisher gives it. */
@@ -145,8 +174,20 @@ async function store(nc: NatsConnection, n: number): Promise<void> {
 }
 
 /** Each turn is compared with the raw turn next to it, which had the same machine. */
-function ratio(rates: Rates): number {
-  return median(rates.trellis.map((rate, turn) => rate / (rates.raw[turn] ?? Number.NaN)));
+function ratio({ raw, trellis }: Measured): number {
+  return median(trellis.rates.map((rate, turn) => rate / (raw.rates[turn] ?? Number.NaN)));
+}
+
+function cells({ raw, trellis }: Measured, ratio: number): string[] {
+  const each = (ms: number, { events }: Turns): string => ((ms / events) * 1000).toFixed(1);
+  return [
+    median(raw.rates).toFixed(0),
+    median(trellis.rates).toFixed(0),
+    String(ratio),
+    each(raw.workerMs, raw),
+    each(trellis.workerMs, trellis),
+    `${each(raw.serverMs, raw)} / ${each(trellis.serverMs, trellis)}`,
+  ];
 }
 
 async function makeRawStream(nc: NatsConnection): Promise<void> {

@@ -1,5 +1,6 @@
 // One side in a process of its own: node worker.ts <raw|trellis> <publish|consume> <address> <seed file>
-import { answerParent } from "../answer-parent.ts";
+import { answerParent, usage } from "../answer-parent.ts";
+import type { ToWorker } from "../contender.ts";
 import { rawConsumer, rawPublisher, trellisConsumer, trellisPublisher } from "./sides.ts";
 
 const [, , side = "", role = "", address = "", seedFile = ""] = process.argv;
@@ -22,8 +23,9 @@ async function countEvents(): Promise<void> {
     seen = 0;
   };
   process.on("disconnect", () => process.exit(0));
-  process.on("message", (message: { readonly inFlight?: number }) => {
-    expected = message.inFlight ?? 0;
+  process.on("message", (message: ToWorker) => {
+    if (message.type === "usage") process.send?.(usage());
+    if (message.type === "run") expected = message.inFlight;
   });
   await (side === "raw" ? rawConsumer(address, onEvent) : trellisConsumer(address, seedFile, onEvent));
   process.send?.({ type: "ready" });

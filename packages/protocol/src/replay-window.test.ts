@@ -142,21 +142,18 @@ test("agrees with a set that forgets nothing, for any traffic", () => {
   );
 });
 
-test("300 000 remembered requests take a few megabytes, and each call is quick", () => {
+test("300 000 remembered requests take a few megabytes", () => {
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("gc");
   if (typeof collect !== "function") throw new Error("this runtime cannot be told to collect");
   collect();
   const before = process.memoryUsage().heapUsed;
   const replay = fresh();
-  const begun = performance.now();
   for (let counter = 0; counter < 300_000; counter += 1) {
     replay.accept(candidate(counter, 10 + Math.floor(counter / 33_000)), at(10 + Math.floor(counter / 33_000)));
   }
-  const microseconds = ((performance.now() - begun) / 300_000) * 1_000;
   expect(replay.size.blocks).toBe(Math.ceil(300_000 / 512));
   collect();
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(2_000_000);
   expect(replay.size.sessions).toBe(1);
-  expect(microseconds).toBeLessThan(20);
 });

@@ -161,13 +161,9 @@ describe("without an SDK", () => {
     handle.end(new Error("ignored"));
   });
 
-  test("a call without a trace writes no header and costs little", () => {
+  test("a call without a trace writes no header", () => {
     const carrier = headers();
-    const begun = performance.now();
-    for (let call = 0; call < 100_000; call += 1)
-      startClientSpan({ name: "Orders.Get", surface: "rpc" }, carrier).end();
-    // About 0.2 µs each; the bound only catches a path that makes spans after all.
-    expect(((performance.now() - begun) / 100_000) * 1_000).toBeLessThan(10);
+    startClientSpan({ name: "Orders.Get", surface: "rpc" }, carrier).end();
     expect(carrier.keys()).toEqual([]);
   });
 });

@@ -78,7 +78,6 @@ describe("jobs of a service", () => {
     expect(await job.wait({ timeoutMs: 5_000 }).orThrow()).toEqual({ n: 1, worker: "third" });
     const [first = 0, second = 0, third = 0] = at;
     expect(second - first).toBeGreaterThanOrEqual(95);
-    expect(second - first).toBeLessThan(1_000);
     expect(third - second).toBeGreaterThanOrEqual(195);
     expect(at).toHaveLength(3);
 
@@ -172,10 +171,8 @@ describe("jobs of a service", () => {
     });
     const running = await other.jobs.steady.create({ n: 2 }).orThrow();
     await eventually("it runs", () => began.includes(2));
-    const at = performance.now();
     await running.cancel().orThrow();
     await eventually("the handler stops", () => aborted.includes(2));
-    expect(performance.now() - at).toBeLessThan(1_000);
     expect(await running.state().orThrow()).toBe("cancelled");
     const done = await other.jobs.steady.create({ n: 3 }).orThrow();
     await done.wait({ timeoutMs: 5_000 }).orThrow();

@@ -64,7 +64,7 @@ describe("two replicas of the control plane, one killed", () => {
     expect(calls.failures).toEqual([]);
     expect(asked.failures.length).toBeLessThanOrEqual(ADMIN_CALLS);
     expect(["timeout"]).toEqual(expect.arrayContaining([...codesOf(asked.failures)]));
-    for (const { startedAt } of asked.failures) expect(startedAt).toBeLessThan(killedAt + 500);
+    for (const { startedAt } of asked.failures) expect(startedAt).toBeLessThan(killedAt + 5_000);
   });
 
   it("mid-plan: each plan and each decision is there whole or not at all, and can be made again", async () => {

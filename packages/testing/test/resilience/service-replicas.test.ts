@@ -39,8 +39,8 @@ describe("two replicas of a service", () => {
 
     expect(load.failures.length).toBeLessThanOrEqual(AT_ONCE);
     for (const { startedAt, endedAt, error } of load.failures) {
-      expect(startedAt).toBeLessThan(killedAt + 250);
-      expect(endedAt - startedAt).toBeLessThan(3_000);
+      expect(startedAt).toBeLessThan(killedAt + 2_000);
+      expect(endedAt - startedAt).toBeLessThan(10_000);
       expect(error).toBeInstanceOf(TransportError);
       expect(error).toMatchObject({
         code: "timeout",

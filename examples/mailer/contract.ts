@@ -22,5 +22,20 @@ export default defineServiceContract({ schemas: { Letter, Accepted, Sent } }, (r
       ackWaitMs: 10_000, // a replica that is silent for longer has died
       defaultDeadlineMs: 3_600_000,
     },
+    newsletters: {
+      payload: ref.schema("Letter"),
+      concurrency: 8,
+      priorities: true, // create(letter, { priority: "high" })
+      rate: { limit: 100, perMs: 60_000 }, // a hundred a minute, over all replicas
+      perGroup: { concurrency: 1 }, // create(letter, { group: "ada" }): one at a time for ada
+      schedules: {
+        weekly: {
+          cron: "0 9 * * mon",
+          timeZone: "Europe/Berlin",
+          payload: { to: "everybody@example.org", text: "What happened this week" },
+          overlap: "skip",
+        },
+      },
+    },
   },
 }));

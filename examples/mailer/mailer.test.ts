@@ -18,7 +18,7 @@ it("delivers two letters, one at the second try, and gives up the third at once"
   expect(await caller.exited, caller.output).toMatchObject({ code: 0 });
   expect(caller.printed.match(/: job \S+/g)).toHaveLength(3);
   const ended = async () => {
-    const { jobs } = await platform.admin.rpc.jobs.list({ service: "mailer" }).orThrow();
+    const { jobs } = await platform.admin.rpc.jobs.list({ service: "mailer", queue: "letters" }).orThrow();
     return jobs.toReversed().map(({ state, attempt, problem }) => ({ state, attempt, problem: problem?.message }));
   };
   const wanted = [

@@ -17,4 +17,6 @@ service.handle.job.letters(async ({ payload, job, signal }) => {
   return ok({ to: payload.to, attempts: job.attempt });
 });
 
+service.handle.job.newsletters(async ({ payload, signal }) => deliver(payload, signal));
+
 await service.run();

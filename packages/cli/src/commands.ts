@@ -54,7 +54,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "jobs",
-    summary: "Jobs of services: what waits, runs or failed; retry, cancel, replay.",
+    summary: "Jobs of services: what waits, runs or failed; retry, cancel, replay, schedules.",
     load: async () => (await import("./jobs/register.ts")).registerJobs,
   },
   {

@@ -29,6 +29,11 @@ export class Terminal {
     this.#streams.stdout.write(`${line}\n`);
   }
 
+  /** Makes room for the next picture of something that changes; in a pipe each picture follows the last one. */
+  clear(): void {
+    if (this.isInteractive) this.#streams.stdout.write("\u001B[2J\u001B[H");
+  }
+
   /** Says how it goes; never part of the answer. */
   note(line: string): void {
     this.#streams.stderr.write(`${line}\n`);

@@ -64,3 +64,24 @@ test("a dead job is found, read, replayed and really runs again", async () => {
   expect((await trellis("show", "nothing")).exitCode).toBe(EXIT.notFound);
   expect((await trellis("list", "--state", "asleep")).exitCode).toBe(EXIT.usage);
 });
+
+test("queues, workers and changes are watched, as JSON for programs", async () => {
+  const top = await trellis("top", "--times", "1");
+  expect(top.exitCode).toBe(EXIT.ok);
+  expect(top.stdout).toMatch(/mailer +send/);
+  const watching = trellis("watch", "--queue", "send", "--limit", "1", "--json");
+  let seen = false;
+  void watching.then(() => (seen = true));
+  for (let n = 0; !seen && n < 200; n += 1) {
+    await service.jobs.send.create({ to: `nobody ${n}` }).orThrow();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const change: unknown = JSON.parse((await watching).stdout);
+  expect(change).toMatchObject({ service: "mailer", queue: "send" });
+}, 60_000);
+
+test("schedules are listed; one that is not there is said so", async () => {
+  expect((await trellis("schedules")).stdout).toContain("No schedules.");
+  const paused = await trellis("schedules", "pause", "nightly", "--service", "mailer", "--queue", "send");
+  expect(paused.exitCode).toBe(EXIT.notFound);
+}, 60_000);

@@ -194,8 +194,8 @@ describe("derivePermissions for a service", () => {
         "trellis.leader.OBJ_orders-eu_files",
         "trellis.jobs.orders-eu.mail.*.*",
         "$JS.API.DIRECT.GET.JOBS.trellis.jobs.orders-eu.mail.*.*",
-        "trellis.jobs.orders-eu.mail.*",
-        "$JS.API.DIRECT.GET.JOBS_MARKS.trellis.jobs.orders-eu.mail.*",
+        "trellis.jobs.orders-eu.mail.mark.*.*",
+        "$JS.API.DIRECT.GET.JOBS_MARKS.trellis.jobs.orders-eu.mail.mark.*.*",
         "$JS.API.CONSUMER.MSG.NEXT.JOBS_WORK.orders-eu_mail",
         "$JS.ACK.JOBS_WORK.orders-eu_mail.>",
         "$JS.ACK._.*.JOBS_WORK.orders-eu_mail.>",
@@ -488,7 +488,7 @@ describe("for random contracts", () => {
       for (const queue of Object.keys(manifest.jobs ?? {})) {
         const events = `trellis.jobs.shop-1.${queue}.*.*`;
         subscribe.push(events);
-        const marks = `trellis.jobs.shop-1.${queue}.*`;
+        const marks = `trellis.jobs.shop-1.${queue}.mark.*.*`;
         must.push(marks, `$JS.API.DIRECT.GET.JOBS_MARKS.${marks}`);
         must.push(events, `$JS.API.DIRECT.GET.JOBS.${events}`, ...consumer("JOBS_WORK", `shop-1_${queue}`));
       }

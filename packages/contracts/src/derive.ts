@@ -187,7 +187,7 @@ function deriveJobs(manifest: Manifest, bindings: Bindings, list: PermissionList
     list.publish(events, `${what}: it creates its jobs and records what becomes of them`);
     list.subscribe(events, `${what}: it hears at once when one is cancelled`);
     list.publish(`$JS.API.DIRECT.GET.${JOBS_STREAM}.${events}`, `${what}: it reads the last record of a job`);
-    const marks = jobMarkSubject(bindings.service, queue, "*");
+    const marks = jobMarkSubject(bindings.service, queue, "*", "*");
     list.publish(marks, `${what}: its replicas agree on unique jobs and limits`);
     list.publish(`$JS.API.DIRECT.GET.${JOBS_MARKS_STREAM}.${marks}`, `${what}: it reads what they agreed on`);
     const { stream, consumer, priorities } = binding;

@@ -41,6 +41,8 @@ export {
 } from "./subjects.ts";
 export type { OperationAction } from "./subjects.ts";
 export { LIMITS } from "./limits.ts";
+export { cronDay, parseCron } from "./cron.ts";
+export type { CronTimes, WallTime } from "./cron.ts";
 export type { Limit } from "./limits.ts";
 export { compileSchema, schemaAt, SchemaError } from "./schema.ts";
 export type { CompiledSchema } from "./schema.ts";

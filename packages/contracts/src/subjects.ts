@@ -67,9 +67,9 @@ export function jobSubject(service: string, queue: string, jobId: string, event:
   return `trellis.jobs.${service}.${queue}.${jobId}.${event}`;
 }
 
-/** `trellis.jobs.<service>.<queue>.<mark>`: one token shorter than a record, and only its newest value is kept. */
-export function jobMarkSubject(service: string, queue: string, mark: string): string {
-  return `trellis.jobs.${service}.${queue}.${mark}`;
+/** `trellis.jobs.<service>.<queue>.mark.<kind>.<name>`: of a mark only the newest value is kept. */
+export function jobMarkSubject(service: string, queue: string, kind: string, name: string): string {
+  return `trellis.jobs.${service}.${queue}.mark.${kind}.${name}`;
 }
 
 /**

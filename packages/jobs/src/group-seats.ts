@@ -69,7 +69,7 @@ export class GroupSeats {
   }
 
   async free(group: string, { name, sequence }: Seat): Promise<void> {
-    const freed = await this.#parts.marks.set(name, {}, sequence).catch(() => undefined);
+    const freed = await this.#parts.marks.set("seat", name, {}, sequence).catch(() => undefined);
     if (freed !== undefined) this.#remember(name, { sequence: freed, value: {}, at: 0 });
     this.#freed.get(group)?.();
   }
@@ -98,18 +98,21 @@ export class GroupSeats {
 
   async #try(group: string, job: string, signal: AbortSignal): Promise<Seat | undefined> {
     const { marks } = this.#parts;
-    const names = Array.from({ length: this.#count }, (_, at) => `seat-${hashOfKey(group)}-${at}`);
+    const names = Array.from({ length: this.#count }, (_, at) => `${hashOfKey(group)}-${at}`);
     const seen = await Promise.all(
-      names.map(async (name) => ({ name, mark: this.#known.get(name) ?? (await marks.read(name, { signal })) })),
+      names.map(async (name) => ({
+        name,
+        mark: this.#known.get(name) ?? (await marks.read("seat", name, { signal })),
+      })),
     );
     const own = seen.find(({ mark }) => holderOf(mark) === job);
     if (own !== undefined) return { name: own.name, sequence: own.mark.sequence, found: true };
     for (const { name, mark } of seen) {
       this.#known.delete(name);
       if (!(await this.#isFree(mark))) continue;
-      const sequence = await marks.set(name, { job }, mark.sequence, signal);
+      const sequence = await marks.set("seat", name, { job }, mark.sequence, signal);
       if (sequence !== undefined) return { name, sequence, found: false };
-      const now = await marks.read(name, { atLeast: mark.sequence + 1, signal });
+      const now = await marks.read("seat", name, { atLeast: mark.sequence + 1, signal });
       if (holderOf(now) === job) return { name, sequence: now.sequence, found: true };
     }
     return undefined;

@@ -38,7 +38,7 @@ export class QueueLimits {
   constructor(parts: LimitParts) {
     this.#parts = parts;
     const { marks, journal, facts, nowMs } = parts;
-    if (facts.rate !== undefined) this.#rate = new RateLimit(marks, "rate", facts.rate, nowMs);
+    if (facts.rate !== undefined) this.#rate = new RateLimit(marks, "queue", facts.rate, nowMs);
     const atOnce = facts.perGroup?.concurrency;
     if (atOnce !== undefined)
       this.#seats = new GroupSeats({ marks, journal, ackWaitMs: facts.ackWaitMs, nowMs }, atOnce);
@@ -80,7 +80,7 @@ export class QueueLimits {
     const { marks, facts, nowMs } = this.#parts;
     const rate = facts.perGroup?.rate;
     if (group === undefined || rate === undefined) return undefined;
-    const known = this.#groupRates.get(group) ?? new RateLimit(marks, `rate-${hashOfKey(group)}`, rate, nowMs);
+    const known = this.#groupRates.get(group) ?? new RateLimit(marks, `group-${hashOfKey(group)}`, rate, nowMs);
     this.#groupRates.delete(group);
     this.#groupRates.set(group, known);
     if (this.#groupRates.size > REMEMBERED_GROUPS) {

@@ -36,17 +36,17 @@ export class RateLimit {
   async #take(signal: AbortSignal): Promise<number> {
     for (;;) {
       // What was known may have been overtaken, but never by fewer beginnings.
-      const mark = (this.#known ??= await this.#marks.read(this.#name, { signal }));
+      const mark = (this.#known ??= await this.#marks.read("rate", this.#name, { signal }));
       const recent = this.#recent(mark);
       const waitMs = this.#waitMs(recent);
       if (waitMs > 0) return waitMs;
       const at = [...recent, Math.round(this.#nowMs())];
-      const sequence = await this.#marks.set(this.#name, { at }, mark.sequence, signal);
+      const sequence = await this.#marks.set("rate", this.#name, { at }, mark.sequence, signal);
       if (sequence !== undefined) {
         this.#known = { sequence, value: { at }, at: 0 };
         return 0;
       }
-      this.#known = await this.#marks.read(this.#name, { atLeast: mark.sequence + 1, signal });
+      this.#known = await this.#marks.read("rate", this.#name, { atLeast: mark.sequence + 1, signal });
     }
   }
 

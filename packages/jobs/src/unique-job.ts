@@ -43,11 +43,11 @@ export async function createUnique(
   store: (body: JobRecordBody) => Promise<unknown>,
   signal: AbortSignal | undefined,
 ): Promise<UniqueOutcome> {
-  const name = `unique-${hashOfKey(key)}`;
+  const name = hashOfKey(key);
   const reading = signal === undefined ? {} : { signal };
   let atLeast = 0;
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const mark = await marks.read(name, { atLeast, ...reading });
+    const mark = await marks.read("unique", name, { atLeast, ...reading });
     const holder = isRecordBody(mark.value) ? mark.value : undefined;
     if (holder?.id === body.id) {
       await store(body);
@@ -59,7 +59,7 @@ export async function createUnique(
       await actOnJob(journal, holder.id, "cancel", { by, reason: `Replaced by the job ${body.id}.` });
       if (await isOpen(journal, holder, store)) continue;
     }
-    await marks.set(name, body, mark.sequence, signal);
+    await marks.set("unique", name, body, mark.sequence, signal);
     // Set or refused: reading it again says whose it is, also when only the answer was lost.
     atLeast = mark.sequence + 1;
   }

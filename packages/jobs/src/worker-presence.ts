@@ -15,9 +15,15 @@ const PRESENCE_TTL_MS = 20_000;
 /** A list for people, in every sign of life. */
 const SHOWN_JOBS = 20;
 
-/** The mark under which a worker is listed. */
-export function presenceMark(worker: string): string {
-  return `worker-${worker}`;
+/** What a worker showed, or nothing when it is not that. */
+export function readPresence(value: unknown): WorkerPresence | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  if (!("worker" in value) || typeof value.worker !== "string") return undefined;
+  if (!("concurrency" in value) || typeof value.concurrency !== "number") return undefined;
+  if (!("running" in value) || typeof value.running !== "number") return undefined;
+  if (!("jobs" in value) || !Array.isArray(value.jobs)) return undefined;
+  const jobs = value.jobs.filter((id): id is string => typeof id === "string");
+  return { worker: value.worker, concurrency: value.concurrency, running: value.running, jobs };
 }
 
 /** Shows now and then who works here and on what. Answers what stops it. */
@@ -31,7 +37,7 @@ export function showPresence(
     const all = [...atWork()];
     const presence: WorkerPresence = { worker, concurrency, running: all.length, jobs: all.slice(0, SHOWN_JOBS) };
     try {
-      marks.show(presenceMark(worker), presence, ttlMs);
+      marks.show("worker", worker, presence, ttlMs);
     } catch {
       // Without a connection nobody is listed; the next sign of life is.
     }

@@ -23,7 +23,9 @@ import { userHandlers } from "./handlers/users.ts";
 import type { SessionDirectory } from "./identity/session-directory.ts";
 import type { DeadLetters } from "./events/dead-letters.ts";
 import type { EventGroups } from "./events/event-groups.ts";
-import { jobHandlers } from "./jobs/job-handlers.ts";
+import { jobHandlers, shown } from "./jobs/job-handlers.ts";
+import { scheduleHandlers } from "./jobs/schedules/schedule-handlers.ts";
+import { watchJobs } from "./jobs/watch-jobs.ts";
 import type { JobProjection } from "./jobs/job-projection.ts";
 import type { Log } from "./log.ts";
 import type { ResourceStore } from "./resources/jetstream.ts";
@@ -110,7 +112,13 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
   });
 
   const jobsRuntime = createServiceRuntime({ ...common, contract: jobs });
-  jobsRuntime.handle.all(jobHandlers({ link: options.link, data: options.data, projection: options.jobs }));
+  jobsRuntime.handle.all({
+    ...jobHandlers({ link: options.link, data: options.data, projection: options.jobs }),
+    ...scheduleHandlers(context, options.link),
+  });
+  jobsRuntime.handle.feed.jobs.watch(({ input, cursor, signal }) =>
+    watchJobs(options.jobs, { filter: input, cursor, signal, show: shown }),
+  );
 
   // A feed may be read for as long as its caller's session is known to be good: for that, as services do it.
   const resourcesRuntime = createServiceRuntime({

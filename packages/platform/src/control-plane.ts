@@ -25,6 +25,7 @@ import { ensureGroups } from "./identity/user-commands.ts";
 import { createSessionDirectory } from "./identity/session-directory.ts";
 import { expireOverdue } from "./jobs/job-janitor.ts";
 import { followJobs } from "./jobs/job-projection.ts";
+import { keepSchedules } from "./jobs/schedules/keep-schedules.ts";
 import { Leases, runSingleton } from "./leases/leases.ts";
 import { createDeadLetters } from "./events/dead-letters.ts";
 import { createEventGroups } from "./events/event-groups.ts";
@@ -178,6 +179,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   started.defer(() => jobs.close());
   const expiring = runSingleton({ leases, name: "jobs", log, run: (signal) => expireOverdue(jobs, link, signal) });
   started.defer(() => expiring.close());
+  const scheduling = runSingleton({
+    leases,
+    name: "schedules",
+    log,
+    run: (signal) => keepSchedules({ context, link, projection: jobs, log, signal }),
+  });
+  started.defer(() => scheduling.close());
   const service = await serveControlPlane({
     link,
     crypto: serviceCrypto,

@@ -194,6 +194,21 @@ const Group = Type.Object({
 });
 export type Group = Static<typeof Group>;
 
+/** What happened so far to a schedule of a contract. Id: `<service>.<queue>.<name>`. */
+const Schedule = Type.Object({
+  service: Type.String(),
+  queue: Type.String(),
+  name: Type.String(),
+  /** Everything due up to this time is settled. */
+  upTo: Type.Number(),
+  paused: Type.Optional(Type.Object({ by: Type.String(), at: Type.Number() })),
+  lastDueAt: Type.Optional(Type.Number()),
+  lastJob: Type.Optional(Type.String()),
+  /** Not created, because this job of an earlier time had not ended. */
+  lastSkipped: Type.Optional(Type.Object({ at: Type.Number(), because: Type.String() })),
+});
+export type Schedule = Static<typeof Schedule>;
+
 /** A session key that is refused for ever, whatever else says it is fine. Id: the session key. */
 const Revocation = Type.Object({
   sessionKey: Type.String(),
@@ -251,6 +266,7 @@ export const AUTHORITIES = define("authorities", Authority, {
 });
 export const USERS = define("users", User, { name: (user) => [user.name], group: (user) => user.groups });
 export const USER_KEYS = define("user_keys", UserKey, { user: (key) => [key.userId] });
+export const SCHEDULES = define("schedules", Schedule);
 export const GROUPS = define("groups", Group);
 export const REVOCATIONS = define("revocations", Revocation);
 export const PURGES = define("purges", Purge);

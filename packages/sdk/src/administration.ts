@@ -39,8 +39,23 @@ export const administration = {
   }),
   jobs: jobs.use({
     rpc: {
-      call: ["Jobs.List", "Jobs.Get", "Jobs.Retry", "Jobs.Cancel", "Jobs.ListDLQ", "Jobs.ReplayDLQ", "Jobs.DismissDLQ"],
+      call: [
+        "Jobs.Health",
+        "Jobs.ListServices",
+        "Jobs.List",
+        "Jobs.Get",
+        "Jobs.Retry",
+        "Jobs.Cancel",
+        "Jobs.ListDLQ",
+        "Jobs.ReplayDLQ",
+        "Jobs.DismissDLQ",
+        "Jobs.ListSchedules",
+        "Jobs.PauseSchedule",
+        "Jobs.ResumeSchedule",
+        "Jobs.RunSchedule",
+      ],
     },
+    feeds: { subscribe: ["Jobs.Watch"] },
   }),
   resources: resources.use({
     rpc: {

@@ -32,13 +32,21 @@ const Job = Type.Object({
   createdAt: Type.String(),
   updatedAt: Type.String(),
   key: Type.Optional(Type.String()),
+  group: Type.Optional(Type.String()),
+  /** The schedule that created it. */
+  schedule: Type.Optional(Type.String()),
   deadlineAt: Type.Optional(Type.String()),
-  /** A job that waits for its next attempt: when it may begin. */
+  /** When it may begin at the earliest: it was delayed, or waits for its next attempt. */
   notBefore: Type.Optional(Type.String()),
   problem: Type.Optional(Problem),
 });
-const ListInput = Type.Object({ ...Where, state: Type.Optional(JobState), ...Page });
-const ListDLQInput = Type.Object({ ...Where, ...Page });
+const Which = {
+  ...Where,
+  group: Type.Optional(Type.String({ maxLength: 1_000 })),
+  schedule: Type.Optional(name),
+};
+const ListInput = Type.Object({ ...Which, state: Type.Optional(JobState), ...Page });
+const ListDLQInput = Type.Object({ ...Which, ...Page });
 /** Newest first. */
 const List = Type.Object({ jobs: Type.Array(Job), nextCursor: Type.Optional(Type.String()) });
 /** Service and queue only where one id stands for several jobs. */
@@ -68,11 +76,101 @@ const Details = Type.Object({
   history: Type.Array(HistoryEntry),
   more: Type.Boolean(),
 });
+const WatchInput = Type.Object({
+  ...Which,
+  state: Type.Optional(JobState),
+  id: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+});
+const Nothing = Type.Object({});
+const Health = Type.Object({
+  /** Jobs that can be listed. */
+  jobs: Type.Integer(),
+  /** Records in the stream, and those of them this replica has not read yet. */
+  records: Type.Integer(),
+  behind: Type.Integer(),
+});
+const ListServicesInput = Type.Object({ ...Where, limit: Page.limit, cursor: Type.Optional(name) });
+const Services = Type.Object({
+  queues: Type.Array(
+    Type.Object({
+      service: Type.String(),
+      queue: Type.String(),
+      counts: Type.Object({
+        pending: Type.Integer(),
+        active: Type.Integer(),
+        retry: Type.Integer(),
+        completed: Type.Integer(),
+        failed: Type.Integer(),
+        cancelled: Type.Integer(),
+        expired: Type.Integer(),
+        dead: Type.Integer(),
+        dismissed: Type.Integer(),
+      }),
+      /** Those that gave a sign of life in the last seconds, and some of the jobs each is at. */
+      workers: Type.Array(
+        Type.Object({
+          worker: Type.String(),
+          concurrency: Type.Integer(),
+          running: Type.Integer(),
+          jobs: Type.Array(Type.String()),
+          seenAt: Type.String(),
+        }),
+      ),
+    }),
+  ),
+  nextCursor: Type.Optional(Type.String()),
+});
+const ListSchedulesInput = Type.Object({
+  ...Where,
+  limit: Page.limit,
+  cursor: Type.Optional(Type.String({ maxLength: 400 })),
+});
+const ScheduleRef = Type.Object({ service: name, queue: name, schedule: name });
+const Schedule = Type.Object({
+  service: Type.String(),
+  queue: Type.String(),
+  schedule: Type.String(),
+  cron: Type.String(),
+  timeZone: Type.String(),
+  overlap: Type.String(),
+  catchUp: Type.String(),
+  /** Absent while it is paused. */
+  nextAt: Type.Optional(Type.String()),
+  pausedBy: Type.Optional(Type.String()),
+  pausedAt: Type.Optional(Type.String()),
+  lastDueAt: Type.Optional(Type.String()),
+  lastJob: Type.Optional(Type.String()),
+  /** The last time no job was created because `skippedFor` had not ended. */
+  lastSkippedAt: Type.Optional(Type.String()),
+  skippedFor: Type.Optional(Type.String()),
+});
+const Schedules = Type.Object({ schedules: Type.Array(Schedule), nextCursor: Type.Optional(Type.String()) });
 const Acted = Type.Object({ id: Type.String(), service: Type.String(), queue: Type.String(), state: JobState });
 
 /** `trellis.jobs@v1`: the jobs of every service, for the people who run them. */
 export const jobs = defineServiceContract(
-  { schemas: { ListInput, ListDLQInput, List, Ref, Action, Details, Acted }, errors: { NotFound, Refused } },
+  {
+    schemas: {
+      Nothing,
+      Health,
+      ListServicesInput,
+      Services,
+      ListInput,
+      ListDLQInput,
+      List,
+      Job,
+      WatchInput,
+      Ref,
+      Action,
+      Details,
+      Acted,
+      ListSchedulesInput,
+      Schedules,
+      ScheduleRef,
+      Schedule,
+    },
+    errors: { NotFound, Refused },
+  },
   (ref) => {
     const capabilities = { call: ["admin"] };
     const errors = [ref.error("NotFound"), ref.error("Refused")];
@@ -84,11 +182,52 @@ export const jobs = defineServiceContract(
       capabilities,
       docs: { summary },
     });
+    const schedule = <Output extends "Schedule" | "Acted">(output: Output, summary: string) => ({
+      version: "v1",
+      input: ref.schema("ScheduleRef"),
+      output: ref.schema(output),
+      errors,
+      capabilities,
+      docs: { summary },
+    });
     return {
       id: "trellis.jobs@v1",
       displayName: "Trellis jobs",
       description: "The jobs of every service: what waits, what runs, what failed, and doing something about it.",
+      feeds: {
+        "Jobs.Watch": {
+          version: "v1",
+          input: ref.schema("WatchInput"),
+          event: ref.schema("Job"),
+          capabilities: { subscribe: ["admin"] },
+          docs: { summary: "Every change of a job; for a slow reader what each job is now." },
+        },
+      },
       rpc: {
+        "Jobs.Health": {
+          version: "v1",
+          input: ref.schema("Nothing"),
+          output: ref.schema("Health"),
+          capabilities,
+          docs: { summary: "How far the lists of jobs are behind the jobs." },
+        },
+        "Jobs.ListServices": {
+          version: "v1",
+          input: ref.schema("ListServicesInput"),
+          output: ref.schema("Services"),
+          capabilities,
+          docs: { summary: "Queues: how many jobs are in which state, and who works on them." },
+        },
+        "Jobs.ListSchedules": {
+          version: "v1",
+          input: ref.schema("ListSchedulesInput"),
+          output: ref.schema("Schedules"),
+          capabilities,
+          docs: { summary: "Schedules, and when they are due." },
+        },
+        "Jobs.PauseSchedule": schedule("Schedule", "Creates no jobs until it is resumed."),
+        "Jobs.ResumeSchedule": schedule("Schedule", "Goes on from now; what was due meanwhile is left out."),
+        "Jobs.RunSchedule": schedule("Acted", "Creates a job now, as if the schedule were due."),
         "Jobs.List": {
           version: "v1",
           input: ref.schema("ListInput"),

@@ -136,3 +136,69 @@ describe("jobs seen and handled by an operator", () => {
     });
   });
 });
+
+describe("who works on what", () => {
+  let platform: TestPlatform;
+  beforeAll(async () => {
+    platform = await startPlatform();
+  });
+  afterAll(() => platform.stop());
+
+  it("is listed while they live, with what they are at; a stopped worker is not listed any more", async () => {
+    const service = await platform.connectService(works, { log: SILENT_LOG });
+    const gate = Promise.withResolvers<void>();
+    service.handle.job.steady(async ({ payload }) => {
+      await gate.promise;
+      return ok({ n: payload.n, worker: "w" });
+    });
+    await service.start();
+    const job = await service.jobs.steady.create({ n: 1 }).orThrow();
+    const queue = async () =>
+      (await platform.admin.rpc.jobs.listServices({ service: "works" }).orThrow()).queues.find(
+        (each) => each.queue === "steady",
+      );
+    const busy = await eventually(
+      "it is seen at work",
+      async () => {
+        const found = await queue();
+        return found?.workers[0]?.jobs.includes(job.id) === true && found.counts.active === 1 ? found : undefined;
+      },
+      60_000,
+    );
+    expect(busy.workers).toHaveLength(1);
+    expect(busy.workers[0]).toMatchObject({ concurrency: 8, running: 1 });
+    gate.resolve();
+    await job.wait({ timeoutMs: 20_000 }).orThrow();
+    await service.stop();
+    await eventually("nobody is left", async () => (await queue())?.workers.length === 0, 60_000);
+    expect((await queue())?.counts).toMatchObject({ active: 0, completed: 1 });
+    expect(await platform.admin.rpc.jobs.health({}).orThrow()).toMatchObject({ jobs: 1 });
+  }, 120_000);
+
+  it("is told as it changes, and again from where a reader left off", async () => {
+    await using service = await platform.connectService(works, { log: SILENT_LOG });
+    service.handle.job.plain(() => undefined);
+    await service.start();
+    const read = async (cursor: string | undefined, until: number) => {
+      const reading = platform.admin.feed.jobs.watch(
+        { service: "works", queue: "plain" },
+        cursor === undefined ? {} : { cursor },
+      );
+      await reading.opened();
+      const seen: string[] = [];
+      const create = cursor === undefined ? service.jobs.plain.create({ n: 1 }).orThrow() : undefined;
+      for await (const change of reading) {
+        seen.push(`${change.id} ${change.state}`);
+        if (change.state === "completed" && seen.filter((line) => line.endsWith("completed")).length === until) break;
+      }
+      return { seen, cursor: reading.cursor, job: await create };
+    };
+    const first = await read(undefined, 1);
+    expect(first.seen.at(-1)).toBe(`${first.job?.id} completed`);
+    const missed = await service.jobs.plain.create({ n: 2 }).orThrow();
+    await missed.wait({ timeoutMs: 20_000 }).orThrow();
+    const second = await read(first.cursor, 1);
+    expect(second.seen.at(-1)).toBe(`${missed.id} completed`);
+    expect(second.seen.some((line) => line.startsWith(first.job?.id ?? "-"))).toBe(false);
+  }, 120_000);
+});

@@ -11,6 +11,8 @@ export function printJob(terminal: Terminal, { job, payload, result, history, mo
     `${job.id} of ${job.service} ${job.queue}: ${job.state} after ${job.attempt === 1 ? "1 run" : `${job.attempt} runs`}`,
   );
   if (job.key !== undefined) terminal.print(`key       ${job.key}`);
+  if (job.group !== undefined) terminal.print(`group     ${job.group}`);
+  if (job.schedule !== undefined) terminal.print(`schedule  ${job.schedule}`);
   if (job.deadlineAt !== undefined) terminal.print(`deadline  ${job.deadlineAt}`);
   if (job.notBefore !== undefined) terminal.print(`next run  ${job.notBefore}`);
   if (job.problem !== undefined) terminal.print(`problem   ${job.problem.type}: ${job.problem.message}`);

@@ -5,6 +5,8 @@ import { withOperator } from "../platform-client/connect-operator.ts";
 import { printTable } from "../table.ts";
 import { wholeNumber } from "../whole-number.ts";
 import { printJob } from "./job-text.ts";
+import { registerLive } from "./register-live.ts";
+import { registerSchedules } from "./register-schedules.ts";
 
 interface Where {
   readonly service?: string;
@@ -39,11 +41,13 @@ export const registerJobs: RegisterCommand = (jobs, context) => {
     .description("jobs of all services, newest first")
     .option("--service <name>", "only of this service")
     .option("--queue <name>", "only of this queue")
+    .option("--group <group>", "only of this group")
+    .option("--schedule <name>", "only of this schedule")
     .option("--state <state>", `only in this state: ${STATES.join(", ")}`, stateOf)
     .option("--limit <count>", "how many", wholeNumber(1, 1_000), 50)
     .option("--cursor <cursor>", "go on where the last page ended")
     .example("trellis jobs list --service mailer --state dead")
-    .action((options: Where & { state?: State; limit: number; cursor?: string }) =>
+    .action((options: Where & { group?: string; schedule?: string; state?: State; limit: number; cursor?: string }) =>
       withOperator(context, async (operator) => {
         const page = await answerOf(operator.rpc.jobs.list(options));
         terminal.answer(page, () => {
@@ -79,6 +83,12 @@ export const registerJobs: RegisterCommand = (jobs, context) => {
         terminal.answer(details, () => printJob(terminal, details));
       }),
     );
+
+  registerLive(jobs, context);
+  registerSchedules(
+    jobs.command("schedules").description("what creates jobs by the clock: list, pause, resume, run now"),
+    context,
+  );
 
   const ACTIONS = [
     {

@@ -47,6 +47,7 @@ export function openTables(registry: Registry) {
     users: registry.table(tables.USERS),
     userKeys: registry.table(tables.USER_KEYS),
     groups: registry.table(tables.GROUPS),
+    schedules: registry.table(tables.SCHEDULES),
     revocations: registry.table(tables.REVOCATIONS),
     purges: registry.table(tables.PURGES),
     outbox: registry.table(tables.AUDIT_OUTBOX),

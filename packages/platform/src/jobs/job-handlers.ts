@@ -1,14 +1,17 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import type { Link } from "@trellis/client/internal";
-import { jobSubject } from "@trellis/contracts";
+import { JOBS_STREAM, jobSubject } from "@trellis/contracts";
 import type { JobRecord } from "@trellis/jobs";
 import { actOnJob, isJobId, JobJournal, type OutsideClaim } from "@trellis/jobs/internal";
 import { err, ok, type Result } from "@trellis/result";
 import { type jobs, NotFound, Refused } from "@trellis/sdk";
 import { type HandlersOf, isoTime } from "../handlers/handler.ts";
+import { page } from "../handlers/page.ts";
+import { streamState } from "../registry/jetstream-api.ts";
 import type { JobProjection } from "./job-projection.ts";
 import { readRecords } from "./job-records.ts";
-import type { JobFilter, JobSummary } from "./job-table.ts";
+import { type JobFilter, type JobSummary, noCounts } from "./job-table.ts";
+import { liveWorkers } from "./workers.ts";
 
 export interface JobHandlerParts {
   readonly link: Link;
@@ -19,7 +22,15 @@ export interface JobHandlerParts {
 type Refusal = InstanceType<typeof NotFound> | InstanceType<typeof Refused>;
 type Handlers = HandlersOf<
   typeof jobs,
-  "Jobs.List" | "Jobs.Get" | "Jobs.Retry" | "Jobs.Cancel" | "Jobs.ListDLQ" | "Jobs.ReplayDLQ" | "Jobs.DismissDLQ"
+  | "Jobs.Health"
+  | "Jobs.ListServices"
+  | "Jobs.List"
+  | "Jobs.Get"
+  | "Jobs.Retry"
+  | "Jobs.Cancel"
+  | "Jobs.ListDLQ"
+  | "Jobs.ReplayDLQ"
+  | "Jobs.DismissDLQ"
 >;
 
 /** As many as a screen shows. */
@@ -71,6 +82,39 @@ export function jobHandlers(parts: JobHandlerParts): Handlers {
       }
     };
   return {
+    "Jobs.Health": async () => {
+      const { messages } = await streamState(data, JOBS_STREAM);
+      return ok({ jobs: projection.table.size, records: messages, behind: projection.behind });
+    },
+    "Jobs.ListServices": async ({ input: { service, queue, ...paging } }) => {
+      await projection.catchUp();
+      const queues = new Map(projection.table.queues().map((each) => [`${each.service}.${each.queue}`, each]));
+      const workers = Map.groupBy(await liveWorkers(data), (worker) => `${worker.service}.${worker.queue}`);
+      for (const [key, [first]] of workers)
+        if (!queues.has(key) && first !== undefined)
+          queues.set(key, { service: first.service, queue: first.queue, counts: noCounts() });
+      const wanted = [...queues.values()].filter(
+        (each) => (service === undefined || each.service === service) && (queue === undefined || each.queue === queue),
+      );
+      const { items, nextCursor } = page(wanted, (each) => `${each.service}.${each.queue}`, paging);
+      return ok({
+        queues: items.map((each) => ({
+          service: each.service,
+          queue: each.queue,
+          counts: { ...each.counts },
+          workers: (workers.get(`${each.service}.${each.queue}`) ?? []).map(
+            ({ worker, concurrency, running, jobs, at }) => ({
+              worker,
+              concurrency,
+              running,
+              jobs: [...jobs],
+              seenAt: isoTime(at),
+            }),
+          ),
+        })),
+        ...(nextCursor === undefined ? {} : { nextCursor }),
+      });
+    },
     "Jobs.List": ({ input: { limit, cursor, ...filter } }) => list(filter, limit, cursor),
     "Jobs.ListDLQ": ({ input: { limit, cursor, ...filter } }) => list({ ...filter, state: "dead" }, limit, cursor),
     "Jobs.Get": async ({ input }) => {
@@ -129,8 +173,22 @@ async function find(
   return ok(first);
 }
 
-function shown(job: JobSummary) {
-  const { id, service, queue, state, attempt, createdAt, updatedAt, key, deadlineAt, notBefore, problem } = job;
+export function shown(job: JobSummary) {
+  const {
+    id,
+    service,
+    queue,
+    state,
+    attempt,
+    createdAt,
+    updatedAt,
+    key,
+    group,
+    schedule,
+    deadlineAt,
+    notBefore,
+    problem,
+  } = job;
   return {
     id,
     service,
@@ -140,6 +198,8 @@ function shown(job: JobSummary) {
     createdAt: isoTime(createdAt),
     updatedAt: isoTime(updatedAt),
     ...(key === undefined ? {} : { key }),
+    ...(group === undefined ? {} : { group }),
+    ...(schedule === undefined ? {} : { schedule }),
     ...(deadlineAt === undefined ? {} : { deadlineAt: isoTime(deadlineAt) }),
     ...(notBefore === undefined ? {} : { notBefore: isoTime(notBefore) }),
     ...(problem === undefined ? {} : { problem }),

@@ -3,12 +3,16 @@ import { JOBS_STREAM } from "@trellis/contracts";
 import type { Log } from "../log.ts";
 import { streamState } from "../registry/jetstream-api.ts";
 import { readRecords } from "./job-records.ts";
-import { JobTable } from "./job-table.ts";
+import { type JobSummary, JobTable } from "./job-table.ts";
 
 export interface JobProjection {
   readonly table: JobTable;
   /** Resolves when everything stored so far is in the table. */
   catchUp(): Promise<void>;
+  /** Records of the stream that are not in the table yet, as of the last look. */
+  readonly behind: number;
+  /** Hears of every job that changes. Returns what stops it. */
+  onChange(listener: (job: JobSummary) => void): () => void;
   close(): Promise<void>;
 }
 
@@ -23,13 +27,16 @@ const EVERY_MS = 500;
 export function followJobs(nc: NatsConnection, log: Log): JobProjection {
   const table = new JobTable(TABLE_LIMIT);
   const closing = new AbortController();
+  const listeners = new Set<(job: JobSummary) => void>();
   let next = 1;
+  let last = 0;
   let stream = "";
   let reading: Promise<void> | undefined;
   let told = "";
 
   const read = async (): Promise<void> => {
     const { created, lastSeq } = await streamState(nc, JOBS_STREAM);
+    last = lastSeq;
     if (created !== stream || lastSeq < next - 1) {
       // Another stream under the same name: nothing we know is of it.
       table.clear();
@@ -38,7 +45,10 @@ export function followJobs(nc: NatsConnection, log: Log): JobProjection {
     }
     while (next <= lastSeq && !closing.signal.aborted) {
       const page = await readRecords(nc, { from: next });
-      for (const record of page.records) table.apply(record);
+      for (const record of page.records) {
+        const job = table.apply(record);
+        if (job !== undefined) for (const listener of listeners) listener(job);
+      }
       if (page.next === next) return;
       next = page.next;
     }
@@ -65,6 +75,13 @@ export function followJobs(nc: NatsConnection, log: Log): JobProjection {
   return {
     table,
     catchUp,
+    get behind() {
+      return Math.max(0, last - next + 1);
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     close: async () => {
       closing.abort();
       await running;

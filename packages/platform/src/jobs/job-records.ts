@@ -3,6 +3,14 @@ import { JOBS_STREAM } from "@trellis/contracts";
 import type { JobRecord } from "@trellis/jobs";
 import { toRecord } from "@trellis/jobs/internal";
 
+/** A message as the stream has it. */
+export interface Stored {
+  readonly subject: string;
+  readonly sequence: number;
+  readonly time: string;
+  readonly data: Uint8Array;
+}
+
 export interface RecordsPage {
   readonly records: readonly JobRecord[];
   /** Where the next page begins. */
@@ -16,14 +24,29 @@ const PAGE = { messages: 4_096, bytes: 4 * 1024 * 1024 };
 const SILENCE_MS = 3_000;
 const encoder = new TextEncoder();
 
-/** Reads records in the order of the stream, by a batched direct read: no consumer is made. */
-export function readRecords(
+/** Reads records in the order of the stream. */
+export async function readRecords(
   nc: NatsConnection,
   options: { readonly from: number; readonly subject?: string; readonly messages?: number },
 ): Promise<RecordsPage> {
-  const { from, subject = "trellis.jobs.>", messages = PAGE.messages } = options;
+  const records: JobRecord[] = [];
+  const { subject = "trellis.jobs.>" } = options;
+  const page = await readStored(nc, JOBS_STREAM, { ...options, subject }, ({ subject: of, sequence, time, data }) => {
+    const record = toRecord(of, sequence, time, data);
+    if (record !== undefined) records.push(record);
+  });
+  return { records, ...page };
+}
+
+/** Reads messages in the order of the stream, by a batched direct read: no consumer is made. */
+export function readStored(
+  nc: NatsConnection,
+  stream: string,
+  options: { readonly from: number; readonly subject: string; readonly messages?: number },
+  onMessage: (stored: Stored) => void,
+): Promise<{ readonly next: number; readonly pending: number }> {
+  const { from, subject, messages = PAGE.messages } = options;
   return new Promise((resolve, reject) => {
-    const records: JobRecord[] = [];
     let next = from;
     let timer: ReturnType<typeof setTimeout>;
     const inbox = createInbox();
@@ -35,7 +58,7 @@ export function readRecords(
     const silence = (): void => {
       clearTimeout(timer);
       timer = setTimeout(
-        () => finish(() => reject(new Error("the job stream stopped in the middle of an answer"))),
+        () => finish(() => reject(new Error("the stream stopped in the middle of an answer"))),
         SILENCE_MS,
       );
     };
@@ -45,19 +68,23 @@ export function readRecords(
         silence();
         const { headers } = message;
         const code = headers?.code ?? 0;
-        if (code === 404) return finish(() => resolve({ records, next, pending: 0 }));
+        if (code === 404) return finish(() => resolve({ next, pending: 0 }));
         if (code === 204)
-          return finish(() => resolve({ records, next, pending: Number(headers?.get("Nats-Num-Pending")) || 0 }));
+          return finish(() => resolve({ next, pending: Number(headers?.get("Nats-Num-Pending")) || 0 }));
         if (code !== 0 || headers === undefined)
-          return finish(() => reject(new Error(headers?.description ?? "the job stream does not answer")));
+          return finish(() => reject(new Error(headers?.description ?? "the stream does not answer")));
         const sequence = Number(headers.get("Nats-Sequence"));
         next = sequence + 1;
-        const record = toRecord(headers.get("Nats-Subject"), sequence, headers.get("Nats-Time-Stamp"), message.data);
-        if (record !== undefined) records.push(record);
+        onMessage({
+          subject: headers.get("Nats-Subject"),
+          sequence,
+          time: headers.get("Nats-Time-Stamp"),
+          data: message.data,
+        });
       },
     });
     silence();
     const request = { seq: Math.max(1, from), batch: messages, max_bytes: PAGE.bytes, next_by_subj: subject };
-    nc.publish(`$JS.API.DIRECT.GET.${JOBS_STREAM}`, encoder.encode(JSON.stringify(request)), { reply: inbox });
+    nc.publish(`$JS.API.DIRECT.GET.${stream}`, encoder.encode(JSON.stringify(request)), { reply: inbox });
   });
 }

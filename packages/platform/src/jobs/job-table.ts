@@ -9,19 +9,34 @@ export interface JobSummary {
   readonly sequence: number;
   readonly createdAt: number;
   readonly key: string | undefined;
+  readonly group: string | undefined;
+  readonly schedule: string | undefined;
   readonly deadlineAt: number | undefined;
   state: JobState;
   attempt: number;
   updatedAt: number;
+  /** Of the last record that changed it. */
+  changed: number;
   notBefore: number | undefined;
   problem: JobProblem | undefined;
 }
 
 export interface JobFilter {
-  readonly service?: string;
-  readonly queue?: string;
-  readonly state?: JobState;
-  readonly id?: string;
+  readonly service?: string | undefined;
+  readonly queue?: string | undefined;
+  readonly state?: JobState | undefined;
+  readonly id?: string | undefined;
+  readonly group?: string | undefined;
+  readonly schedule?: string | undefined;
+}
+
+export type StateCounts = { [S in JobState]: number };
+
+/** The jobs of one queue in the table, by state. */
+export interface QueueCounts {
+  readonly service: string;
+  readonly queue: string;
+  readonly counts: StateCounts;
 }
 
 const OPEN: ReadonlySet<JobState> = new Set(["pending", "active", "retry"]);
@@ -32,55 +47,52 @@ const OPEN: ReadonlySet<JobState> = new Set(["pending", "active", "retry"]);
  */
 export class JobTable {
   readonly #limit: number;
+  /** Jobs that have not ended stay whatever their number: then it is tried again only when there are many more. */
+  #shrinkAt: number;
   readonly #jobs = new Map<string, JobSummary>();
   /** In the order of their creation, which is the order of the stream. */
   #ordered: JobSummary[] = [];
   readonly #withDeadline = new Set<JobSummary>();
+  readonly #ofSchedules = new Map<string, Set<JobSummary>>();
+  readonly #queues = new Map<string, QueueCounts>();
 
   constructor(limit: number) {
     this.#limit = limit;
+    this.#shrinkAt = limit;
   }
 
   get size(): number {
     return this.#jobs.size;
   }
 
-  apply(record: JobRecord): void {
+  /** Answers the job when the record changed it. */
+  apply(record: JobRecord): JobSummary | undefined {
     const { service, queue, event, sequence, at, body } = record;
     const key = `${service}.${queue}.${body.id}`;
     const known = this.#jobs.get(key);
     const state = nextState(known?.state, event, body.for);
-    if (state === undefined) return;
-    if (known === undefined) {
-      const job: JobSummary = {
-        id: body.id,
-        service,
-        queue,
-        sequence,
-        createdAt: at,
-        updatedAt: at,
-        key: body.key,
-        deadlineAt: body.deadlineAt,
-        state,
-        attempt: 0,
-        notBefore: undefined,
-        problem: undefined,
-      };
-      this.#jobs.set(key, job);
-      this.#ordered.push(job);
-      if (body.deadlineAt !== undefined) this.#withDeadline.add(job);
-      if (this.#jobs.size > this.#limit) this.#shrink();
-      return;
-    }
+    if (state === undefined) return undefined;
+    if (known === undefined) return this.#add(key, record, state);
+    // A claim from outside prepares the change that follows it.
+    if (body.for !== undefined) return undefined;
+    const { counts } = this.#queueOf(known);
+    counts[known.state] -= 1;
+    counts[state] += 1;
     known.state = state;
     known.updatedAt = at;
+    known.changed = sequence;
     known.notBefore = event === "retry" ? body.notBefore : undefined;
-    if (event === "started" && body.for === undefined) known.attempt = body.attempt ?? known.attempt + 1;
+    if (event === "started") known.attempt = body.attempt ?? known.attempt + 1;
     if (event === "retried") known.attempt = 0;
     if (body.error !== undefined) known.problem = body.error;
     else if (event === "completed" || event === "retried") known.problem = undefined;
+    if (event === "retried") this.#openSchedule(known);
     // A retried job has no deadline any more: it was set for its first life.
-    if (!OPEN.has(state)) this.#withDeadline.delete(known);
+    if (!OPEN.has(state)) {
+      this.#withDeadline.delete(known);
+      this.#closeSchedule(known);
+    }
+    return known;
   }
 
   /** Newest first, from before this sequence. */
@@ -90,9 +102,10 @@ export class JobTable {
     before = Number.POSITIVE_INFINITY,
   ): { readonly jobs: readonly JobSummary[]; readonly next?: number } {
     const jobs: JobSummary[] = [];
+    if (this.#hasNone(filter)) return { jobs };
     for (let at = this.#indexBefore(before) - 1; at >= 0; at -= 1) {
       const job = this.#ordered[at];
-      if (job === undefined || !matches(job, filter)) continue;
+      if (job === undefined || !matchesJob(job, filter)) continue;
       const last = jobs.at(-1);
       if (jobs.length === limit && last !== undefined) return { jobs, next: last.sequence };
       jobs.push(job);
@@ -100,15 +113,94 @@ export class JobTable {
     return { jobs };
   }
 
+  /** Jobs that changed after this sequence, in the order of their last change. */
+  changedSince(sequence: number, filter: JobFilter): readonly JobSummary[] {
+    return this.#ordered
+      .filter((job) => job.changed > sequence && matchesJob(job, filter))
+      .sort((a, b) => a.changed - b.changed);
+  }
+
   /** Jobs that have not ended although their deadline passed before this time. */
   overdue(at: number): readonly JobSummary[] {
     return [...this.#withDeadline].filter((job) => (job.deadlineAt ?? at) < at);
+  }
+
+  /** Ids of jobs of a schedule that have not ended. */
+  openOfSchedule(service: string, queue: string, schedule: string): readonly string[] {
+    return [...(this.#ofSchedules.get(`${service}.${queue}.${schedule}`) ?? [])].map(({ id }) => id);
+  }
+
+  queues(): readonly QueueCounts[] {
+    return [...this.#queues.values()];
   }
 
   clear(): void {
     this.#jobs.clear();
     this.#ordered = [];
     this.#withDeadline.clear();
+    this.#ofSchedules.clear();
+    this.#queues.clear();
+  }
+
+  #add(key: string, { service, queue, sequence, at, body }: JobRecord, state: JobState): JobSummary {
+    const names = this.#queueOf({ service, queue });
+    const job: JobSummary = {
+      id: body.id,
+      // One text for all jobs of a queue: a million of them need not hold a million copies.
+      service: names.service,
+      queue: names.queue,
+      sequence,
+      createdAt: at,
+      updatedAt: at,
+      changed: sequence,
+      key: body.key,
+      group: body.group,
+      schedule: body.schedule?.name,
+      deadlineAt: body.deadlineAt,
+      state,
+      attempt: 0,
+      notBefore: body.notBefore,
+      problem: undefined,
+    };
+    names.counts[state] += 1;
+    this.#jobs.set(key, job);
+    this.#ordered.push(job);
+    if (body.deadlineAt !== undefined) this.#withDeadline.add(job);
+    this.#openSchedule(job);
+    if (this.#jobs.size > this.#shrinkAt) this.#shrink();
+    return job;
+  }
+
+  #queueOf({ service, queue }: { readonly service: string; readonly queue: string }): QueueCounts {
+    const key = `${service}.${queue}`;
+    const known = this.#queues.get(key) ?? { service, queue, counts: noCounts() };
+    this.#queues.set(key, known);
+    return known;
+  }
+
+  #openSchedule(job: JobSummary): void {
+    if (job.schedule === undefined) return;
+    const key = `${job.service}.${job.queue}.${job.schedule}`;
+    this.#ofSchedules.set(key, (this.#ofSchedules.get(key) ?? new Set()).add(job));
+  }
+
+  #closeSchedule(job: JobSummary): void {
+    if (job.schedule === undefined) return;
+    const key = `${job.service}.${job.queue}.${job.schedule}`;
+    const open = this.#ofSchedules.get(key);
+    open?.delete(job);
+    if (open?.size === 0) this.#ofSchedules.delete(key);
+  }
+
+  /** Without looking at any job: nothing of this queue is in this state. */
+  #hasNone({ service, queue, state }: JobFilter): boolean {
+    if (state === undefined) return false;
+    return this.queues().every(
+      (of) =>
+        (service !== undefined && of.service !== service) ||
+        (queue !== undefined && of.queue !== queue) ||
+        of.counts[state] === 0,
+    );
   }
 
   /** The first index whose job is not before this sequence. */
@@ -129,17 +221,37 @@ export class JobTable {
     this.#ordered = this.#ordered.filter((job) => {
       if (surplus === 0 || OPEN.has(job.state) || job.state === "dead") return true;
       surplus -= 1;
+      this.#queueOf(job).counts[job.state] -= 1;
       this.#jobs.delete(`${job.service}.${job.queue}.${job.id}`);
       return false;
     });
+    this.#shrinkAt = Math.max(this.#limit, this.#jobs.size + Math.ceil(this.#limit / 10));
   }
 }
 
-function matches(job: JobSummary, { service, queue, state, id }: JobFilter): boolean {
+/** Nothing in any state. */
+export function noCounts(): StateCounts {
+  return {
+    pending: 0,
+    active: 0,
+    retry: 0,
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+    expired: 0,
+    dead: 0,
+    dismissed: 0,
+  };
+}
+
+/** Whether a job is one of those that are asked for. */
+export function matchesJob(job: JobSummary, filter: JobFilter): boolean {
   return (
-    (service === undefined || job.service === service) &&
-    (queue === undefined || job.queue === queue) &&
-    (state === undefined || job.state === state) &&
-    (id === undefined || job.id === id)
+    (filter.service === undefined || job.service === filter.service) &&
+    (filter.queue === undefined || job.queue === filter.queue) &&
+    (filter.state === undefined || job.state === filter.state) &&
+    (filter.id === undefined || job.id === filter.id) &&
+    (filter.group === undefined || job.group === filter.group) &&
+    (filter.schedule === undefined || job.schedule === filter.schedule)
   );
 }

@@ -91,7 +91,7 @@ export function sharedStreams(limits: SharedStreamLimits): readonly StreamConfig
     {
       ...common,
       name: JOBS_MARKS_STREAM,
-      subjects: ["trellis.jobs.*.*.*"],
+      subjects: ["trellis.jobs.*.*.mark.*.*"],
       retention: "limits",
       discard: "old",
       max_msgs_per_subject: 1,

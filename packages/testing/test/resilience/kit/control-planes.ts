@@ -7,6 +7,9 @@ import { Program } from "../../../src/program.ts";
 
 const MAIN = new URL("../../../../platform/src/main.ts", import.meta.url);
 
+/** On a machine that does ten other things. */
+const READY_MS = 120_000;
+
 /** A replica of the control plane in a process of its own. */
 export interface ControlPlaneProcess {
   readonly program: Program;
@@ -36,7 +39,7 @@ export async function spawnControlPlane(
   env: { readonly [name: string]: string } = {},
 ): Promise<ControlPlaneProcess> {
   const program = controlPlaneProgram(local, env);
-  const [line] = await program.said(/^.*the control plane is ready.*$/m);
+  const [line] = await program.said(/^.*the control plane is ready.*$/m, READY_MS);
   const ready: unknown = JSON.parse(line);
   if (!isReadyLine(ready)) throw new Error(`The control plane said something else: ${line}`);
   return { program, url: ready.url, origin: ready.origin };

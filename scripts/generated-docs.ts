@@ -7,6 +7,7 @@ import { core } from "@trellis/sdk/core";
 import { health } from "@trellis/sdk/health";
 import { jobs } from "@trellis/sdk/jobs";
 import { resources } from "@trellis/sdk/resources";
+import { state } from "@trellis/sdk/state";
 import { renderCliReference } from "trellis";
 import { contractMarkdown } from "../packages/cli/src/contract/contract-markdown.ts";
 
@@ -18,7 +19,7 @@ export interface GeneratedFile {
 
 /** Whole pages written from code, and pages of ours with parts written from code. */
 export async function generatedDocs(root: string): Promise<readonly GeneratedFile[]> {
-  const contracts = [auth, core, health, jobs, resources].map(({ id, manifest }) => ({
+  const contracts = [auth, core, health, jobs, resources, state].map(({ id, manifest }) => ({
     path: `docs/reference/${id}.md`,
     text: page(contractMarkdown(manifest)),
   }));

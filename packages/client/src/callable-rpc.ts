@@ -1,7 +1,7 @@
-import { auth, core } from "@trellis/sdk";
 import { compileSchema, rpcSubject } from "@trellis/contracts";
 import type { AnyContract, CompiledSchema, JsonSchema, Manifest, SchemaRef } from "@trellis/contracts";
 import type { KnownErrors } from "@trellis/protocol";
+import { contractBehind } from "./platform-contracts.ts";
 
 /** One RPC as a caller needs it: where it is asked, and what goes in and comes out. */
 export interface CallableRpc {
@@ -19,15 +19,12 @@ export interface CallableRpc {
     { readonly alias: string; readonly list: readonly string[]; readonly selected: boolean } | undefined;
 }
 
-/** The contracts behind baseline uses, which a contract names without holding them. */
-const PLATFORM_CONTRACTS: { readonly [id: string]: AnyContract } = { [auth.id]: auth, [core.id]: core };
-
 /** Every RPC that the used contracts have, the selected ones first: a name asked without being selected still gets a precise refusal. */
 export function callableRpcs(contract: AnyContract): ReadonlyMap<string, CallableRpc> {
   const all = new Map<string, CallableRpc>();
   for (const wantSelected of [true, false]) {
     for (const [alias, used] of Object.entries(contract.uses)) {
-      const owner = used.contract ?? PLATFORM_CONTRACTS[used.id];
+      const owner = contractBehind(used);
       if (owner === undefined) continue;
       const list = used.selection.rpc?.call ?? [];
       for (const name of Object.keys(owner.manifest.rpc ?? {})) {

@@ -1,12 +1,12 @@
 import { surfacePath } from "@trellis/contracts";
 import type { AnyContract, CallableRpc as CallableRpcOf, ErrorOf, Nested, RpcOf } from "@trellis/contracts";
 import { TransportError } from "@trellis/protocol";
-import type { AuthError, RemoteError, UnexpectedError, ValidationError } from "@trellis/protocol";
 import { AsyncResult } from "@trellis/result";
 import type { auth, core } from "@trellis/sdk";
 import type { ClientFeeds } from "./feeds/feed-types.ts";
 import { makeFeeds } from "./feeds/make-feeds.ts";
 import type { UntypedFeeds } from "./feeds/make-feeds.ts";
+import type { CallError } from "./call-error.ts";
 import { callableRpcs, unknownRpc } from "./callable-rpc.ts";
 import { publishableEvents } from "./events/event-facts.ts";
 import { eventSurface } from "./events/event-surface.ts";
@@ -21,9 +21,9 @@ import type { UntypedOperations } from "./operations/make-operations.ts";
 import type { ClientOperations } from "./operations/operation-types.ts";
 import { callRpc } from "./rpc-call.ts";
 import type { CallOptions, CallTransport } from "./rpc-call.ts";
-
-/** What can go wrong with any call, whatever it declares. */
-export type CallError = AuthError | ValidationError | TransportError | UnexpectedError | RemoteError;
+import { StateCalls } from "./state/state-calls.ts";
+import { stateSurface } from "./state/state-surface.ts";
+import type { ClientState } from "./state/state-types.ts";
 
 interface RpcFacts {
   readonly input: unknown;
@@ -68,6 +68,8 @@ export interface TrellisClient<C extends AnyContract = AnyContract> extends Asyn
   readonly feed: ClientFeeds<C>;
   /** `client.operation.billing.refund.start(input)` starts `Billing.Refund`; `client.operation("Billing.Refund")` by name. */
   readonly operation: ClientOperations<C>;
+  /** `client.state.preferences.get()`: what the contract remembers for the person or device it acts for. */
+  readonly state: ClientState<C>;
   readonly connection: ClientConnection;
   /** Publishes an event that `client.event.<group>.<leaf>.prepare` made, now or before a restart. */
   publishPrepared(
@@ -129,6 +131,7 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
     event: eventSurface(contract, transport, publishable),
     feed: feeds.feed,
     operation: operations.operation,
+    state: stateSurface(contract, { calls: new StateCalls(transport, rpcs), feeds: feeds.feed }),
     connection: {
       get state() {
         return link.state;
@@ -156,6 +159,7 @@ interface UntypedClient extends AsyncDisposable {
   readonly event: ReturnType<typeof eventSurface>;
   readonly feed: UntypedFeeds;
   readonly operation: UntypedOperations;
+  readonly state: ReturnType<typeof stateSurface>;
   readonly connection: ClientConnection;
   publishPrepared(
     event: PreparedEvent,

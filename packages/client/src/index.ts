@@ -1,5 +1,6 @@
 export { createClient } from "./client.ts";
-export type { CallError, ClientConnection, ClientOptions, ClientRpc, RpcFunction, TrellisClient } from "./client.ts";
+export type { CallError } from "./call-error.ts";
+export type { ClientConnection, ClientOptions, ClientRpc, RpcFunction, TrellisClient } from "./client.ts";
 export type { CallOptions, CallTransport } from "./rpc-call.ts";
 export { ConnectRefused } from "./session.ts";
 export type { LinkState } from "./link.ts";
@@ -21,4 +22,24 @@ export type { ClientEvents, EventListener, EventPublisher } from "./events/event
 export type { ListenOptions, ListenProblem, LiveEvent, LiveEvents } from "./events/listen-events.ts";
 export type { PublishedEvent, PublishError, PublishOptions } from "./events/publish-event.ts";
 export type { PreparedEvent, PrepareOptions } from "./events/prepare-event.ts";
+export type {
+  ClientState,
+  OlderStateEntry,
+  StateCallOptions,
+  StateChange,
+  StateConditionOptions,
+  StateEnd,
+  StateEntry,
+  StateError,
+  StateListOptions,
+  StateMap,
+  StateMapChange,
+  StateMapRead,
+  StateMigrations,
+  StatePage,
+  StatePutOptions,
+  StateRead,
+  StateValue,
+  StateWatchOptions,
+} from "./state/state-types.ts";
 export { PUBLISH_LIMITS } from "./events/publish-limits.ts";

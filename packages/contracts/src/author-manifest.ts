@@ -76,7 +76,11 @@ export function authorManifest(input: AuthoredContract): AuthoredManifest {
   const schemas = authorSchemas(authoring, input.schemas);
   const errors = authorErrors(authoring, input.errors, schemas);
   const capabilities = authorCapabilities(authoring, definition.capabilities, id);
-  const uses = authorUses(authoring, definition.uses, { id, kind });
+  const uses = authorUses(authoring, definition.uses, {
+    id,
+    kind,
+    state: isRecord(definition.state) && Object.keys(definition.state).length > 0,
+  });
   const declared: Declared = {
     id,
     kind,

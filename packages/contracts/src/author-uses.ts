@@ -21,7 +21,7 @@ const SELECTIONS: { readonly [surface: string]: readonly string[] } = {
 export function authorUses(
   authoring: Authoring,
   value: unknown,
-  owner: { readonly id: string; readonly kind: ContractKind },
+  owner: { readonly id: string; readonly kind: ContractKind; readonly state: boolean },
 ): AuthoredUses {
   const uses: AuthoredUses = { required: {}, optional: {}, contracts: {} };
   for (const [group, aliases] of authoring.entries(value, "/uses")) {
@@ -38,7 +38,7 @@ export function authorUses(
       authorUse(authoring, uses, { group, alias, use, path: pointer(path, alias) });
   }
   for (const alias of Object.keys(uses.required)) delete uses.optional[alias];
-  for (const baseline of baselineUses(owner.kind, owner.id)) addBaseline(authoring, uses, baseline);
+  for (const baseline of baselineUses(owner.kind, owner.id, owner)) addBaseline(authoring, uses, baseline);
   reportSharedNames(authoring, uses);
   return uses;
 }
@@ -137,9 +137,11 @@ function mergeSelections(own: UseSelection, baseline: UseSelection): UseSelectio
     subscribe: union(own.events?.subscribe, baseline.events?.subscribe),
   };
   const rpc = union(own.rpc?.call, baseline.rpc?.call);
+  const feeds = union(own.feeds?.subscribe, baseline.feeds?.subscribe);
   return {
     ...own,
     ...(rpc.length > 0 ? { rpc: { call: rpc } } : {}),
+    ...(feeds.length > 0 ? { feeds: { subscribe: feeds } } : {}),
     ...(events.publish.length + events.subscribe.length > 0
       ? {
           events: {

@@ -40,8 +40,26 @@ const SURFACE_STATUS: BaselineUse = {
   selection: { contract: "trellis.core@v1", rpc: { call: ["Trellis.Surface.Status"] } },
 };
 
+/** Where the state of users and devices is kept. Services keep what is theirs in buckets and cannot use it. */
+export const STATE_CONTRACT = "trellis.state@v1";
+
+const STATE: BaselineUse = {
+  alias: "state",
+  fallbackAlias: "trellisState",
+  selection: {
+    contract: STATE_CONTRACT,
+    rpc: { call: ["State.Delete", "State.Get", "State.List", "State.Put"] },
+    feeds: { subscribe: ["State.Watch"] },
+  },
+};
+
 /** What a participant of this kind uses without asking; nothing for the platform's own contracts. */
-export function baselineUses(kind: ContractKind, id = ""): readonly BaselineUse[] {
+export function baselineUses(
+  kind: ContractKind,
+  id = "",
+  declares: { readonly state?: boolean } = {},
+): readonly BaselineUse[] {
   if (id.startsWith(PLATFORM_PREFIX)) return [];
-  return kind === "service" ? [VALIDATE, HEARTBEAT] : [OWN_SESSION, SURFACE_STATUS];
+  if (kind === "service") return [VALIDATE, HEARTBEAT];
+  return declares.state === true ? [OWN_SESSION, SURFACE_STATUS, STATE] : [OWN_SESSION, SURFACE_STATUS];
 }

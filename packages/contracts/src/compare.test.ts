@@ -9,7 +9,7 @@ const base = {
   id: "orders@v1",
   displayName: "Orders",
   description: "Orders",
-  kind: "service",
+  kind: "device",
   capabilities: { "orders::read": { displayName: "Read", description: "Read" } },
   schemas: {
     Order: { type: "object", properties: { id: { type: "string" }, note: { type: "string" } }, required: ["id"] },
@@ -176,7 +176,7 @@ describe("compareManifests", () => {
       "/resources/store/files/maxObjectBytes",
       ["stored data"],
     ],
-    ["the kind changes", "kind", "device", "/kind", ["the service"]],
+    ["the kind changes", "kind", "app", "/kind", ["the service"]],
     [
       "state is written in a version that old values do not have",
       "state>view>stateVersion",

@@ -122,14 +122,6 @@ const orders = defineServiceContract({ schemas, errors: { OrderNotFound, OrderCl
     sweep: { payload: ref.schema("OrderId") },
   },
   eventConsumers: { audit: { self: ["Orders.Placed"], replay: "all" } },
-  state: {
-    settings: {
-      kind: "value",
-      schema: ref.schema("Progress"),
-      stateVersion: "v2",
-      acceptedVersions: { v1: ref.schema("OrderId") },
-    },
-  },
   resources: {
     kv: {
       orders: { purpose: "The orders", schema: ref.schema("Order") },
@@ -150,6 +142,20 @@ const billing = defineServiceContract({ schemas: { Progress } }, (ref) => ({
       input: ref.schema("Progress"),
       output: ref.schema("Progress"),
       capabilities: { call: ["pay"] },
+    },
+  },
+}));
+
+const notes = defineAgentContract({ schemas: { Progress, OrderId } }, (ref) => ({
+  id: "notes@v1",
+  displayName: "Notes",
+  description: "Takes notes.",
+  state: {
+    settings: {
+      kind: "value",
+      schema: ref.schema("Progress"),
+      stateVersion: "v2",
+      acceptedVersions: { v1: ref.schema("OrderId") },
     },
   },
 }));
@@ -203,7 +209,7 @@ describe("what a contract says in types", () => {
     expectTypeOf<EventsOf<typeof orders>["Orders.Placed"]["event"]>().toEqualTypeOf<Order>();
     expectTypeOf<JobsOf<typeof orders>["mail"]["result"]>().toEqualTypeOf<{ id: string }>();
     expectTypeOf<JobsOf<typeof orders>["sweep"]["result"]>().toEqualTypeOf<undefined>();
-    expectTypeOf<StateOf<typeof orders>["settings"]>().toEqualTypeOf<{
+    expectTypeOf<StateOf<typeof notes>["settings"]>().toEqualTypeOf<{
       readonly kind: "value";
       readonly value: { percent: number };
       readonly accepted: { readonly v1: { id: string } };
@@ -262,6 +268,16 @@ describe("what a contract says in types", () => {
         feeds: { "X.Live": { version: "v1", input: ref.schema("OrderId"), event: ref.schema("Order") } },
       })).kind,
     ).toEqualTypeOf<"service">();
+  });
+
+  test("a service has no state", () => {
+    const state = { settings: { kind: "value", schema: { schema: "Progress" } } } as const;
+    // @ts-expect-error state is for apps, agents and devices
+    const service = (): unknown =>
+      defineServiceContract({ schemas: { Progress } }, () => ({ id: "x@v1", ...about, state }));
+    const device = (): unknown =>
+      defineDeviceContract({ schemas: { Progress } }, () => ({ id: "x@v1", ...about, state }));
+    expectTypeOf(service).toEqualTypeOf(device);
   });
 
   test("a contract from JSON is wide", () => {

@@ -91,14 +91,6 @@ const orders = defineServiceContract({ schemas: { Order, OrderId }, errors: { Or
     },
   },
   eventConsumers: { audit: { self: ["Orders.Placed"] } },
-  state: {
-    settings: {
-      kind: "map",
-      schema: ref.schema("Order"),
-      stateVersion: "v2",
-      acceptedVersions: { v1: ref.schema("OrderId") },
-    },
-  },
   resources: {
     kv: { orders: { purpose: "The orders", schema: ref.schema("Order"), history: 3, required: false } },
     store: { receipts: { purpose: "Receipts", maxObjectBytes: 5 } },
@@ -213,14 +205,6 @@ describe("the manifest", () => {
         },
       },
       eventConsumers: { audit: { self: ["Orders.Placed"], replay: "new", ordering: "strict", concurrency: 1 } },
-      state: {
-        settings: {
-          kind: "map",
-          schema: { schema: "Order" },
-          stateVersion: "v2",
-          acceptedVersions: { v1: { schema: "OrderId" } },
-        },
-      },
       resources: {
         kv: { orders: { purpose: "The orders", schema: { schema: "Order" }, history: 3, required: false } },
         store: { receipts: { purpose: "Receipts", maxObjectBytes: 5 } },
@@ -310,6 +294,66 @@ describe("uses", () => {
     ])
       expect(contract.manifest.uses).toEqual(app.manifest.uses);
     expect(baselineUses("service").map(({ alias }) => alias)).toEqual(["auth", "health"]);
+  });
+
+  test("whoever declares state uses the platform's, in whatever alias", () => {
+    const settings = { kind: "map", schema: { schema: "Order" }, stateVersion: "v2" } as const;
+    const notes = defineAgentContract({ schemas: { Order, OrderId } }, (ref) => ({
+      id: "notes@v1",
+      ...about,
+      state: {
+        settings: {
+          kind: "map",
+          schema: ref.schema("Order"),
+          stateVersion: "v2",
+          acceptedVersions: { v1: ref.schema("OrderId") },
+        },
+      },
+    }));
+    expect(notes.manifest.state).toEqual({
+      settings: { ...settings, acceptedVersions: { v1: { schema: "OrderId" } } },
+    });
+    const all = {
+      contract: "trellis.state@v1",
+      rpc: { call: ["State.Delete", "State.Get", "State.List", "State.Put"] },
+      feeds: { subscribe: ["State.Watch"] },
+    };
+    expect(notes.manifest.uses?.required?.state).toEqual(all);
+    const own = defineServiceContract({ schemas: { Order } }, (ref) => ({
+      id: "trellis.state@v1",
+      ...about,
+      rpc: { "State.Overview": { version: "v1", input: ref.schema("Order"), output: ref.schema("Order") } },
+    }));
+    const merged = defineAppContract({ schemas: { Order } }, (ref) => ({
+      id: "notes@v1",
+      ...about,
+      uses: { required: { mine: own.use({ rpc: { call: ["State.Overview"] } }) } },
+      state: { settings: { kind: "value", schema: ref.schema("Order") } },
+    }));
+    expect(merged.manifest.uses?.required?.mine).toEqual({
+      ...all,
+      rpc: { call: ["State.Delete", "State.Get", "State.List", "State.Overview", "State.Put"] },
+    });
+    expect(baselineUses("device", "lamp@v1", { state: true })).toHaveLength(3);
+    expect(baselineUses("service", "shop@v1", { state: true })).toEqual(baselineUses("service"));
+  });
+
+  test("a service can neither declare state nor use it", () => {
+    const state = defineServiceContract({ schemas: { Order } }, (ref) => ({
+      id: "trellis.state@v1",
+      ...about,
+      rpc: { "State.Get": { version: "v1", input: ref.schema("Order"), output: ref.schema("Order") } },
+    }));
+    const problems = problemsOf(() =>
+      loose({ schemas: { Order } }, (ref) => ({
+        id: "shop@v1",
+        ...about,
+        uses: { optional: { theirs: state.use({ rpc: { call: ["State.Get"] } }) } },
+        state: { settings: { kind: "value", schema: ref.schema("Order") } },
+      })),
+    );
+    expect(sentence(problems, "/state")).toContain("declare a bucket under resources.kv");
+    expect(sentence(problems, "/uses/optional/theirs")).toContain("a service cannot use trellis.state@v1");
   });
 
   test("the platform's own contracts get no baseline uses", () => {

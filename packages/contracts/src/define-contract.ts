@@ -36,11 +36,16 @@ type CheckedErrors<E> = {
     : unknown;
 };
 
+/** State belongs to a person or a device; a service keeps what is its own under `resources`. */
+type Fitting<K extends ContractKind> = K extends "service"
+  ? { readonly state?: "a service has no state of a user or device; declare a bucket under resources.kv" }
+  : unknown;
+
 /** Defines a contract of one kind, in either of two forms. */
 export interface DefineContract<K extends ContractKind> {
   /** For contracts without schemas. */
   <const D extends Definition<never, never>>(
-    definition: D & Checked<D, NoErrors>,
+    definition: D & Checked<D, NoErrors> & Fitting<K>,
   ): Contract<DefinedShape<K, D, NoErrors, NoErrors>>;
   /** For contracts with schemas or errors: `ref` makes references to them. */
   <
@@ -49,7 +54,7 @@ export interface DefineContract<K extends ContractKind> {
     E extends Errors = NoErrors,
   >(
     declarations: { readonly schemas?: S; readonly errors?: E & CheckedErrors<E> },
-    build: (ref: Refs<keyof S & string, keyof E & string>) => D & Checked<D, S>,
+    build: (ref: Refs<keyof S & string, keyof E & string>) => D & Checked<D, S> & Fitting<K>,
   ): Contract<DefinedShape<K, D, S, E>>;
 }
 

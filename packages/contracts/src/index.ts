@@ -49,7 +49,7 @@ export type { CompiledSchema } from "./schema.ts";
 export type { SchemaIssue } from "./schema-rules.ts";
 export { schemaProblems } from "./schema-problems.ts";
 export type { Problem } from "./schema-problems.ts";
-export { baselineUses } from "./baseline.ts";
+export { baselineUses, STATE_CONTRACT } from "./baseline.ts";
 export type { BaselineUse } from "./baseline.ts";
 export { ContractError } from "./contract-error.ts";
 export { contractFromManifest } from "./contract.ts";

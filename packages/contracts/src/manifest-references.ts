@@ -1,3 +1,4 @@
+import { STATE_CONTRACT } from "./baseline.ts";
 import type { ErrorRef, Manifest, SchemaRef, UseSelection } from "./manifest.ts";
 import { RESERVED_NAMES } from "./manifest-structure.ts";
 import { CAPABILITY_SEPARATOR, contractName, RESERVED_CAPABILITIES, surfacePath } from "./names.ts";
@@ -309,7 +310,7 @@ function checkTransfers(manifest: Manifest, list: ProblemList): void {
 }
 
 function checkServing(manifest: Manifest, list: ProblemList): void {
-  if (manifest.kind === "service") return;
+  if (manifest.kind === "service") return checkNoState(manifest, list);
   const unserved = [
     "rpc",
     "operation",
@@ -324,6 +325,26 @@ function checkServing(manifest: Manifest, list: ProblemList): void {
         pointer(`/${member}`, name),
         `only a service can ${kind === "event" ? "own" : "serve"} this; for ${article(manifest.kind)} it grants nothing`,
       );
+    }
+  }
+}
+
+/** State belongs to a person or a device, and a service is neither. */
+function checkNoState(manifest: Manifest, list: ProblemList): void {
+  if (manifest.state !== undefined)
+    list.problem(
+      "/state",
+      "a service has no state of a user or device",
+      "declare a bucket under resources.kv; state is for apps, agents and devices",
+    );
+  for (const group of ["required", "optional"] as const) {
+    for (const [alias, { contract }] of entries(manifest.uses?.[group])) {
+      if (contract === STATE_CONTRACT)
+        list.problem(
+          pointer(`/uses/${group}`, alias),
+          `a service cannot use ${STATE_CONTRACT}`,
+          "keep what is the service's own in resources.kv; state is for apps, agents and devices",
+        );
     }
   }
 }

@@ -141,7 +141,7 @@ describe("parseManifest", () => {
     ],
     [
       "a state version's schema",
-      { state: { a: { kind: "map", schema: any, acceptedVersions: { v0: { schema: "Nope" } } } } },
+      { kind: "app", state: { a: { kind: "map", schema: any, acceptedVersions: { v0: { schema: "Nope" } } } } },
       "/state/a/acceptedVersions/v0/schema",
       "no schema",
     ],

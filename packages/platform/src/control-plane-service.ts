@@ -1,7 +1,7 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import type { AuthCrypto } from "@trellis/auth";
 import type { Link } from "@trellis/client/internal";
-import { auth, core, jobs, resources } from "@trellis/sdk";
+import { auth, core, jobs, resources, state } from "@trellis/sdk";
 import { createServiceRuntime } from "@trellis/server/internal";
 import type { AuditLog } from "./audit/audit.ts";
 import type { ControlContext } from "./authority/context.ts";
@@ -30,6 +30,10 @@ import type { JobProjection } from "./jobs/job-projection.ts";
 import type { Log } from "./log.ts";
 import type { ResourceStore } from "./resources/jetstream.ts";
 import { createServiceData } from "./resources/service-data.ts";
+import { stateAdminHandlers } from "./state/state-admin-handlers.ts";
+import { stateHandlers, type StateParts } from "./state/state-handlers.ts";
+import { MAX_WATCHES_PER_SESSION } from "./state/state-limits.ts";
+import { stateWatch } from "./state/state-watch.ts";
 
 /** The answer to a logout gets out before its connection is cut. */
 const GOODBYE_MS = 250;
@@ -49,6 +53,7 @@ export interface ControlPlaneServiceOptions {
   readonly eventGroups: EventGroups;
   readonly deadLetters: DeadLetters;
   readonly resources: ResourceStore;
+  readonly state: StateParts;
   readonly log: Log;
 }
 
@@ -121,12 +126,11 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
   );
 
   // A feed may be read for as long as its caller's session is known to be good: for that, as services do it.
-  const resourcesRuntime = createServiceRuntime({
-    ...common,
-    authority: { validate: (request) => access.validate(request) },
+  const feeding = {
+    authority: { validate: (request: Parameters<Access["validate"]>[0]) => access.validate(request) },
     followChanges: true,
-    contract: resources,
-  });
+  };
+  const resourcesRuntime = createServiceRuntime({ ...common, ...feeding, contract: resources });
   const serviceData = createServiceData(context, options.link, options.data);
   resourcesRuntime.handle.all({
     ...resourceHandlers(context, options.resources),
@@ -135,7 +139,16 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
   });
   resourcesRuntime.handle.feed.trellis.kvWatch(kvWatchHandler(serviceData));
 
-  const runtimes = [authRuntime, coreRuntime, jobsRuntime, resourcesRuntime];
+  const stateRuntime = createServiceRuntime({
+    ...common,
+    ...feeding,
+    contract: state,
+    limits: { maxOpenFeedsPerSession: MAX_WATCHES_PER_SESSION },
+  });
+  stateRuntime.handle.all({ ...stateHandlers(options.state), ...stateAdminHandlers(options.state) });
+  stateRuntime.handle.feed.state.watch(stateWatch(options.state));
+
+  const runtimes = [authRuntime, coreRuntime, jobsRuntime, resourcesRuntime, stateRuntime];
   await Promise.all(runtimes.map((runtime) => runtime.start()));
   return {
     get inFlight() {

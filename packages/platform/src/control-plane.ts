@@ -38,6 +38,7 @@ import { openRequestClaims } from "./sessions/claims.ts";
 import { openSessionStore } from "./sessions/session-store.ts";
 import { watchStorage } from "./storage-health.ts";
 import { openTopology } from "./topology.ts";
+import { openState } from "./state/open-state.ts";
 
 export interface ControlPlaneOptions {
   readonly config: Config;
@@ -200,6 +201,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     eventGroups: createEventGroups(nats.data),
     deadLetters: createDeadLetters(nats.data, keys.xkeySeed),
     resources: resourceStore,
+    state: await openState({ context, connections, sessions, link, data: nats.data, replicas, config }),
     log,
   });
   started.defer(() => service.drain());

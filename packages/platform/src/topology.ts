@@ -6,6 +6,7 @@ import { REGISTRY_STREAM } from "./registry/record-subject.ts";
 import { listStreams } from "./resources/listing.ts";
 import { CLAIMS_STREAM } from "./sessions/claims.ts";
 import { SESSIONS_STREAM } from "./sessions/session-store.ts";
+import { STATE_STREAM } from "./state/state-bucket.ts";
 
 /** How long servers have to say they are there. */
 const LISTEN_MS = 250;
@@ -20,6 +21,7 @@ const OWN_STREAMS: ReadonlySet<string> = new Set([
   CLAIMS_STREAM,
   AUDIT_STREAM,
   LEASES_STREAM,
+  STATE_STREAM,
 ]);
 
 /** How many copies JetStream keeps of everything, by the servers there are. */

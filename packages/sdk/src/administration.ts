@@ -2,6 +2,7 @@ import { auth } from "./auth.ts";
 import { core } from "./core.ts";
 import { jobs } from "./jobs.ts";
 import { resources } from "./resources.ts";
+import { state } from "./state.ts";
 
 /** Everything the platform offers to an administrator, for the `uses.required` of a tool that administers it. */
 export const administration = {
@@ -78,6 +79,18 @@ export const administration = {
       ],
     },
     feeds: { subscribe: ["Trellis.Kv.Watch"] },
+  }),
+  state: state.use({
+    rpc: {
+      call: [
+        "State.Overview",
+        "State.Admin.Overview",
+        "State.Admin.List",
+        "State.Admin.Get",
+        "State.Admin.Delete",
+        "State.Admin.Purge",
+      ],
+    },
   }),
   core: core.use({
     rpc: {

@@ -19,7 +19,17 @@ export { KvError } from "./kv/kv-error.ts";
 export type { KvErrorCode } from "./kv/kv-error.ts";
 export type { Kv, KvWriteOptions } from "./kv/kv.ts";
 export type { KvWatchOptions } from "./kv/kv-types.ts";
-export type { KvChange, KvEnded, KvEntry, KvHistoryEntry, KvStatus, KvWritten } from "./kv/kv-types.ts";
+export type {
+  KvChange,
+  KvEnded,
+  KvEntry,
+  KvHistoryEntry,
+  KvPage,
+  KvPageRequest,
+  KvStatus,
+  KvStored,
+  KvWritten,
+} from "./kv/kv-types.ts";
 export type { KvMigrations, ServiceKv } from "./kv/service-kv.ts";
 export { StoreError } from "./store/store-error.ts";
 export type { StoreErrorCode } from "./store/store-error.ts";

@@ -35,6 +35,7 @@ export type { Readiness, ServiceHost, ServiceOptions, ServiceSession, TrellisSer
 export type { RunInside } from "./service-runtime.ts";
 export { createKv } from "./kv/kv.ts";
 export type { KvParts } from "./kv/kv.ts";
+export { OwnStream } from "./jetstream/own-stream.ts";
 export { createStore } from "./store/store.ts";
 export type { StoreOptions } from "./store/store.ts";
 export { KvError } from "./kv/kv-error.ts";

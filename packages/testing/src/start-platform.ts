@@ -63,6 +63,7 @@ export async function startPlatform(options: TestPlatformOptions = {}): Promise<
       eventsMaxBytes: TEST_STREAM_BYTES,
       deadEventsMaxBytes: TEST_STREAM_BYTES,
       jobsMaxBytes: TEST_STREAM_BYTES,
+      stateMaxBytes: TEST_STREAM_BYTES,
       ...config,
     },
   });

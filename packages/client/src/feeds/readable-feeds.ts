@@ -1,6 +1,7 @@
 import { compileSchema, feedSubject } from "@trellis/contracts";
 import type { AnyContract, CompiledSchema } from "@trellis/contracts";
 import type { KnownErrors } from "@trellis/protocol";
+import { contractBehind } from "../platform-contracts.ts";
 
 /** One feed as a reader needs it: where it is opened, and what goes in and comes out. */
 export interface ReadableFeed {
@@ -24,7 +25,7 @@ export function readableFeeds(contract: AnyContract): ReadonlyMap<string, Readab
   const all = new Map<string, ReadableFeed>();
   for (const wantSelected of [true, false]) {
     for (const [alias, used] of Object.entries(contract.uses)) {
-      const owner = used.contract;
+      const owner = contractBehind(used);
       if (owner === undefined) continue;
       const list = used.selection.feeds?.subscribe ?? [];
       for (const name of Object.keys(owner.manifest.feeds ?? {})) {

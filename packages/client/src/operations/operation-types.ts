@@ -1,7 +1,7 @@
 import type { AnyContract, CallableOperations, Nested } from "@trellis/contracts";
 import type { OperationError, OperationEventType, OperationSnapshot } from "@trellis/protocol";
 import type { AsyncResult } from "@trellis/result";
-import type { CallError } from "../client.ts";
+import type { CallError } from "../call-error.ts";
 import type { CallOptions } from "../rpc-call.ts";
 
 interface OperationFacts {

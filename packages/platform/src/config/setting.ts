@@ -78,14 +78,16 @@ export function duration(setting: Written<number>, leastMs: number, mostMs: numb
 const BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 };
 
 /** Sizes are written as `512MiB` or `2GiB` and kept in bytes. */
-export function bytes(setting: Written<number>): Setting<number> {
+export function bytes(setting: Written<number>, most = Number.POSITIVE_INFINITY): Setting<number> {
   return {
     ...setting,
-    expects: "a size such as 512MiB or 2GiB",
+    expects: `a size such as 512MiB or 2GiB${Number.isFinite(most) ? `, at most ${formatBytes(most)}` : ""}`,
     parse: (value) => {
       const [, amount, unit] = /^(\d+(?:\.\d+)?)\s?(B|KiB|MiB|GiB|TiB)$/.exec(value) ?? [];
       const scale = unit === undefined ? undefined : BYTES[unit];
-      return amount === undefined || scale === undefined ? undefined : Number(amount) * scale;
+      if (amount === undefined || scale === undefined) return undefined;
+      const size = Number(amount) * scale;
+      return size <= most ? size : undefined;
     },
   };
 }

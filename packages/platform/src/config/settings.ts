@@ -5,6 +5,8 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const GIB = 1024 ** 3;
+/** A page of values and one more must fit into a message of NATS, 1 MiB. */
+const MAX_STATE_VALUE_BYTES = 512 * 1024;
 
 /** Every setting of the control plane. The file has the same names as the members here. */
 export const settings = {
@@ -174,6 +176,51 @@ export const settings = {
     env: "TRELLIS_JOBS_MAX_BYTES",
     default: 2 * GIB,
     describe: "Size of the shared job stream; new jobs are refused when it is full.",
+    reason: "A laptop survives it; production sets its own.",
+  }),
+  stateMaxValueBytes: bytes(
+    {
+      env: "TRELLIS_STATE_MAX_VALUE",
+      default: 64 * 1024,
+      describe: "Largest value of state, as JSON.",
+      reason: "State is settings and progress; what is larger is a file and belongs to a service.",
+    },
+    MAX_STATE_VALUE_BYTES,
+  ),
+  stateMaxEntries: count(
+    {
+      env: "TRELLIS_STATE_MAX_ENTRIES",
+      default: 1_000,
+      describe: "Entries of state one contract may keep for one user or device.",
+      reason: "Whoever watches reads all of them; more is a service's data.",
+    },
+    1,
+    100_000,
+  ),
+  stateMaxEntriesOfAll: count(
+    {
+      env: "TRELLIS_STATE_MAX_ENTRIES_OF_ALL",
+      default: 5_000,
+      describe: "Entries of state all contracts together may keep for one user or device.",
+      reason: "Whoever runs an agent names its contract, and may name thousands.",
+    },
+    1,
+    100_000,
+  ),
+  stateRequestsPerSecond: count(
+    {
+      env: "TRELLIS_STATE_REQUESTS_PER_SECOND",
+      default: 100,
+      describe: "Requests about state of one user or device each replica answers in a second; twice as many at once.",
+      reason: "No program of one person may take the store from everybody else.",
+    },
+    1,
+    1_000_000,
+  ),
+  stateMaxBytes: bytes({
+    env: "TRELLIS_STATE_MAX_BYTES",
+    default: GIB,
+    describe: "Size of the bucket of all state; new entries are refused when it is full.",
     reason: "A laptop survives it; production sets its own.",
   }),
   auditMaxAgeMs: duration(

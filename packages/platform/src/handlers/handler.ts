@@ -1,6 +1,7 @@
 import type { AnyContract, RpcOf } from "@trellis/contracts";
 import type { Result } from "@trellis/result";
 import { NotFound, Refused } from "@trellis/sdk";
+import type { BuiltInError } from "@trellis/server/internal";
 import type { CommandError } from "../command-error.ts";
 import type { Actor } from "../tables.ts";
 
@@ -26,7 +27,7 @@ export type HandlersOf<C extends AnyContract, Names extends keyof RpcOf<C>> = {
     readonly output: infer Output;
     readonly error: infer Failure;
   }
-    ? (call: HandlerCall<Input>) => Promise<Result<Output, Failure>>
+    ? (call: HandlerCall<Input>) => Promise<Result<Output, Failure | BuiltInError>>
     : never;
 };
 

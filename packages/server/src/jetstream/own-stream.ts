@@ -81,6 +81,13 @@ export class OwnStream {
     return this.#askLeader({ seq: from, next_by_subj: subject });
   }
 
+  /** How many messages there are on a subject, as the nearest replica counts them. */
+  async count(subject: string): Promise<number> {
+    let read = 0;
+    const { pending } = await this.page({ from: 1, subject, messages: 1 }, () => (read += 1));
+    return read + pending;
+  }
+
   /** Many messages in the order of their sequences, as one replica has them; they are handed over as they arrive. */
   page(request: PageRequest, take: (message: StoredMessage) => void): Promise<BatchEnd> {
     const { from, subject, messages = PAGE.messages, bytes = PAGE.bytes } = request;
@@ -111,6 +118,30 @@ export class OwnStream {
       taken(message);
     }
     return Math.max(upTo, next - 1);
+  }
+
+  /**
+   * A part of what `readThrough` would read: as much as was asked for at the most. Answers where the next part begins;
+   * `undefined` when there is none.
+   */
+  async readPart(request: PageRequest, take: (message: StoredMessage) => void): Promise<number | undefined> {
+    const { from, subject, messages = PAGE.messages } = request;
+    const upTo = (await this.lastOfLeader(subject))?.sequence ?? 0;
+    let next = from;
+    let read = 0;
+    const taken = (message: StoredMessage): void => {
+      take(message);
+      next = message.sequence + 1;
+      read += 1;
+    };
+    if (next > upTo) return undefined;
+    const { pending } = await this.page(request, taken);
+    while (pending === 0 && next <= upTo && read < messages) {
+      const message = await this.nextOfLeader(next, subject);
+      if (message === undefined) return undefined;
+      taken(message);
+    }
+    return next <= upTo ? next : undefined;
   }
 
   async #askLeader(request: object): Promise<StoredMessage | undefined> {

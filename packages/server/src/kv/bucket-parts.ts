@@ -12,4 +12,6 @@ export interface BucketParts<V> {
   readonly values: KvValues<V>;
   readonly newest: NewestRevisions;
   readonly binding: () => KvBinding;
+  /** How long a key that ended is remembered. */
+  readonly endKeptMs: number;
 }

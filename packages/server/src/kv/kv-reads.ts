@@ -4,7 +4,7 @@ import type { BucketParts } from "./bucket-parts.ts";
 import { KvError } from "./kv-error.ts";
 import { filterSubject, keySubject } from "./kv-keys.ts";
 import { endOf } from "./kv-record.ts";
-import type { KvEntry, KvHistoryEntry, KvStatus } from "./kv-types.ts";
+import type { KvEntry, KvHistoryEntry, KvPage, KvPageRequest, KvStatus, KvStored } from "./kv-types.ts";
 
 /** Reads of a bucket. */
 export class KvReads<V> {
@@ -41,6 +41,25 @@ export class KvReads<V> {
     return Array.from(found.values(), (entry) => {
       if (entry instanceof KvError) throw entry;
       return entry;
+    });
+  }
+
+  async page(filter: string, { from = 1, limit, maxBytes }: KvPageRequest): Promise<KvPage<V>> {
+    const { link, bucket, stream } = this.#parts;
+    const root = `$KV.${bucket}`;
+    const request = {
+      from,
+      subject: filterSubject(root, filter),
+      messages: limit,
+      ...(maxBytes === undefined ? {} : { bytes: maxBytes }),
+    };
+    return persist(link, async () => {
+      const entries: KvStored<V>[] = [];
+      const next = await stream.readPart(request, (message) => {
+        const change = this.read(message.subject.slice(root.length + 1), message);
+        if (change.type !== "end") entries.push(change);
+      });
+      return { entries, ...(next === undefined ? {} : { next }) };
     });
   }
 

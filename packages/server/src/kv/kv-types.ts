@@ -17,10 +17,9 @@ export interface KvWritten {
   readonly revision: number;
 }
 
-/** What happened to a key. */
-export type KvHistoryEntry<V> =
+/** What is stored under a key. */
+export type KvStored<V> =
   | ({ readonly type: "put" } & KvEntry<V>)
-  | KvEnded
   /** Stored by somebody else's rules: it does not fit the schema, and no migration made it fit. */
   | {
       readonly type: "invalid";
@@ -29,6 +28,9 @@ export type KvHistoryEntry<V> =
       readonly at: Date;
       readonly error: KvError;
     };
+
+/** What happened to a key. */
+export type KvHistoryEntry<V> = KvStored<V> | KvEnded;
 
 /** A key has no value any more. */
 export interface KvEnded {
@@ -42,6 +44,23 @@ export interface KvEnded {
 
 /** What a watch tells; `ready` comes once, when everything there was has been told. */
 export type KvChange<V> = KvHistoryEntry<V> | { readonly type: "ready" };
+
+/** Which part of a bucket is read. */
+export interface KvPageRequest {
+  /** Where the part before ended: its `next`. */
+  readonly from?: number;
+  /** The most that is read; ended keys among it are left out of the answer. */
+  readonly limit: number;
+  /** Reading stops when the values together are larger than this. */
+  readonly maxBytes?: number;
+}
+
+/** A part of a bucket in the order of the last writes. */
+export interface KvPage<V> {
+  readonly entries: readonly KvStored<V>[];
+  /** Where the next part begins; absent after the last. */
+  readonly next?: number;
+}
 
 /** What a bucket is and holds. */
 export interface KvStatus {
@@ -62,4 +81,6 @@ export interface KvWatchOptions {
   readonly signal?: AbortSignal;
   /** `false` leaves out the entries there are at the beginning. */
   readonly initial?: boolean;
+  /** Larger values are not held in memory until the reader comes to them: they are read again then. */
+  readonly holdBytes?: number;
 }

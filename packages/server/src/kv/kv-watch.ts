@@ -1,15 +1,14 @@
 import { pause, reconnectDelayMs } from "@trellis/client/internal";
 import type { LinkSubscription } from "@trellis/client/internal";
-import { isPassing } from "../jetstream/persist.ts";
+import { isPassing, persist } from "../jetstream/persist.ts";
 import { fromDelivery } from "../jetstream/stored-message.ts";
 import type { StoredMessage } from "../jetstream/stored-message.ts";
 import type { BucketParts } from "./bucket-parts.ts";
-import type { KvWatchOptions } from "./kv-types.ts";
 import { toKvError } from "./kv-error.ts";
-import { filterSubject } from "./kv-keys.ts";
+import { filterSubject, keySubject } from "./kv-keys.ts";
 import { readChange } from "./kv-reads.ts";
 import { endOf } from "./kv-record.ts";
-import type { KvChange } from "./kv-types.ts";
+import type { KvChange, KvHistoryEntry, KvWatchOptions } from "./kv-types.ts";
 import { LatestChanges } from "./latest-changes.ts";
 
 /** When a watch reads again although nothing seems to be missing. */
@@ -25,6 +24,14 @@ export const WATCH_TIMES: WatchTimes = { resyncMs: 60_000, fullEvery: 10 };
 /** Changes kept while a read is under way; more of them are read again instead. */
 const MOST_WAITING = 10_000;
 
+/** A message as far as it is kept until it is told. */
+interface Heard {
+  readonly key: string;
+  readonly sequence: number;
+  readonly live: boolean;
+  readonly change: { readonly type: "stored"; readonly message: StoredMessage } | { readonly type: "large" };
+}
+
 /**
  * Watches a bucket without a consumer: the bucket republishes what it stores, and reading fills what that misses.
  *
@@ -39,6 +46,7 @@ class BucketWatch<V> {
   readonly #subject: string;
   readonly #stream: string;
   readonly #times: WatchTimes;
+  readonly #holdBytes: number;
   readonly #out: LatestChanges;
   readonly #ended = new AbortController();
   readonly #subscription: LinkSubscription;
@@ -46,18 +54,24 @@ class BucketWatch<V> {
   /** What was told of each key. */
   readonly #told = new Map<string, { sequence: number; live: boolean }>();
   #through = 0;
-  #waiting: StoredMessage[] = [];
+  #waiting: Heard[] = [];
   #reading: Promise<void> | undefined;
   #readAgain: "changes" | "everything" | undefined;
   #rounds = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(parts: BucketParts<V>, filter: string, out: LatestChanges, times: WatchTimes) {
+  constructor(
+    parts: BucketParts<V>,
+    filter: string,
+    out: LatestChanges,
+    { holdBytes, ...times }: WatchTimes & { readonly holdBytes: number },
+  ) {
     const { bucket, link } = parts;
     this.#parts = parts;
     this.#subject = filterSubject(`$KV.${bucket}`, filter);
     this.#stream = `KV_${bucket}`;
     this.#times = times;
+    this.#holdBytes = holdBytes;
     this.#out = out;
     this.#subscription = link.subscribe(filterSubject(`kvr.${bucket}`, filter), {
       fromJetStream: true,
@@ -66,7 +80,7 @@ class BucketWatch<V> {
         if (message.reply !== undefined && message.reply !== "") return;
         const stored = fromDelivery(message, this.#stream);
         if (stored === undefined || stored.subject !== `$KV.${message.subject.slice("kvr.".length)}`) return;
-        this.#hear(stored, stored.before);
+        this.#hear(this.#heard(stored), stored.before);
       },
     });
     this.#stopListening = link.onState((state) => {
@@ -85,26 +99,34 @@ class BucketWatch<V> {
     this.#out.end();
   }
 
-  #hear(message: StoredMessage, before: number): void {
+  #heard(message: StoredMessage): Heard {
+    const isLarge = message.data.length > this.#holdBytes;
+    return {
+      key: message.subject.slice("$KV.".length + this.#parts.bucket.length + 1),
+      sequence: message.sequence,
+      live: endOf(message) === undefined,
+      change: isLarge ? { type: "large" } : { type: "stored", message },
+    };
+  }
+
+  #hear(heard: Heard, before: number): void {
     if (this.#reading !== undefined) {
-      if (this.#waiting.length < MOST_WAITING) this.#waiting.push(message);
+      if (this.#waiting.length < MOST_WAITING) this.#waiting.push(heard);
       else this.#readAgain ??= "changes";
       return;
     }
-    const told = this.#told.get(this.#keyOf(message))?.sequence ?? 0;
-    this.#tell(message);
+    const told = this.#told.get(heard.key)?.sequence ?? 0;
+    this.#tell(heard);
     if (before > Math.max(told, this.#through)) this.#read("changes");
   }
 
-  #tell(message: StoredMessage): void {
-    const key = this.#keyOf(message);
+  #tell({ key, sequence, live, change }: Heard): void {
     const told = this.#told.get(key);
-    if (told !== undefined && told.sequence >= message.sequence) return;
-    const live = endOf(message) === undefined;
-    this.#told.set(key, { sequence: message.sequence, live });
-    this.#parts.newest.saw(key, message.sequence);
+    if (told !== undefined && told.sequence >= sequence) return;
+    this.#told.set(key, { sequence, live });
+    this.#parts.newest.saw(key, sequence);
     // The end of what nobody knew is no news.
-    if (live || told?.live === true) this.#out.add(key, message);
+    if (live || told?.live === true) this.#out.add({ key, ...change });
   }
 
   #read(what: "changes" | "everything"): void {
@@ -148,21 +170,21 @@ class BucketWatch<V> {
   async #readOnce(what: "changes" | "everything"): Promise<void> {
     const { stream } = this.#parts;
     const everything = what === "everything" || this.#through === 0;
-    const found: StoredMessage[] = [];
+    const found: Heard[] = [];
     const through = await stream.readThrough(this.#subject, everything ? 1 : this.#through + 1, (message) =>
-      found.push(message),
+      found.push(this.#heard(message)),
     );
     // The bucket is younger than what was told: it was made anew or restored. Everything in it counts again.
     if (through < this.#through) {
       if (!everything) return this.#readOnce("everything");
       for (const told of this.#told.values()) told.sequence = 0;
     }
-    for (const message of found) this.#tell(message);
-    if (everything) this.#missing(new Set(found.map((message) => this.#keyOf(message))), through);
+    for (const heard of found) this.#tell(heard);
+    if (everything) this.#missing(new Set(found.map(({ key }) => key)), through);
     this.#through = through;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const message of waiting) if (message.sequence > through) this.#tell(message);
+    for (const heard of waiting) if (heard.sequence > through) this.#tell(heard);
   }
 
   /** What a reading of everything did not find has ended, unless it is newer than the reading. */
@@ -173,10 +195,13 @@ class BucketWatch<V> {
       if (told.live) this.#out.gone(key, through);
     }
   }
+}
 
-  #keyOf(message: StoredMessage): string {
-    return message.subject.slice("$KV.".length + this.#parts.bucket.length + 1);
-  }
+/** What is stored under a key now: what was to be told of it, or something newer. */
+async function readNow<V>(parts: BucketParts<V>, key: string): Promise<KvHistoryEntry<V>> {
+  const message = await persist(parts.link, () => parts.stream.lastOfLeader(keySubject(parts.bucket, key)));
+  if (message !== undefined) return readChange(parts, key, message);
+  return { type: "end", reason: "gone", key, revision: 0, at: new Date() };
 }
 
 /** See `Kv.watch`. */
@@ -186,12 +211,12 @@ export async function* watchBucket<V>(
   options: KvWatchOptions,
   times: Partial<WatchTimes> = {},
 ): AsyncGenerator<KvChange<V>, void, undefined> {
-  const { signal, initial = true } = options;
+  const { signal, initial = true, holdBytes = Number.POSITIVE_INFINITY } = options;
   if (signal?.aborted === true) return;
   const out = new LatestChanges(initial);
   let watch: BucketWatch<V>;
   try {
-    watch = new BucketWatch(parts, filter, out, { ...WATCH_TIMES, ...times });
+    watch = new BucketWatch(parts, filter, out, { ...WATCH_TIMES, ...times, holdBytes });
   } catch (error) {
     throw toKvError(error, parts.bucket);
   }
@@ -204,6 +229,7 @@ export async function* watchBucket<V>(
       if (next.type === "ready") yield next;
       else if (next.type === "gone")
         yield { type: "end", reason: "gone", key: next.key, revision: next.revision, at: new Date() };
+      else if (next.type === "large") yield await readNow(parts, next.key);
       else yield readChange(parts, next.key, next.message);
     }
   } catch (error) {

@@ -15,7 +15,7 @@ const WRITE_ID = "trellis-write";
 const EXPECTED = "Nats-Expected-Last-Subject-Sequence";
 
 /** A key that ended is remembered this long: longer than a watcher goes without reading everything again. */
-const END_KEPT = "900s";
+export const END_KEPT_MS = 900_000;
 
 /**
  * Writes to a bucket.
@@ -77,7 +77,7 @@ export class KvWrites<V> {
     headers.set("KV-Operation", operation);
     if (operation === "PURGE") headers.set("Nats-Rollup", "sub");
     // With history behind it, the end must stay: without it the value before would be the last again.
-    if (operation === "PURGE" || binding().history === 1) headers.set("Nats-TTL", END_KEPT);
+    if (operation === "PURGE" || binding().history === 1) headers.set("Nats-TTL", `${this.#parts.endKeptMs / 1_000}s`);
     if (revision === undefined) {
       const at = await persist(link, () => stream.store(subject, NOTHING, { headers }));
       this.#written(key, at);

@@ -6,12 +6,21 @@ import { OwnStream } from "../jetstream/own-stream.ts";
 import { toKvError } from "./kv-error.ts";
 import type { KvError } from "./kv-error.ts";
 import { KvReads } from "./kv-reads.ts";
-import type { KvChange, KvEntry, KvHistoryEntry, KvStatus, KvWatchOptions, KvWritten } from "./kv-types.ts";
+import type {
+  KvChange,
+  KvEntry,
+  KvHistoryEntry,
+  KvPage,
+  KvPageRequest,
+  KvStatus,
+  KvWatchOptions,
+  KvWritten,
+} from "./kv-types.ts";
 import { KvValues } from "./kv-values.ts";
 import type { Migrate } from "./kv-values.ts";
 import { watchBucket } from "./kv-watch.ts";
 import type { WatchTimes } from "./kv-watch.ts";
-import { KvWrites } from "./kv-writes.ts";
+import { END_KEPT_MS, KvWrites } from "./kv-writes.ts";
 import { NewestRevisions } from "./newest-revisions.ts";
 
 /** One bucket of a service, with the values its contract declares. */
@@ -32,6 +41,8 @@ export interface Kv<V = unknown> {
   keys(filter?: string): AsyncResult<string[], KvError>;
   /** The same with their values. */
   entries(filter?: string): AsyncResult<KvEntry<V>[], KvError>;
+  /** A part of the entries in the order of the last writes, for buckets that are too large to list at once. */
+  page(filter: string, request: KvPageRequest): AsyncResult<KvPage<V>, KvError>;
   /**
    * The present entries, then `ready`, then every change, until the signal aborts or the loop is left. A slow reader skips
    * values that were replaced meanwhile, never the last one; nothing is lost over reconnections and restarts.
@@ -54,18 +65,20 @@ export interface KvParts<V> {
   readonly binding: () => KvBinding;
   readonly schema: JsonSchema;
   readonly migrate?: Migrate<V> | undefined;
+  /** How long a key that ended is remembered; longer than a watch goes between two readings. */
+  readonly endKeptMs?: number;
   /** For tests. */
   readonly times?: Partial<WatchTimes>;
 }
 
 /** A bucket over a link. */
 export function createKv<V>(parts: KvParts<V>): Kv<V> {
-  const { link, binding } = parts;
+  const { link, binding, endKeptMs = END_KEPT_MS } = parts;
   const { bucket } = binding();
   const stream = new OwnStream(link, `KV_${bucket}`);
   const values = new KvValues(parts.schema, parts.migrate);
   const newest = new NewestRevisions();
-  const bucketParts = { link, bucket, stream, values, newest, binding };
+  const bucketParts = { link, bucket, stream, values, newest, binding, endKeptMs };
   const reads = new KvReads(bucketParts);
   const writes = new KvWrites(bucketParts);
   const run = <T>(key: string | undefined, body: () => Promise<T>): AsyncResult<T, KvError> =>
@@ -80,6 +93,7 @@ export function createKv<V>(parts: KvParts<V>): Kv<V> {
     purge: (key, options) => run(key, () => writes.end(key, "PURGE", options?.revision)),
     keys: (filter = ">") => run(undefined, () => reads.keys(filter)),
     entries: (filter = ">") => run(undefined, () => reads.entries(filter)),
+    page: (filter, request) => run(undefined, () => reads.page(filter, request)),
     watch: (filter = ">", options = {}) => watchBucket(bucketParts, filter, options, parts.times),
     history: (key) => run(key, () => reads.history(key)),
     status: () => run(undefined, () => reads.status()),

@@ -3,17 +3,22 @@ import type { StoredMessage } from "../jetstream/stored-message.ts";
 /** One thing a watch has to tell. */
 export type PendingChange =
   | { readonly type: "stored"; readonly key: string; readonly message: StoredMessage }
+  /** Stored as well, and too large to be held until somebody reads it. */
+  | { readonly type: "large"; readonly key: string }
   | { readonly type: "gone"; readonly key: string; readonly revision: number }
   | { readonly type: "ready" };
 
 /**
  * What a watch has heard and its reader has not yet taken: per key only the last, so that a slow reader costs no more
- * memory than the keys that changed.
+ * memory than the keys that changed. What was there at the beginning is told before `ready`, also when it changed
+ * meanwhile: a reader may conclude that what it was not told by then is not there.
  */
 export class LatestChanges {
   /** In the order of telling; `ready` has a name no key can have. */
   readonly #pending = new Map<string, PendingChange>();
   readonly #initial: boolean;
+  /** Keys that are still to be told before `ready`. */
+  #beforeReady: ReadonlySet<string> = new Set();
   #isReady = false;
   #ended = false;
   #failure: unknown;
@@ -23,8 +28,8 @@ export class LatestChanges {
     this.#initial = initial;
   }
 
-  add(key: string, message: StoredMessage): void {
-    this.#push(key, { type: "stored", key, message });
+  add(change: Extract<PendingChange, { readonly key: string }>): void {
+    this.#push(change.key, change);
   }
 
   gone(key: string, revision: number): void {
@@ -35,6 +40,7 @@ export class LatestChanges {
   ready(): void {
     if (this.#isReady) return;
     this.#isReady = true;
+    this.#beforeReady = new Set(this.#pending.keys());
     this.#push(READY, { type: "ready" });
   }
 
@@ -54,6 +60,7 @@ export class LatestChanges {
       if (this.#ended) return undefined;
       for (const [key, change] of this.#pending) {
         this.#pending.delete(key);
+        if (change.type === "ready") this.#beforeReady = new Set();
         return change;
       }
       await new Promise<void>((resolve) => {
@@ -64,7 +71,8 @@ export class LatestChanges {
 
   #push(key: string, change: PendingChange): void {
     if (!this.#isReady && !this.#initial) return;
-    this.#pending.delete(key);
+    // A key that is waiting keeps its place when it is set; deleted first it goes to the end.
+    if (!this.#beforeReady.has(key)) this.#pending.delete(key);
     this.#pending.set(key, change);
     this.#wake?.();
   }

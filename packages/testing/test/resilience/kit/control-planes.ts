@@ -28,6 +28,7 @@ export function controlPlaneProgram(local: LocalPlatform, env: { readonly [name:
       TRELLIS_LOCAL: "true",
       TRELLIS_EVENTS_MAX_BYTES: "64MiB",
       TRELLIS_JOBS_MAX_BYTES: "64MiB",
+      TRELLIS_STATE_MAX_BYTES: "64MiB",
       ...env,
     },
   });

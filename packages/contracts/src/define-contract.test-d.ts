@@ -272,8 +272,8 @@ describe("what a contract says in types", () => {
 
   test("a service has no state", () => {
     const state = { settings: { kind: "value", schema: { schema: "Progress" } } } as const;
-    // @ts-expect-error state is for apps, agents and devices
     const service = (): unknown =>
+      // @ts-expect-error state is for apps, agents and devices
       defineServiceContract({ schemas: { Progress } }, () => ({ id: "x@v1", ...about, state }));
     const device = (): unknown =>
       defineDeviceContract({ schemas: { Progress } }, () => ({ id: "x@v1", ...about, state }));

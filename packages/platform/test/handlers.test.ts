@@ -202,6 +202,7 @@ describe("the catalogue", () => {
       ["trellis.core@v1", true],
       ["trellis.health@v1", true],
       ["trellis.jobs@v1", true],
+      ["trellis.resources@v1", true],
       ["trellis.state@v1", true],
     ]);
     expect(await call(core, handlers, "Trellis.Contract.Get", { id: "orders@v1" })).toMatchObject({

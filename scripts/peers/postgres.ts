@@ -54,8 +54,7 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}): Pr
   const server = await spawnGuarded(command, args, log);
   const isReady = (): boolean => readFileSync(log, "utf8").includes("ready to accept connections");
   for (const deadline = performance.now() + READY_WITHIN_MS; !isReady(); await pause(50)) {
-    if (!server.running || performance.now() > deadline)
-      throw new Error(`PostgreSQL did not start; see ${log}`);
+    if (!server.running || performance.now() > deadline) throw new Error(`PostgreSQL did not start; see ${log}`);
   }
   return {
     url: `postgres://trellis@127.0.0.1:${port}/postgres`,

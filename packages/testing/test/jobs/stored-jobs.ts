@@ -1,36 +1,15 @@
 import type { NatsConnection } from "@nats-io/nats-core";
-import { createInbox } from "@nats-io/nats-core";
 import { endsLife, type JobRecord } from "@trellis/jobs";
 import { toRecord } from "@trellis/jobs/internal";
+import { readStored } from "./read-stored.ts";
 
 /** Every record of every job, as the stream has them. */
 export async function storedRecords(data: NatsConnection): Promise<readonly JobRecord[]> {
-  const records: JobRecord[] = [];
-  for (let from = 1; ;) {
-    const inbox = createInbox();
-    const page = Promise.withResolvers<boolean>();
-    const subscription = data.subscribe(inbox, {
-      callback: (error, message) => {
-        const { headers } = message;
-        if (error !== null || headers === undefined) return page.reject(error ?? new Error("no headers"));
-        if (headers.code === 404) return page.resolve(false);
-        if (headers.code === 204) return page.resolve(Number(headers.get("Nats-Num-Pending")) > 0);
-        if (headers.code !== 0) return page.reject(new Error(headers.description));
-        const sequence = Number(headers.get("Nats-Sequence"));
-        from = sequence + 1;
-        const record = toRecord(headers.get("Nats-Subject"), sequence, headers.get("Nats-Time-Stamp"), message.data);
-        if (record !== undefined) records.push(record);
-      },
-    });
-    data.publish(
-      "$JS.API.DIRECT.GET.JOBS",
-      JSON.stringify({ seq: from, batch: 2_000, next_by_subj: "trellis.jobs.>" }),
-      { reply: inbox },
-    );
-    const more = await page.promise;
-    subscription.unsubscribe();
-    if (!more) return records;
-  }
+  const stored = await readStored(data, "JOBS");
+  return stored.flatMap(({ subject, sequence, time, data: bytes }) => {
+    const record = toRecord(subject, sequence, time, bytes);
+    return record === undefined ? [] : [record];
+  });
 }
 
 /** The ends of each job, by id. */

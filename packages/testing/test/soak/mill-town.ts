@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { loadOrCreateSeedFile, nodeSessionKey } from "@trellis/auth/node";
+import type { TrellisClient } from "@trellis/client/node";
 import { SILENT_LOG } from "@trellis/server";
 import { TrellisService } from "@trellis/server/node";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
 import { controlPlaneProgram, spawnControlPlane } from "../resilience/kit/control-planes.ts";
 import { Program } from "../../src/program.ts";
-import { mill } from "./contract.ts";
+import { baker, mill } from "./contract.ts";
 import { natsServer, supervised, type Victim } from "./victim.ts";
 
 const SERVICE = new URL("./service-process.ts", import.meta.url);
@@ -17,6 +18,8 @@ export interface MillTown extends AsyncDisposable {
   readonly victims: readonly Victim[];
   /** Creates jobs and waits for them, runs none; nobody hurts it. */
   readonly customer: TrellisService<typeof mill>;
+  /** Starts operations and waits for them; nobody hurts it either. */
+  readonly client: TrellisClient<typeof baker>;
   /** Where the replicas write down what they did. */
   readonly effects: string;
   /** What processes said that ended by themselves. */
@@ -51,20 +54,25 @@ export async function buildMillTown(jobsMaxBytes: string): Promise<MillTown> {
     onNotice: () => undefined,
   });
   building.defer(() => customer.stop());
+  const client = await platform.connectClient(baker, { url: first.url, onNotice: () => undefined });
   await first.program.kill();
 
   const ended: string[] = [];
   const effects = join(local.directory, "effects");
   const victims: Victim[] = local.nats.nodes.map(natsServer);
-  const enter = (name: string, kind: Victim["kind"], spawn: () => Program): void =>
+  const enter = (name: string, kind: Victim["kind"], says: RegExp, spawn: () => Program): void =>
     void victims.push(
-      building.use(supervised({ name, kind, spawn, onEnd: (said) => ended.push(`${name} ended by itself: ${said}`) })),
+      building.use(
+        supervised({ name, kind, says, spawn, onEnd: (said) => ended.push(`${name} ended by itself: ${said}`) }),
+      ),
     );
-  enter("control plane", "control plane", () => controlPlaneProgram(local, { ...settings, TRELLIS_HTTP_PORT: port }));
+  enter("control plane", "control plane", /is ready/, () =>
+    controlPlaneProgram(local, { ...settings, TRELLIS_HTTP_PORT: port }),
+  );
   for (const [n, file] of replicaFiles.entries()) {
     const env = { TRELLIS_URL: first.url, TRELLIS_SEED_FILE: file, SOAK_EFFECTS: effects };
-    enter(`replica ${n + 1}`, "service", () => new Program(SERVICE, { env }));
+    enter(`replica ${n + 1}`, "service", /serving/, () => new Program(SERVICE, { env }));
   }
   const built = building.move();
-  return { platform, victims, customer, effects, ended, [Symbol.asyncDispose]: () => built.disposeAsync() };
+  return { platform, victims, customer, client, effects, ended, [Symbol.asyncDispose]: () => built.disposeAsync() };
 }

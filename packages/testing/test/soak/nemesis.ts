@@ -39,7 +39,7 @@ export function startNemesis({ victims, seed, longestPauseMs, onDeed }: NemesisO
   const hand = async (what: Hand, random: () => number): Promise<void> => {
     while (!over.signal.aborted) {
       await rest(what.least + random() * (what.most - what.least));
-      const free = victims.filter((victim) => !held.has(victim));
+      const free = victims.filter((victim) => !held.has(victim) && what.may(victim));
       const victim = free[Math.floor(random() * free.length)];
       const ms = random() * what.longest;
       if (victim === undefined || over.signal.aborted) continue;
@@ -57,6 +57,8 @@ export function startNemesis({ victims, seed, longestPauseMs, onDeed }: NemesisO
       {
         ...KILLS,
         deed: "kill",
+        // On a slow machine a successor needs longer to begin than the nemesis to come again.
+        may: (it) => it.useful,
         longest: LONGEST_GONE_MS,
         done: kills,
         hurt: (it) => it.kill(),
@@ -68,6 +70,7 @@ export function startNemesis({ victims, seed, longestPauseMs, onDeed }: NemesisO
       {
         ...PAUSES,
         deed: "pause",
+        may: (it) => it.pid > 0,
         longest: longestPauseMs,
         done: pauses,
         hurt: (it) => it.pause(),
@@ -93,6 +96,7 @@ interface Hand {
   readonly least: number;
   readonly most: number;
   readonly longest: number;
+  readonly may: (victim: Victim) => boolean;
   readonly done: Map<VictimKind, number>;
   readonly hurt: (victim: Victim) => Promise<void>;
   readonly heal: (victim: Victim) => Promise<void> | void;

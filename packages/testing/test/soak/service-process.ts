@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { ok } from "@trellis/result";
 import { SILENT_LOG } from "@trellis/server";
 import { TrellisService } from "@trellis/server/node";
-import { mill } from "./contract.ts";
+import { mill, type Run } from "./contract.ts";
 import { openEffects } from "./effects.ts";
 
 const effect = openEffects(process.env["SOAK_EFFECTS"] ?? "");
@@ -13,13 +13,28 @@ const service = await TrellisService.connect({
   log: SILENT_LOG,
   onNotice: () => undefined,
 });
-service.handle.job.grind(async ({ payload, job }) => {
-  // Different for every run: two ends could not be taken for one.
-  const run = `${process.pid}/${job.attempt}/${job.fence}`;
+// Results name their run: two ends could not be taken for one.
+service.handle.job.grind(async ({ payload: { n, ms }, job }) => {
+  const run = { pid: process.pid, attempt: job.attempt, fence: job.fence };
   effect({ of: job.id, what: "began", run });
-  await wait(payload.ms);
+  await wait(ms);
   effect({ of: job.id, what: "ended", run });
-  return ok({ n: payload.n, run });
+  return ok({ n, run });
+});
+service.handle.operation.mill.bake(async ({ input: { n, ms }, op, attempt }) => {
+  const run = { pid: process.pid, attempt, fence: op.fence };
+  const steps: { [name: string]: Run } = {};
+  for (const name of ["mix", "prove", "bake"]) {
+    steps[name] = await op.step(name, async () => {
+      effect({ of: op.id, what: name, run });
+      await wait(ms / 3);
+      return run;
+    });
+    // Some are put to rest in between, and go on wherever there is room.
+    if (name === "prove" && n % 4 === 0) await op.sleep(ms * 20);
+  }
+  effect({ of: op.id, what: "ended", run });
+  return ok({ n, run, steps });
 });
 await service.start();
 console.log("serving");

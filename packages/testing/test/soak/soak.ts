@@ -3,23 +3,26 @@ import { connectData } from "../jobs/direct.ts";
 import { storedRecords } from "../jobs/stored-jobs.ts";
 import { eventually } from "../resilience/kit/eventually.ts";
 import { randomOf } from "../resilience/kit/random.ts";
+import { askForJobs, askForOperations } from "./ask-mill.ts";
 import { readEffects } from "./effects.ts";
-import { startJobLoad, type JobLoad } from "./load.ts";
+import { judgeJobs } from "./judge-jobs.ts";
+import { judgeOperations } from "./judge-operations.ts";
+import { startLoad, type Load } from "./load.ts";
 import { memoryOf } from "./memory.ts";
-import { buildMillTown } from "./mill-town.ts";
+import { buildMillTown, type MillTown } from "./mill-town.ts";
 import { startNemesis } from "./nemesis.ts";
-import { judgeJobs } from "./verdict.ts";
+import { storedOperations } from "./stored-operations.ts";
 import type { VictimKind } from "./victim.ts";
 
 export interface SoakOptions {
   readonly seed: number;
-  /** Jobs before anybody is hurt, and while the nemesis is at it. */
-  readonly calmJobs: number;
+  /** How many are begun while the nemesis is at it; a fifth more before anybody is hurt. */
   readonly jobs: number;
-  /** Kills and pauses at least; jobs come as long as there were fewer. */
+  readonly operations: number;
+  /** They are begun evenly over this long, or longer when the platform cannot keep up. */
+  readonly overMs: number;
+  /** Kills and pauses at least; jobs and operations come as long as there were fewer. */
   readonly deeds: number;
-  /** A job begins this long after the one before: so the jobs last as long as the nemesis is to last. */
-  readonly everyMs: number;
   readonly longestPauseMs: number;
   /** Room for all records. */
   readonly jobsMaxBytes: string;
@@ -34,71 +37,112 @@ export interface SoakReport {
   /** Megabytes before the nemesis came and after everything was done. */
   readonly memoryBefore: ReadonlyMap<VictimKind, number>;
   readonly memoryAfter: ReadonlyMap<VictimKind, number>;
-  /** Claims of jobs: more than jobs when work was taken over. */
-  readonly claims: number;
+  /** How many were accepted, and how often one was claimed: more when work was taken over. */
+  readonly done: ReadonlyMap<string, number>;
+  readonly claims: ReadonlyMap<string, number>;
   /** What programs said last that ended although nobody killed them. */
   readonly endedByThemselves: readonly string[];
 }
 
+const CALM_SHARE = 0.2;
 const PROGRESS_MS = 5_000;
 /** How long recovery may take without a single answer once nobody is hurt any more. */
 const STANDSTILL_MS = 120_000;
 
-/** Jobs over a whole platform whose processes are killed and paused; what became of them is read from the streams. */
+/** Jobs and operations over a whole platform whose processes are killed and paused; the streams say what became of them. */
 export async function soak(options: SoakOptions): Promise<SoakReport> {
-  const { seed, calmJobs, jobs, deeds, everyMs, longestPauseMs, onProgress } = options;
+  const { seed, deeds, longestPauseMs, onProgress } = options;
   await using town = await buildMillTown(options.jobsMaxBytes);
-  const { victims, platform, customer } = town;
-  const random = randomOf(seed);
-  const begin = (name: string, count: number, more: () => boolean): JobLoad =>
-    startJobLoad({ queue: customer.jobs.grind, name: `${name} ${seed}`, count, more, everyMs, random });
+  const { victims, platform } = town;
 
-  const calm = begin("calm", calmJobs, () => false);
+  const calm = begin(town, options, "calm", CALM_SHARE, () => false);
   await untilAnswered(calm, onProgress);
   const memoryBefore = memoryOf(victims);
 
   const nemesis = startNemesis({ victims, seed, longestPauseMs, onDeed: onProgress });
-  const rough = begin("rough", jobs, () => sum(nemesis.kills) + sum(nemesis.pauses) < deeds);
-  await Promise.race([untilTrue(() => rough.complete, rough, onProgress), nemesis.failed]);
+  const rough = begin(town, options, "rough", 1, () => sum(nemesis.kills) + sum(nemesis.pauses) < deeds);
+  const complete = untilTrue(() => rough.every((load) => load.complete), rough, onProgress);
+  await Promise.race([complete, nemesis.failed]);
   await nemesis.stop();
   await untilAnswered(rough, onProgress);
   const memoryAfter = memoryOf(victims);
 
   await using data = await connectData(platform);
-  const records = await eventually("the records can be read", () => storedRecords(data).catch(() => undefined));
-  const accepted = new Map([...calm.accepted, ...rough.accepted]);
+  const read = <T>(what: Promise<T>): Promise<T | undefined> => what.catch(() => undefined);
+  const records = await eventually("the jobs can be read", () => read(storedRecords(data)));
+  const operations = await eventually("the operations can be read", () => read(storedOperations(data, "mill")));
+  const effects = readEffects(town.effects);
+  const accepted = (name: string) =>
+    new Map([...calm, ...rough].filter((load) => load.name === name).flatMap((load) => [...load.accepted]));
   return {
-    wrong: judgeJobs(accepted, records, readEffects(town.effects)),
+    wrong: [
+      ...judgeJobs(accepted("jobs"), records, effects),
+      ...judgeOperations(accepted("operations"), operations, effects),
+    ],
     kills: nemesis.kills,
     pauses: nemesis.pauses,
     memoryBefore,
     memoryAfter,
-    claims: records.filter(({ event }) => event === "started").length,
+    done: new Map([...calm, ...rough].map(({ name }) => [name, accepted(name).size])),
+    claims: new Map([
+      ["jobs", records.filter(({ event }) => event === "started").length],
+      [
+        "operations",
+        [...operations.values()].flatMap(({ kinds }) => kinds.filter((kind) => kind === "claimed")).length,
+      ],
+    ]),
     endedByThemselves: town.ended,
   };
 }
 
+/** Begins a share of the jobs and operations. */
+function begin(
+  town: MillTown,
+  options: SoakOptions,
+  phase: string,
+  share: number,
+  more: () => boolean,
+): readonly Load[] {
+  const { seed, jobs, operations, overMs } = options;
+  const keys = `${phase} ${seed}`;
+  const random = randomOf(seed);
+  const load = (name: string, count: number, ask: Parameters<typeof startLoad>[0]["ask"]): Load =>
+    startLoad({ name, count: Math.round(count * share), more, everyMs: overMs / count, ask });
+  return [
+    load("jobs", jobs, askForJobs(town.customer, keys, random)),
+    load("operations", operations, askForOperations(town.client, keys, random)),
+  ];
+}
+
 /** Until every wait is answered, or nothing moves any more: then the verdict says what is missing. */
-async function untilAnswered(load: JobLoad, onProgress: (line: string) => void): Promise<void> {
+async function untilAnswered(loads: readonly Load[], onProgress: (line: string) => void): Promise<void> {
   let answered = -1;
   let movedAt = performance.now();
   await untilTrue(
     () => {
-      if (load.answered !== answered) movedAt = performance.now();
-      answered = load.answered;
-      return (load.complete && answered === load.begun) || performance.now() - movedAt > STANDSTILL_MS;
+      const now = loads.reduce((all, load) => all + load.answered, 0);
+      if (now !== answered) movedAt = performance.now();
+      answered = now;
+      const done = loads.every((load) => load.complete && load.answered === load.begun);
+      return done || performance.now() - movedAt > STANDSTILL_MS;
     },
-    load,
+    loads,
     onProgress,
   );
 }
 
-async function untilTrue(condition: () => boolean, load: JobLoad, onProgress: (line: string) => void): Promise<void> {
+async function untilTrue(
+  condition: () => boolean,
+  loads: readonly Load[],
+  onProgress: (line: string) => void,
+): Promise<void> {
   for (let toldAt = performance.now(); !condition(); await wait(50)) {
     if (performance.now() - toldAt < PROGRESS_MS) continue;
     toldAt = performance.now();
     onProgress(
-      `${load.begun} jobs asked for, ${load.accepted.size} accepted, ${load.answered} done, ${load.again} tries again`,
+      loads
+        .map(({ name, begun, answered, again }) => `${answered} of ${begun} ${name} done, ${again} requests repeated`)
+        .join("; "),
     );
   }
 }

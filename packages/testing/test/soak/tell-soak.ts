@@ -5,13 +5,13 @@ const MOST_LINES = 40;
 
 /** A report for people. */
 export function tellSoak(report: SoakReport): readonly string[] {
-  const { kills, pauses, memoryBefore, memoryAfter, claims, wrong, endedByThemselves } = report;
+  const { kills, pauses, memoryBefore, memoryAfter, done, claims, wrong, endedByThemselves } = report;
   const list = (counts: ReadonlyMap<string, number>): string =>
     [...counts].map(([kind, count]) => `${Math.round(count)} ${kind}`).join(", ");
   return [
     `killed: ${list(kills)}; paused: ${list(pauses)}`,
     `MB before: ${list(memoryBefore)}; after: ${list(memoryAfter)}`,
-    `${claims} claims`,
+    `accepted: ${list(done)}; claims: ${list(claims)}`,
     ...endedByThemselves,
     ...wrong.slice(0, MOST_LINES).map((what) => `WRONG ${what}`),
     ...(wrong.length > MOST_LINES ? [`WRONG and ${wrong.length - MOST_LINES} more`] : []),

@@ -8,6 +8,8 @@ export interface Victim extends AsyncDisposable {
   readonly kind: VictimKind;
   /** Of the process that runs now; 0 when none does. */
   readonly pid: number;
+  /** It has been of use since it began. */
+  readonly useful: boolean;
   kill(): Promise<void>;
   /** A successor begins; does not wait until it is of use. */
   start(): Promise<void>;
@@ -19,15 +21,19 @@ export type VictimKind = "service" | "control plane" | "nats";
 
 const START_TRIES = 10;
 const AGAIN_MS = 500;
+/** Until it has caught up with the others, who may be away themselves. */
+const HEALTHY_MS = 600_000;
 
 /** A program of ours under a supervisor: it is started again when it ends by itself, which `onEnd` hears of. */
 export function supervised(options: {
   readonly name: string;
   readonly kind: VictimKind;
   readonly spawn: () => Program;
+  /** What it says when it is of use. */
+  readonly says: RegExp;
   readonly onEnd: (said: string) => void;
 }): Victim {
-  const { name, kind, spawn, onEnd } = options;
+  const { name, kind, spawn, says, onEnd } = options;
   let program: Program;
   let wanted = true;
   const start = (): void => {
@@ -51,6 +57,9 @@ export function supervised(options: {
     get pid() {
       return program.running ? program.pid : 0;
     },
+    get useful() {
+      return program.running && says.test(program.output);
+    },
     kill,
     start: () => Promise.resolve(start()),
     pause: () => Promise.resolve(program.send("SIGSTOP")),
@@ -61,25 +70,37 @@ export function supervised(options: {
 
 /** A server of a cluster. */
 export function natsServer(node: NatsNode): Victim {
+  let useful = true;
   return {
     name: `nats ${node.name}`,
     kind: "nats",
     get pid() {
       return node.pid ?? 0;
     },
-    kill: () => node.kill("SIGKILL"),
+    get useful() {
+      return useful;
+    },
+    kill() {
+      useful = false;
+      return node.kill("SIGKILL");
+    },
     async start() {
       // A busy machine may need longer than the server is given to get ready.
       for (let tries = 1; ; tries += 1) {
         try {
-          return await node.start();
+          await node.start();
+          return void node.healthy(HEALTHY_MS).then(
+            () => (useful = true),
+            () => undefined,
+          );
         } catch (error) {
           if (tries === START_TRIES) throw error;
           await wait(AGAIN_MS);
         }
       }
     },
-    pause: () => node.pause(),
+    // It has been asked to; a busy machine may need a moment longer than is waited for.
+    pause: () => node.pause().catch(() => undefined),
     resume: () => node.resume(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

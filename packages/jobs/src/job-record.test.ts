@@ -35,6 +35,7 @@ test("a record is what was written; anything that is not one is refused", () => 
     '{"id":"j","context":{},"deadlineAt":9e15}',
     '{"id":"j","context":{},"notBefore":-1e400}',
     '{"id":"j","context":{},"error":{"type":7,"message":"m"}}',
+    '{"id":"j","context":{},"schedule":{"name":{},"dueAt":1}}',
   ])
     expect(readRecordBody(new TextEncoder().encode(text)), text).toBeUndefined();
   expect(readRecordBody(new Uint8Array([0xff]))).toBeUndefined();

@@ -110,6 +110,7 @@ export function isRecordBody(value: unknown): value is JobRecordBody {
     ["claim", "worker", "key", "group", "message", "by", "reason"].every((name) => absentOr(name, isText)) &&
     ["deadlineAt", "notBefore"].every((name) => absentOr(name, isInstant)) &&
     absentOr("attempt", Number.isSafeInteger) &&
+    absentOr("schedule", (found) => isObject(found) && isText(found.name) && isInstant(found.dueAt)) &&
     absentOr("error", (found) => isObject(found) && isText(found.type) && isText(found.message)) &&
     absentOr("for", (found) => OUTSIDE_CLAIMS.some((each) => each === found))
   );

@@ -19,11 +19,15 @@ const SHOWN_JOBS = 20;
 export function readPresence(value: unknown): WorkerPresence | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if (!("worker" in value) || typeof value.worker !== "string") return undefined;
-  if (!("concurrency" in value) || typeof value.concurrency !== "number") return undefined;
-  if (!("running" in value) || typeof value.running !== "number") return undefined;
+  if (!("concurrency" in value) || !isCount(value.concurrency)) return undefined;
+  if (!("running" in value) || !isCount(value.running)) return undefined;
   if (!("jobs" in value) || !Array.isArray(value.jobs)) return undefined;
   const jobs = value.jobs.filter((id): id is string => typeof id === "string");
   return { worker: value.worker, concurrency: value.concurrency, running: value.running, jobs };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value);
 }
 
 /** Shows now and then who works here and on what. Answers what stops it. */

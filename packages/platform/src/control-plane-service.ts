@@ -116,7 +116,12 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
     ...eventHandlers(context, options.eventGroups, options.deadLetters, options.log),
   });
 
-  const jobsRuntime = createServiceRuntime({ ...common, contract: jobs });
+  // A feed may be read for as long as its caller's session is known to be good: for that, as services do it.
+  const feeding = {
+    authority: { validate: (request: Parameters<Access["validate"]>[0]) => access.validate(request) },
+    followChanges: true,
+  };
+  const jobsRuntime = createServiceRuntime({ ...common, ...feeding, contract: jobs });
   jobsRuntime.handle.all({
     ...jobHandlers({ link: options.link, data: options.data, projection: options.jobs }),
     ...scheduleHandlers(context, options.link),
@@ -125,11 +130,6 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
     watchJobs(options.jobs, { filter: input, cursor, signal, show: shown }),
   );
 
-  // A feed may be read for as long as its caller's session is known to be good: for that, as services do it.
-  const feeding = {
-    authority: { validate: (request: Parameters<Access["validate"]>[0]) => access.validate(request) },
-    followChanges: true,
-  };
   const resourcesRuntime = createServiceRuntime({ ...common, ...feeding, contract: resources });
   const serviceData = createServiceData(context, options.link, options.data);
   resourcesRuntime.handle.all({

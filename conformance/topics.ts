@@ -13,6 +13,7 @@ import { requestHeadersTopic } from "./topics/request-headers.ts";
 import { signaturesTopic } from "./topics/signatures.ts";
 import { streamsTopic } from "./topics/streams.ts";
 import { surfaceNamesTopic } from "./topics/surface-names.ts";
+import { transfersTopic } from "./topics/transfers.ts";
 
 /** Every rule that all implementations must agree on. */
 export const TOPICS: readonly Topic[] = [
@@ -30,4 +31,5 @@ export const TOPICS: readonly Topic[] = [
   signaturesTopic,
   streamsTopic,
   surfaceNamesTopic,
+  transfersTopic,
 ];

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describeSettings } from "@trellis/platform";
-import { AUTH_WORDS, TRANSPORT_WORDS } from "@trellis/protocol";
+import { AUTH_WORDS, TRANSFER_WORDS, TRANSPORT_WORDS } from "@trellis/protocol";
 import { auth } from "@trellis/sdk/auth";
 import { core } from "@trellis/sdk/core";
 import { health } from "@trellis/sdk/health";
@@ -78,17 +78,21 @@ const PARTS: { readonly [name: string]: () => string } = {
       ["Reason", "What happened", "What to do"],
       Object.entries(AUTH_WORDS).map(([reason, { message, hint }]) => [`\`${reason}\``, message, hint]),
     ),
-  "transport-codes": () =>
-    table(
-      ["Code", "What happened", "What to do", "Again?"],
-      Object.entries(TRANSPORT_WORDS).map(([code, { message, hint, retryable }]) => [
-        `\`${code}\``,
-        message,
-        hint,
-        retryable ? "yes" : "no",
-      ]),
-    ),
+  "transport-codes": () => codes(TRANSPORT_WORDS),
+  "transfer-codes": () => codes(TRANSFER_WORDS),
 };
+
+function codes(words: typeof TRANSPORT_WORDS | typeof TRANSFER_WORDS): string {
+  return table(
+    ["Code", "What happened", "What to do", "Again?"],
+    Object.entries(words).map(([code, { message, hint, retryable }]) => [
+      `\`${code}\``,
+      message,
+      hint,
+      retryable ? "yes" : "no",
+    ]),
+  );
+}
 
 function configuration(): string {
   const rows = describeSettings().map(({ name, env, default: value, describe, reason }) => [

@@ -4,6 +4,8 @@ import {
   decodeError,
   encodeError,
   RemoteError,
+  TRANSFER_CODES,
+  TransferError,
   TRANSPORT_CODES,
   TRANSPORT_WORDS,
   TransportError,
@@ -22,6 +24,9 @@ const bodies: readonly (readonly [string, Json])[] = [
         `TransportError ${code}`,
         { id, type: "TransportError", message: "m", code, hint: "h", retryable: TRANSPORT_WORDS[code].retryable },
       ] as const,
+  ),
+  ...TRANSFER_CODES.map(
+    (code) => [`TransferError ${code}`, { id, type: "TransferError", message: "m", code }] as const,
   ),
   [
     "ValidationError",
@@ -70,6 +75,7 @@ function describe(error: TrellisError): { readonly [member: string]: Json } {
   if (error instanceof AuthError) return { ...base, reason: error.reason };
   if (error instanceof ValidationError) return { ...base, issues: error.issues.map((issue) => ({ ...issue })) };
   if (error instanceof TransportError) return { ...base, code: error.code, retryable: error.retryable };
+  if (error instanceof TransferError) return { ...base, code: error.code };
   if (error instanceof RemoteError) return { ...base, type: error.type, body: JSON.parse(JSON.stringify(error.body)) };
   return base;
 }

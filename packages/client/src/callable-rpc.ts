@@ -14,6 +14,8 @@ export interface CallableRpc {
   readonly input: CompiledSchema;
   readonly output: CompiledSchema;
   readonly errors: KnownErrors;
+  /** Whether its answer hands out a file. */
+  readonly transfer?: boolean;
   /** Where the caller's contract declares it, or would have to. */
   readonly declared:
     { readonly alias: string; readonly list: readonly string[]; readonly selected: boolean } | undefined;
@@ -74,6 +76,7 @@ function lazily(owner: AnyContract, name: string, declared: NonNullable<Callable
       return (output ??= compileSchema(schemaOf(owner.manifest, rpc.output)));
     },
     errors,
+    transfer: rpc.transfer !== undefined,
     declared,
   };
 }

@@ -1,6 +1,7 @@
 import { surfacePath } from "@trellis/contracts";
 import type { AnyContract, CallableRpc as CallableRpcOf, ErrorOf, Nested, RpcOf } from "@trellis/contracts";
-import { TransportError } from "@trellis/protocol";
+import { portableSha256Stream, TransportError } from "@trellis/protocol";
+import type { Sha256Stream } from "@trellis/protocol";
 import { AsyncResult } from "@trellis/result";
 import type { auth, core } from "@trellis/sdk";
 import type { ClientFeeds } from "./feeds/feed-types.ts";
@@ -24,18 +25,24 @@ import type { CallOptions, CallTransport } from "./rpc-call.ts";
 import { StateCalls } from "./state/state-calls.ts";
 import { stateSurface } from "./state/state-surface.ts";
 import type { ClientState } from "./state/state-types.ts";
+import { callDownload } from "./transfers/call-download.ts";
+import type { Download } from "./transfers/download-types.ts";
 
 interface RpcFacts {
   readonly input: unknown;
   readonly output: unknown;
   readonly error: unknown;
+  readonly transfer: boolean;
 }
+
+/** What an RPC answers: its output, or a file that is there to be read and its output with it. */
+export type RpcAnswer<R extends RpcFacts> = R["transfer"] extends true ? Download<R["output"]> : R["output"];
 
 /** One RPC as a function: the input, and how long to wait. */
 export type RpcFunction<R extends RpcFacts> = (
   input: R["input"],
   options?: CallOptions,
-) => AsyncResult<R["output"], ErrorOf<R> | CallError>;
+) => AsyncResult<RpcAnswer<R>, ErrorOf<R> | CallError>;
 
 /** What participants of a kind may call without asking. */
 type BaselineRpc<C extends AnyContract> = C["kind"] extends "service"
@@ -82,7 +89,7 @@ export interface TrellisClient<C extends AnyContract = AnyContract> extends Asyn
     input: ClientRpc<C>[N] extends RpcFacts ? ClientRpc<C>[N]["input"] : never,
     options?: CallOptions,
   ): ClientRpc<C>[N] extends RpcFacts
-    ? AsyncResult<ClientRpc<C>[N]["output"], ErrorOf<ClientRpc<C>[N]> | CallError>
+    ? AsyncResult<RpcAnswer<ClientRpc<C>[N]>, ErrorOf<ClientRpc<C>[N]> | CallError>
     : never;
   /** Lets calls under way finish, then closes. */
   close(): Promise<void>;
@@ -92,13 +99,15 @@ export interface ClientOptions<C extends AnyContract> {
   readonly contract: C;
   /** What calls travel on: a session, or a link and a signer of the owner's. */
   readonly transport: CallTransport & EventTransport;
+  /** For files; default: one that works everywhere, only slower. */
+  readonly newSha256?: (() => Sha256Stream) | undefined;
   /** Runs after the calls under way have ended; without it `close` leaves the transport to its owner. */
   readonly onClose?: () => Promise<void>;
 }
 
 /** Makes the client of a contract over a connection that is already there. */
 export function createClient<const C extends AnyContract>(options: ClientOptions<C>): TrellisClient<C> {
-  const { contract, transport, onClose } = options;
+  const { contract, transport, onClose, newSha256 = portableSha256Stream } = options;
   const { link } = transport;
   const rpcs = callableRpcs(contract);
   const functions = new Map<string, UntypedRpc>();
@@ -106,7 +115,11 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
     let known = functions.get(name);
     if (known === undefined) {
       const rpc = rpcs.get(name) ?? unknownRpc(name);
-      known = (input, callOptions) => new AsyncResult(callRpc(transport, rpc, input, callOptions));
+      known =
+        rpc.transfer === true
+          ? (input, callOptions) =>
+              new AsyncResult<unknown, unknown>(callDownload(transport, rpc, input, callOptions, newSha256))
+          : (input, callOptions) => new AsyncResult(callRpc(transport, rpc, input, callOptions));
       functions.set(name, known);
     }
     return known;
@@ -119,7 +132,7 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
   }
   const publishable = publishableEvents(contract);
   const feeds = makeFeeds(contract, transport);
-  const operations = makeOperations(contract, transport);
+  const operations = makeOperations(contract, transport, newSha256);
   const close = async (): Promise<void> => {
     feeds.closeAll();
     operations.closeAll(new TransportError("closed"));

@@ -4,6 +4,9 @@ export type { ClientConnection, ClientOptions, ClientRpc, RpcFunction, TrellisCl
 export type { CallOptions, CallTransport } from "./rpc-call.ts";
 export { ConnectRefused } from "./session.ts";
 export type { LinkState } from "./link.ts";
+export type { Body } from "./transfers/body-chunks.ts";
+export type { Uploaded, UploadOptions } from "./transfers/upload-sending.ts";
+export type { Download, DownloadOptions, TransferProgress } from "./transfers/download-types.ts";
 export type { ClientFeeds, FeedFunction, FeedOptions, FeedReading, NamedFeed } from "./feeds/feed-types.ts";
 export type {
   ClientOperations,
@@ -15,6 +18,7 @@ export type {
   SnapshotOf,
   StartedOperation,
   StartOptions,
+  UploadingOperation,
   WaitOptions,
   WatchOptions,
 } from "./operations/operation-types.ts";

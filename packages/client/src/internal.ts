@@ -12,6 +12,10 @@ export { carriesJetStreamHeaders } from "./jetstream-headers.ts";
 export { Puller } from "./pull/puller.ts";
 export type { Delivery } from "./pull/delivery.ts";
 
+// Bytes.
+export { BodyFailed, bodyChunks, bodySize } from "./transfers/body-chunks.ts";
+export type { Body } from "./transfers/body-chunks.ts";
+
 // Time.
 export { DeadlineWheel, WheelEntry } from "./deadline-wheel.ts";
 export { pause, reconnectDelayMs } from "./reconnect-delay.ts";

@@ -1,4 +1,5 @@
 /// <reference types="node" />
+import { createHash } from "node:crypto";
 import { connect } from "@nats-io/transport-node";
 import { nodeCrypto, SeedFileError } from "@trellis/auth/node";
 import { ContractError } from "@trellis/contracts";
@@ -62,6 +63,7 @@ export const TrellisClient = {
     return createClient({
       contract,
       transport: session,
+      newSha256: () => createHash("sha256"),
       onClose: async () => {
         await session.link.drain();
         await session.close();

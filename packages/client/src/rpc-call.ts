@@ -26,13 +26,27 @@ export interface CallTransport {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
+/** What the JSON of an answer says. */
+export type ReadAnswer<T> = (rpc: CallableRpc, json: unknown) => Result<T, TrellisError>;
+
 /** Makes one call: checks the input, signs, asks, and checks what came back. Never rejects for an expected failure. */
-export async function callRpc(
+export function callRpc(
+  transport: CallTransport,
+  rpc: CallableRpc,
+  input: unknown,
+  options?: CallOptions,
+): Promise<Result<unknown, TrellisError>> {
+  return callAndRead(transport, rpc, input, options, checkOutput);
+}
+
+/** The same for an answer that is more than its output. */
+export async function callAndRead<T>(
   transport: CallTransport,
   rpc: CallableRpc,
   input: unknown,
   options: CallOptions = {},
-): Promise<Result<unknown, TrellisError>> {
+  read: ReadAnswer<T>,
+): Promise<Result<T, TrellisError>> {
   const payload = encodeInput(rpc, input);
   if (!payload.ok) return payload;
   const timeoutMs = Math.min(options.timeoutMs ?? LIMITS.defaultDeadlineMs, LIMITS.maxDeadlineMs);
@@ -40,7 +54,7 @@ export async function callRpc(
   const lastTryAt = endsAt - timeoutMs * LAST_TRY_PART;
   let clockMended = false;
   for (let pauseMs = FIRST_PAUSE_MS; ;) {
-    const answer = await askOnce(transport, rpc, payload.value, endsAt, options.signal);
+    const answer = await askOnce(transport, rpc, payload.value, endsAt, options.signal, read);
     if (answer.ok) return answer;
     if (refusedForItsTime(answer.error) && transport.refresh !== undefined && !clockMended) {
       // Refused unread, because our clock had drifted: once it is right, the same question is worth a new signature.
@@ -72,27 +86,28 @@ function refusedForNow(error: TrellisError): boolean {
   return error instanceof TransportError && error.code === "retry_later";
 }
 
-async function askOnce(
+async function askOnce<T>(
   transport: CallTransport,
   rpc: CallableRpc,
   payload: Uint8Array,
   endsAt: number,
   signal: AbortSignal | undefined,
-): Promise<Result<unknown, TrellisError>> {
+  read: ReadAnswer<T>,
+): Promise<Result<T, TrellisError>> {
   const timeoutMs = Math.max(1, endsAt - performance.now());
   const headers = transport.signer.sign(rpc.subject, payload, timeoutMs);
   const span = startClientSpan(
     { name: rpc.name, surface: rpc.surface, ...(rpc.contractId === undefined ? {} : { contractId: rpc.contractId }) },
     headers,
   );
-  let result: Result<unknown, TrellisError>;
+  let result: Result<T, TrellisError>;
   try {
     const answer = await transport.link.request(rpc.subject, payload, {
       headers,
       timeoutMs,
       ...(signal === undefined ? {} : { signal }),
     });
-    result = readAnswer(rpc, answer);
+    result = readAnswer(rpc, answer, read);
   } catch (error) {
     result = err(asCallError(rpc, error));
   }
@@ -112,15 +127,20 @@ function encodeInput(rpc: CallableRpc, input: unknown): Result<Uint8Array, Valid
   }
 }
 
-function readAnswer(rpc: CallableRpc, answer: LinkMessage): Result<unknown, TrellisError> {
+function readAnswer<T>(rpc: CallableRpc, answer: LinkMessage, read: ReadAnswer<T>): Result<T, TrellisError> {
   const { headers, data } = answer;
   if (headers !== undefined && isErrorReply(headers)) return err(decodeError(data, rpc.errors));
-  let output: unknown;
+  let json: unknown;
   try {
-    output = JSON.parse(decoder.decode(data));
+    json = JSON.parse(decoder.decode(data));
   } catch {
     return err(new TransportError("invalid_reply", { message: `The answer of ${rpc.name} is not JSON.` }));
   }
+  return read(rpc, json);
+}
+
+/** What a call answers has to be what its contract says. */
+export function checkOutput(rpc: CallableRpc, output: unknown): Result<unknown, TrellisError> {
   if (rpc.output.check(output)) return ok(output);
   const [issue] = rpc.output.errors(output);
   const where =
@@ -130,6 +150,11 @@ function readAnswer(rpc: CallableRpc, answer: LinkMessage): Result<unknown, Trel
       message: `The answer of ${rpc.name} is not what its contract says${where}.`,
     }),
   );
+}
+
+/** An answer that is not what the protocol says. */
+export function unreadableAnswer(rpc: CallableRpc): TransportError {
+  return new TransportError("invalid_reply", { message: `The answer of ${rpc.name} hands out no file.` });
 }
 
 /** What stopped a call before its answer; a bug of ours passes through. */

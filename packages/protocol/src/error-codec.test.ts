@@ -10,6 +10,9 @@ import {
   encodeHandlerError,
   LIMITS,
   RemoteError,
+  TRANSFER_CODES,
+  TRANSFER_WORDS,
+  TransferError,
   TRANSPORT_CODES,
   TRANSPORT_WORDS,
   TransportError,
@@ -51,6 +54,12 @@ describe("round trips", () => {
     const error = decodeError(encodeError(new TransportError(code, { hint: "own hint" }), id));
     expect(error).toBeInstanceOf(TransportError);
     expect(error).toMatchObject({ code, hint: "own hint", retryable: TRANSPORT_WORDS[code].retryable, id });
+  });
+
+  test.each(TRANSFER_CODES)("TransferError %s", (code) => {
+    const error = decodeError(encodeError(new TransferError(code), id));
+    expect(error).toBeInstanceOf(TransferError);
+    expect(error).toMatchObject({ code, message: TRANSFER_WORDS[code].message, hint: TRANSFER_WORDS[code].hint, id });
   });
 
   test("ValidationError", () => {
@@ -185,10 +194,15 @@ describe("bounds", () => {
 });
 
 test("every reason and code says what happened and what to do", () => {
-  for (const words of [...Object.values(AUTH_WORDS), ...Object.values(TRANSPORT_WORDS)]) {
+  for (const words of [
+    ...Object.values(AUTH_WORDS),
+    ...Object.values(TRANSPORT_WORDS),
+    ...Object.values(TRANSFER_WORDS),
+  ]) {
     expect(words.message).toMatch(/^[A-Z].{10,}\.$/);
     expect(words.hint).toMatch(/^[A-Z].{10,}\.$/);
   }
   expect(Object.keys(AUTH_WORDS)).toEqual([...AUTH_REASONS]);
   expect(Object.keys(TRANSPORT_WORDS)).toEqual([...TRANSPORT_CODES]);
+  expect(Object.keys(TRANSFER_WORDS)).toEqual([...TRANSFER_CODES]);
 });

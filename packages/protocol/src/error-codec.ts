@@ -2,10 +2,11 @@ import { TrellisError } from "@trellis/contracts";
 import type { Json } from "@trellis/contracts";
 import { isErrorBody, isJsonObject } from "./error-body.ts";
 import type { ErrorBody } from "./error-body.ts";
-import { isAuthReason, isTransportCode } from "./error-codes.ts";
+import { isAuthReason, isTransferCode, isTransportCode } from "./error-codes.ts";
 import {
   AuthError,
   RemoteError,
+  TransferError,
   TransportError,
   UnexpectedError,
   unexpectedMessage,
@@ -77,7 +78,7 @@ export function isForCaller(error: unknown, declared: ReadonlySet<string>): erro
   if (received.has(error)) return false;
   if (error instanceof AuthError) return error.reason === "insufficient_permissions";
   if (error instanceof TransportError) return error.code === "retry_later" || error.code === "overloaded";
-  return error instanceof ValidationError;
+  return error instanceof ValidationError || error instanceof TransferError;
 }
 
 /** Rebuilds an error from its body: a known class, a built-in one, or `RemoteError` with all it carried. */
@@ -107,6 +108,8 @@ function rebuild(body: ErrorBody, known: KnownErrors): TrellisError {
     }
     case "TransportError":
       return rebuildTransport(body);
+    case "TransferError":
+      return isTransferCode(body.code) ? new TransferError(body.code, { message, id }) : new RemoteError(body);
     case "UnexpectedError":
       return new UnexpectedError(id);
     default:

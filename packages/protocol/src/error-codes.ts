@@ -35,6 +35,22 @@ export const TRANSPORT_CODES = [
 ] as const;
 export type TransportCode = (typeof TRANSPORT_CODES)[number];
 
+/** Why a file did not arrive: the closed list every implementation knows. */
+export const TRANSFER_CODES = [
+  "unknown_transfer",
+  "expired",
+  "taken",
+  "cancelled",
+  "interrupted",
+  "mismatch",
+  "changed",
+  "source_failed",
+  "too_large",
+  "store_full",
+  "unavailable",
+] as const;
+export type TransferCode = (typeof TRANSFER_CODES)[number];
+
 interface Words {
   /** What happened and why. */
   readonly message: string;
@@ -169,6 +185,65 @@ export const TRANSPORT_WORDS: { readonly [C in TransportCode]: Words & { readonl
   },
 };
 
+/** The sentences of each code, and whether the same transfer may succeed when it is opened again. */
+export const TRANSFER_WORDS: { readonly [C in TransferCode]: Words & { readonly retryable: boolean } } = {
+  unknown_transfer: {
+    message: "Nobody knows this transfer: it is over, or it was granted to somebody else.",
+    hint: "Ask for a new one.",
+    retryable: false,
+  },
+  expired: {
+    message: "Nothing was moved for as long as the transfer may stand still. Nothing was stored.",
+    hint: "Ask for a new one, and begin sooner.",
+    retryable: false,
+  },
+  taken: {
+    message: "The transfer was opened once more, and goes on there.",
+    hint: "Open a transfer in one place.",
+    retryable: false,
+  },
+  cancelled: {
+    message: "The transfer was cancelled. Nothing was stored.",
+    hint: "Nothing needs to be done.",
+    retryable: false,
+  },
+  interrupted: {
+    message: "The transfer was cut off and cannot go on from where it was.",
+    hint: "Begin it again.",
+    retryable: false,
+  },
+  mismatch: {
+    message: "What arrived is not what was sent: size or SHA-256 differ. Nothing was stored.",
+    hint: "Begin it again. If it happens again, something between the two ends changes bytes.",
+    retryable: false,
+  },
+  changed: {
+    message: "The file was replaced or removed while it was being sent.",
+    hint: "Ask for it again.",
+    retryable: false,
+  },
+  source_failed: {
+    message: "What was being sent broke off.",
+    hint: "Begin it again; the log of the sending side has the reason.",
+    retryable: false,
+  },
+  too_large: {
+    message: "The file is larger than what is taken here. Nothing was stored.",
+    hint: "Send a smaller one, or raise `maxBytes` of the operation or `maxObjectBytes` of its store.",
+    retryable: false,
+  },
+  store_full: {
+    message: "The store has no room for the file. Nothing was stored.",
+    hint: "Remove files, or raise `maxTotalBytes` of the store.",
+    retryable: false,
+  },
+  unavailable: {
+    message: "The store of the service cannot be reached at the moment.",
+    hint: "The transfer goes on when it is back.",
+    retryable: true,
+  },
+};
+
 /** Whether a text is a reason of the closed list. */
 export function isAuthReason(text: unknown): text is AuthReason {
   return typeof text === "string" && Object.hasOwn(AUTH_WORDS, text);
@@ -177,4 +252,9 @@ export function isAuthReason(text: unknown): text is AuthReason {
 /** Whether a text is a code of the closed list. */
 export function isTransportCode(text: unknown): text is TransportCode {
   return typeof text === "string" && Object.hasOwn(TRANSPORT_WORDS, text);
+}
+
+/** Whether a text is a code of the closed list. */
+export function isTransferCode(text: unknown): text is TransferCode {
+  return typeof text === "string" && Object.hasOwn(TRANSFER_WORDS, text);
 }

@@ -1,8 +1,8 @@
 import { TrellisError } from "@trellis/contracts";
 import type { Json } from "@trellis/contracts";
 import type { ErrorBody } from "./error-body.ts";
-import { AUTH_WORDS, TRANSPORT_WORDS } from "./error-codes.ts";
-import type { AuthReason, TransportCode } from "./error-codes.ts";
+import { AUTH_WORDS, TRANSFER_WORDS, TRANSPORT_WORDS } from "./error-codes.ts";
+import type { AuthReason, TransferCode, TransportCode } from "./error-codes.ts";
 
 /** Who asks is not known, not trusted or not allowed; `reason` says which. */
 export class AuthError extends TrellisError {
@@ -86,6 +86,30 @@ export class TransportError extends TrellisError {
 
   toWire(): Json {
     return { code: this.code, hint: this.hint, retryable: this.retryable };
+  }
+}
+
+/** The bytes of a file did not arrive whole. */
+export class TransferError extends TrellisError {
+  override readonly name = "TransferError";
+  readonly type = "TransferError";
+  override readonly code: TransferCode;
+  readonly hint: string;
+  /** Whether the same transfer may succeed when it is opened again. */
+  readonly retryable: boolean;
+  readonly id: string | undefined;
+
+  constructor(code: TransferCode, options: { readonly message?: string; readonly id?: string } = {}) {
+    const words = TRANSFER_WORDS[code];
+    super(options.message ?? words.message);
+    this.code = code;
+    this.hint = words.hint;
+    this.retryable = words.retryable;
+    this.id = options.id;
+  }
+
+  toWire(): Json {
+    return { code: this.code };
   }
 }
 

@@ -54,13 +54,17 @@ export {
   AUTH_REASONS,
   AUTH_WORDS,
   isAuthReason,
+  isTransferCode,
   isTransportCode,
+  TRANSFER_CODES,
+  TRANSFER_WORDS,
   TRANSPORT_CODES,
   TRANSPORT_WORDS,
 } from "./error-codes.ts";
-export type { AuthReason, TransportCode } from "./error-codes.ts";
-export { AuthError, RemoteError, TransportError, UnexpectedError, ValidationError } from "./errors.ts";
+export type { AuthReason, TransferCode, TransportCode } from "./error-codes.ts";
+export { AuthError, RemoteError, TransferError, TransportError, UnexpectedError, ValidationError } from "./errors.ts";
 export type { TransportErrorOptions, ValidationIssue } from "./errors.ts";
+export { isJsonObject } from "./error-body.ts";
 export type { ErrorBody } from "./error-body.ts";
 export {
   decodeError,
@@ -89,6 +93,26 @@ export {
   parseStreamFrame,
 } from "./stream-frames.ts";
 export type { StreamControl, StreamFrame } from "./stream-frames.ts";
+
+// Transfers.
+export { isTransferControl, newTransferId, parseTransferGrant } from "./transfer-grant.ts";
+export type { TransferGrant, TransferInfo } from "./transfer-grant.ts";
+export {
+  encodeTransferFrame,
+  encodeTransferOpening,
+  parseDownloadFrame,
+  parseTransferOpening,
+  parseUploadControl,
+  parseUploadFrame,
+} from "./transfer-frames.ts";
+export type {
+  Chunk,
+  DownloadFrame,
+  TransferEnd,
+  TransferOpening,
+  UploadControl,
+  UploadFrame,
+} from "./transfer-frames.ts";
 
 // Notices of the control plane.
 export {

@@ -28,4 +28,10 @@ export const LIMITS = {
   streamHeartbeatMs: 10_000,
   /** Heartbeats missed before either side takes the other for gone. */
   streamMissedHeartbeats: 3,
+  /** The bytes of a chunk: those of a NATS object store, so that a chunk is stored and read as it travels. */
+  transferChunkBytes: 131_072,
+  /** What a peer may ask for: well below the 1 MiB that NATS takes in one message. */
+  maxTransferChunkBytes: 524_288,
+  /** Chunks a sender keeps until they are stored: 32 MiB, so that a service cannot make it hold a whole file. */
+  maxTransferCredits: 256,
 } as const;

@@ -1,6 +1,7 @@
 import type { Json } from "@trellis/contracts";
 import { isJsonObject } from "./error-body.ts";
 import type { ErrorBody } from "./error-body.ts";
+import type { TransferGrant } from "./transfer-grant.ts";
 
 /** What travels about operations: where one stands, what happens to it, and how asking about it may fail. */
 
@@ -16,9 +17,9 @@ export function isOver(state: OperationState): boolean {
 export interface OperationPause {
   /**
    * `time`: it sleeps; `signal`: it waits for one; `outside`: its handler has deferred it; `retry`: an attempt has failed;
-   * `replica`: no replica that serves now can go on with it.
+   * `replica`: no replica that serves now can go on with it; `upload`: its file has not come yet.
    */
-  readonly for: "time" | "signal" | "outside" | "retry" | "replica";
+  readonly for: "time" | "signal" | "outside" | "retry" | "replica" | "upload";
   /** It goes on by itself then. */
   readonly until?: number;
   readonly reason?: string;
@@ -93,6 +94,8 @@ export interface OperationAccepted {
   /** False when the key had started it before. */
   readonly created: boolean;
   readonly snapshot: OperationSnapshot;
+  /** Of an operation that takes a file: the right to upload it. */
+  readonly transfer?: TransferGrant;
 }
 
 /** The body of a control action. */

@@ -1,6 +1,7 @@
 import type { Json } from "@trellis/contracts";
 import type { ErrorBody } from "./error-body.ts";
-import { isErrorBody, isJsonObject } from "./error-body.ts";
+import { isErrorBody } from "./error-body.ts";
+import { parseJsonObject } from "./json-message.ts";
 import { LIMITS } from "./limits.ts";
 
 /**
@@ -39,7 +40,6 @@ export type StreamControl =
   | { readonly type: "cancel" };
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
 
 export function encodeStreamFrame(frame: StreamFrame): Uint8Array {
   return encoder.encode(JSON.stringify(frame));
@@ -51,7 +51,7 @@ export function encodeStreamControl(control: StreamControl): Uint8Array {
 
 /** Reads what a sender sent; `undefined` for anything else, which ends the stream as `invalid_reply`. */
 export function parseStreamFrame(bytes: Uint8Array): StreamFrame | undefined {
-  const value = parseObject(bytes);
+  const value = parseJsonObject(bytes);
   if (value === undefined) return undefined;
   const { type, seq } = value;
   switch (type) {
@@ -84,7 +84,7 @@ export function parseStreamFrame(bytes: Uint8Array): StreamFrame | undefined {
 /** Reads what a reader sent; anything else is ignored. */
 export function parseStreamControl(bytes: Uint8Array): StreamControl | undefined {
   if (bytes.length > LIMITS.controlBytes) return undefined;
-  const value = parseObject(bytes);
+  const value = parseJsonObject(bytes);
   if (value === undefined) return undefined;
   switch (value["type"]) {
     case "credits":
@@ -101,15 +101,6 @@ export function parseStreamControl(bytes: Uint8Array): StreamControl | undefined
 /** What a grant may be at most when this much was sent: a sender never owes more than the limit. */
 export function boundGrant(upTo: number, sent: number): number {
   return Math.min(upTo, sent + LIMITS.maxStreamCredits);
-}
-
-function parseObject(bytes: Uint8Array): { readonly [member: string]: Json } | undefined {
-  try {
-    const value: unknown = JSON.parse(decoder.decode(bytes));
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function isSequence(value: unknown): value is number {

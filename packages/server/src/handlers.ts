@@ -6,6 +6,7 @@ import type { EventRegistrars } from "./consumers/event-handlers.ts";
 import type { FeedRegistrars } from "./feeds/feed-handlers.ts";
 import type { Log } from "./log.ts";
 import type { OperationRegistrars } from "./operations/operation-handlers.ts";
+import type { TransferSource } from "./transfers/transfer-source.ts";
 
 /** What a handler gets. Members are made when they are touched: take the ones you need. */
 export interface HandlerContext<Input, Client = unknown, Deps = unknown> {
@@ -34,10 +35,15 @@ export type BuiltInError = AuthError | TransportError | ValidationError;
 export type HandlerResult<Output, Failure> =
   Result<Output, Failure | BuiltInError> | PromiseLike<Result<Output, Failure | BuiltInError>>;
 
+/** What a handler answers with: the output, and where the contract says so the bytes that go with it. */
+export type RpcAnswer<R extends RpcShape> = R["transfer"] extends true
+  ? { readonly output: R["output"]; readonly source: TransferSource }
+  : R["output"];
+
 /** Answers one RPC. A declared error may also be thrown; anything else that is thrown stays in the log. */
 export type RpcHandler<R extends RpcShape, Client = unknown, Deps = unknown> = (
   context: HandlerContext<R["input"], Client, Deps>,
-) => HandlerResult<R["output"], R["error"]>;
+) => HandlerResult<RpcAnswer<R>, R["error"]>;
 
 type GroupsOf<M> = SurfaceGroup<keyof M & string>;
 

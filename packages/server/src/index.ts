@@ -44,6 +44,8 @@ export type {
   StoreStatus,
 } from "./store/store-types.ts";
 export type { ServiceStore } from "./store/service-store.ts";
+export { fromBytes, fromStore } from "./transfers/transfer-source.ts";
+export type { BytesAbout, TransferSource } from "./transfers/transfer-source.ts";
 export { frame } from "./feeds/feed-handlers.ts";
 export type { FeedContext, FeedFrame, FeedFrames, FeedHandler, FeedRegistrars } from "./feeds/feed-handlers.ts";
 export type {

@@ -42,6 +42,22 @@ export interface ServiceLimits {
   readonly feedCredits: number;
   /** How often idle feeds and their readers say that they live; three missed end the feed. */
   readonly feedHeartbeatMs: number;
+  /** Downloads, and uploads, that one replica has granted and that are not over; beyond it callers hear `overloaded`. */
+  readonly maxTransferGrants: number;
+  /** Of these, how many one session (of uploads: one principal) may have. */
+  readonly maxTransferGrantsPerSession: number;
+  /** Downloads, and uploads, that move at the same time in one replica. */
+  readonly maxOpenTransfers: number;
+  /** Of these, how many one session may have. */
+  readonly maxOpenTransfersPerSession: number;
+  /** How long a granted download waits to be read, and goes on waiting for a reader that was cut off. */
+  readonly transferIdleMs: number;
+  /** How long an upload may stand still, where its operation does not say (`expiresInMs`). */
+  readonly transferUploadIdleMs: number;
+  /** Chunks on their way at once: granted before the first, and kept by the sender until they are stored. */
+  readonly transferCredits: number;
+  /** How often the two ends of a transfer say that they live; three missed end the stream, not the transfer. */
+  readonly transferHeartbeatMs: number;
 }
 
 export const SERVICE_LIMITS: ServiceLimits = {
@@ -79,4 +95,19 @@ export const SERVICE_LIMITS: ServiceLimits = {
   // Readers that keep up widen it by themselves; 16 of the largest messages are what one may make a slow reader hold.
   feedCredits: 16,
   feedHeartbeatMs: LIMITS.streamHeartbeatMs,
+  // One that nobody uses costs about 2 kB and a subscription: 10 MB at the most.
+  maxTransferGrants: 4_096,
+  // More files than a person opens at once; a gateway that reads for many has sessions of its own.
+  maxTransferGrantsPerSession: 64,
+  // Each holds up to 20 MiB while it moves (pages read ahead, chunks on their way), so about 1.3 GiB at the most.
+  maxOpenTransfers: 64,
+  // A quarter: one session must not take the place of all others.
+  maxOpenTransfersPerSession: 16,
+  // Long enough to be read by whoever asked, short enough that forgotten ones do not pile up.
+  transferIdleMs: 60_000,
+  // A connection that comes back within a quarter of an hour goes on where it was.
+  transferUploadIdleMs: 900_000,
+  // 4 MiB: 400 MiB/s over a way of 10 ms.
+  transferCredits: 32,
+  transferHeartbeatMs: LIMITS.streamHeartbeatMs,
 };

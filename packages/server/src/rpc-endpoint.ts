@@ -13,6 +13,8 @@ export interface RpcEndpoint {
   readonly required: readonly string[];
   /** A request id is accepted by one replica only, however many hear it. */
   readonly once: boolean;
+  /** Whether its answer hands out a file. */
+  readonly transfer?: boolean;
   /** Types of the errors its callers may get. */
   readonly declared: ReadonlySet<string>;
   readonly stats: EndpointStats;
@@ -33,6 +35,7 @@ export function rpcEndpoints(manifest: Manifest): ReadonlyMap<string, RpcEndpoin
         output: schemaOf(rpc.output),
         required: rpc.capabilities?.call ?? [],
         once: rpc.once === true,
+        transfer: rpc.transfer !== undefined,
         declared: new Set((rpc.errors ?? []).map((error) => error.type)),
         stats: new EndpointStats(),
         handler: undefined,

@@ -21,6 +21,8 @@ import type { ServiceLimits } from "./limits.ts";
 import type { RequestCheck } from "./request-check.ts";
 import type { RpcEndpoint } from "./rpc-endpoint.ts";
 import { HeaderIndex, SignedRequest } from "./signed-request.ts";
+import type { Downloads } from "./transfers/downloads.ts";
+import { isTransferSource } from "./transfers/transfer-source.ts";
 
 export interface RpcRouterOptions {
   readonly link: Link;
@@ -30,6 +32,8 @@ export interface RpcRouterOptions {
   readonly check: RequestCheck;
   readonly limits: ServiceLimits;
   readonly surroundings: CallSurroundings;
+  /** Lets the caller have the bytes that go with an answer. */
+  readonly downloads: Pick<Downloads, "grant">;
 }
 
 /** What came in and was not answered, by why: such messages leave no other trace than these counts and a debug line. */
@@ -185,7 +189,8 @@ export class RpcRouter {
 
   #answer(call: Call, result: unknown): void {
     if (isOk(result)) {
-      if (call.endpoint.output.check(result.value)) this.#reply(call, result.value);
+      if (call.endpoint.transfer === true) this.#handOut(call, result.value);
+      else if (call.endpoint.output.check(result.value)) this.#reply(call, result.value);
       else {
         const issues = call.endpoint.output.errors(result.value);
         this.#unexpected(call, "A handler answered with something its contract does not describe.", undefined, {
@@ -197,6 +202,22 @@ export class RpcRouter {
     if (isErr(result)) return this.#failed(call, result.error);
     this.#unexpected(call, "A handler returned no Result.", undefined);
     this.#admission.release();
+  }
+
+  /** Answers with a file: the output, and the right to read the bytes. */
+  #handOut(call: Call, answer: unknown): void {
+    const { endpoint, request } = call;
+    const { output, source } = readFile(answer);
+    if (!endpoint.output.check(output) || !isTransferSource(source))
+      return this.#unexpected(call, "A handler answered with something its contract does not describe.", undefined, {
+        issues: endpoint.output.errors(output),
+        source: isTransferSource(source) ? "given" : "missing: use fromStore or fromBytes",
+      });
+    if (call.over) return this.#close(call, "expired");
+    const { name, required } = endpoint;
+    const grant = this.#options.downloads.grant({ name, required, sessionKey: request.sessionKey }, source);
+    if (grant instanceof TransportError) this.#refuse(call, grant);
+    else this.#reply(call, { output, transfer: grant });
   }
 
   #failed(call: Call, error: unknown): void {
@@ -266,6 +287,10 @@ export class RpcRouter {
     this.#unanswered[why] += 1;
     this.#options.surroundings.log.debug("A message was not answered.", { why, rpc: endpoint.name, detail });
   }
+}
+
+function readFile(answer: unknown): { readonly output?: unknown; readonly source?: unknown } {
+  return typeof answer === "object" && answer !== null ? answer : {};
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {

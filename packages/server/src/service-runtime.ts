@@ -2,7 +2,8 @@ import type { AuthCrypto } from "@trellis/auth";
 import type { Link, LinkSubscription } from "@trellis/client/internal";
 import { NO_BINDINGS } from "@trellis/contracts";
 import type { AnyContract, ContractShape, ShapeOf } from "@trellis/contracts";
-import { parseAuthChange, TRELLIS_SUBJECTS } from "@trellis/protocol";
+import { parseAuthChange, portableSha256Stream, TRELLIS_SUBJECTS } from "@trellis/protocol";
+import type { Sha256Stream } from "@trellis/protocol";
 import { AuthorityChanges } from "./authority-changes.ts";
 import type { RequestAuthority } from "./authority.ts";
 import type { RunInside } from "./call.ts";
@@ -29,6 +30,10 @@ import { rpcEndpoints } from "./rpc-endpoint.ts";
 import { RpcRouter } from "./rpc-router.ts";
 import type { Unanswered } from "./rpc-router.ts";
 import { SessionDirectory } from "./session-directory.ts";
+import type { StoreParts } from "./store/store-parts.ts";
+import { StreamDoor } from "./streams/stream-door.ts";
+import { Downloads } from "./transfers/downloads.ts";
+import { Uploads } from "./transfers/uploads.ts";
 
 export interface ServiceRuntimeOptions<C extends AnyContract, Client = unknown, Deps = unknown> {
   readonly contract: C;
@@ -53,6 +58,10 @@ export interface ServiceRuntimeOptions<C extends AnyContract, Client = unknown, 
   readonly runInside?: RunInside;
   /** What the platform named the contract's resources; without it no consumer group runs. */
   readonly bindings?: BindingSource;
+  /** What works on the contract's object stores, by alias; without it nothing can be uploaded. */
+  readonly storeOf?: (alias: string) => StoreParts | undefined;
+  /** For files; default: one that works everywhere, only slower. */
+  readonly newSha256?: (() => Sha256Stream) | undefined;
 }
 
 export type { RunInside } from "./call.ts";
@@ -100,26 +109,34 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
   const feeds = feedEndpoints(contract.manifest);
   const surroundings = { log, client: options.client, deps: options.deps, runInside: options.runInside };
   let started = false;
+  const door = new StreamDoor({ link, contractId: contract.id, check, maxVerifying: limits.maxVerifying, log });
+  const streams = { link, check, sessions, surroundings, door, instanceId: options.instanceId, limits };
+  const service = options.serviceName;
+  const downloads = new Downloads({ ...streams, service, clock, newHash: options.newSha256 ?? portableSha256Stream });
+  const uploads = new Uploads({
+    ...streams,
+    service,
+    clock,
+    queue: contract.id,
+    operations: contract.manifest.operations ?? {},
+    storeOf: options.storeOf ?? (() => undefined),
+  });
   const operations = createServiceOperations<C, Client, Deps>({
     contract,
     link,
-    service: options.serviceName,
+    service,
     instance: options.instanceId,
     bindings: () => options.bindings?.current() ?? NO_BINDINGS,
     nowMs: () => clock.nowMs(),
     limits,
     surroundings,
+    uploads,
     isStarted: () => started,
   });
   const feedRouter = new FeedRouter({
-    link,
+    ...streams,
     queue: contract.id,
-    instanceId: options.instanceId,
     endpoints: [...feeds.values(), ...operations.watches],
-    check,
-    sessions,
-    limits,
-    surroundings,
   });
   // Those who wait for operations must not take the place of those who ask.
   const waits = new RpcRouter({
@@ -129,6 +146,7 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
     check,
     limits: { ...limits, maxInFlight: limits.maxOpenWaits, maxQueued: 0 },
     surroundings,
+    downloads,
   });
   const router = new RpcRouter({
     link,
@@ -137,6 +155,7 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
     check,
     limits,
     surroundings,
+    downloads,
   });
 
   const stops: (() => void)[] = [];
@@ -185,6 +204,7 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
       }
       feedRouter.start();
       operations.start();
+      uploads.start();
       const startedAt = new Date(clock.nowMs());
       const micro = serveMicro(link, {
         name: options.serviceName,
@@ -221,14 +241,16 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
     async drain() {
       const waiting = waits.drain(limits.drainMs);
       operations.release();
-      const [calls, readings, unfinished] = await Promise.all([
+      const [, , ...drained] = await Promise.all([
+        consumers.drain(limits.drainMs),
+        waiting,
         router.drain(limits.drainMs),
         feedRouter.drain(limits.drainMs),
         operations.drain(limits.drainMs),
-        consumers.drain(limits.drainMs),
-        waiting,
+        uploads.drain(limits.drainMs),
+        downloads.drain(limits.drainMs),
       ]);
-      const result = { left: calls.left + readings.left + unfinished.left };
+      const result = { left: drained.reduce((sum, { left }) => sum + left, 0) };
       stopAll();
       if (link.state === "connected") await link.flush();
       return result;
@@ -239,6 +261,8 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
       waits.close();
       operations.close();
       feedRouter.close();
+      uploads.close();
+      downloads.close();
       consumers.close();
     },
   };

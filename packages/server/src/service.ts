@@ -132,7 +132,9 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     refresh: () => session.refresh(),
     ...(host.tracing === undefined ? {} : { trace: host.tracing.inject }),
   };
-  const client = createClient({ contract, transport });
+  const bindings = (): Bindings => session.facts?.bindings ?? NO_BINDINGS;
+  const stores = serviceStore({ contract, link, bindings, log, newHash: host.newSha256 });
+  const client = createClient({ contract, transport, newSha256: host.newSha256 });
   const runtime = createServiceRuntime<C, TrellisClient<C>, Deps>({
     contract,
     link,
@@ -147,15 +149,14 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     deps: options.deps,
     ...(host.tracing === undefined ? {} : { runInside: host.tracing.runInside }),
     bindings: {
-      current: () => session.facts?.bindings ?? NO_BINDINGS,
+      current: bindings,
       onChange: (listener) => session.onFacts?.(listener) ?? (() => undefined),
     },
+    storeOf: (alias) => stores.partsOf(alias),
+    newSha256: host.newSha256,
   });
 
-  const bindings = (): Bindings => session.facts?.bindings ?? NO_BINDINGS;
   const kv = serviceKv({ contract, link, bindings, migrations: options.migrate?.kv });
-  const store = serviceStore({ contract, link, bindings, log, newHash: host.newSha256 });
-
   const jobs = createServiceJobs<C, TrellisClient<C>, Deps>({
     contract,
     link,
@@ -206,7 +207,7 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     jobs: jobs.jobs,
     operation: runtime.operations,
     kv,
-    store,
+    store: stores.store,
     event: client.event,
     client,
     connection: client.connection,

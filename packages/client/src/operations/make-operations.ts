@@ -1,14 +1,20 @@
 import { surfacePath } from "@trellis/contracts";
-import type { AnyContract, Json, TrellisError } from "@trellis/contracts";
-import { isOperationId, randomToken } from "@trellis/protocol";
-import type { OperationFrame, OperationSnapshot } from "@trellis/protocol";
-import { AsyncResult } from "@trellis/result";
+import { TrellisError } from "@trellis/contracts";
+import type { AnyContract, Json } from "@trellis/contracts";
+import { isOperationId, randomToken, TransferError } from "@trellis/protocol";
+import type { OperationFrame, OperationSnapshot, Sha256Stream } from "@trellis/protocol";
+import { AsyncResult, err, ok } from "@trellis/result";
+import type { Result } from "@trellis/result";
 import { Reading } from "../feeds/feed-reading.ts";
 import { pause, reconnectDelayMs } from "../reconnect-delay.ts";
 import type { CallOptions, CallTransport } from "../rpc-call.ts";
+import type { Body } from "../transfers/body-chunks.ts";
+import { UploadSending } from "../transfers/upload-sending.ts";
+import type { Uploaded, UploadOptions } from "../transfers/upload-sending.ts";
 import { callableOperations, unknownOperation } from "./callable-operations.ts";
 import type { CallableOperation } from "./callable-operations.ts";
 import { controlOperation, isPassing, startOperation, waitForOperation } from "./operation-calls.ts";
+import type { Accepted } from "./operation-calls.ts";
 import type { StartOptions, WaitOptions, WatchOptions } from "./operation-types.ts";
 
 const TOKEN_CHARACTERS = 22;
@@ -17,6 +23,7 @@ const TOKEN_CHARACTERS = 22;
 export function makeOperations(
   contract: AnyContract,
   transport: CallTransport,
+  newHash: () => Sha256Stream,
 ): { readonly operation: UntypedOperations; closeAll(error: Error): void } {
   const operations = callableOperations(contract);
   const underWay = new Set<Reading>();
@@ -24,7 +31,7 @@ export function makeOperations(
   const callerOf = (name: string): UntypedCaller => {
     let known = callers.get(name);
     if (known === undefined) {
-      known = makeCaller(transport, operations.get(name) ?? unknownOperation(name), underWay);
+      known = makeCaller(transport, operations.get(name) ?? unknownOperation(name), underWay, newHash);
       callers.set(name, known);
     }
     return known;
@@ -48,20 +55,65 @@ export function makeOperations(
   };
 }
 
-function makeCaller(transport: CallTransport, operation: CallableOperation, underWay: Set<Reading>): UntypedCaller {
-  const start = (input: unknown, options?: StartOptions): AsyncResult<UntypedStarted, TrellisError> =>
-    new AsyncResult(startOperation(transport, operation, input, options)).map(({ id, created, snapshot }) => ({
-      ...makeRef(transport, operation, id, underWay),
-      created,
-      snapshot,
-    }));
+function makeCaller(
+  transport: CallTransport,
+  operation: CallableOperation,
+  underWay: Set<Reading>,
+  newHash: () => Sha256Stream,
+): UntypedCaller {
+  const accept = (input: unknown, options?: StartOptions): AsyncResult<Accepted, TrellisError> =>
+    new AsyncResult(startOperation(transport, operation, input, options));
+  const started = ({ id, created, snapshot }: Accepted): UntypedStarted => ({
+    ...makeRef(transport, operation, id, underWay),
+    created,
+    snapshot,
+  });
   return {
-    start,
-    input: (input) => ({ start: (options) => start(input, options) }),
+    start: (input, options) => accept(input, options).map(started),
+    input: (input) => ({
+      start: (options) => accept(input, options).map(started),
+      transfer: (body, uploadOptions) => ({
+        start: (options) =>
+          accept(input, options).map((accepted) =>
+            withUpload(started(accepted), upload(transport, operation, accepted, { body, newHash, ...uploadOptions })),
+          ),
+      }),
+    }),
     resume(id) {
       if (!isOperationId(id))
         throw new RangeError(`"${id.slice(0, 80)}" cannot be the id of an operation. An id is what start() answered.`);
       return makeRef(transport, operation, id, underWay);
+    },
+  };
+}
+
+/** Sends the file; an operation that is over, or takes none, wants no file any more. */
+async function upload(
+  transport: CallTransport,
+  { name }: CallableOperation,
+  { transfer }: Accepted,
+  { body, newHash, ...options }: UploadOptions & { readonly body: Body; readonly newHash: () => Sha256Stream },
+): Promise<Result<Uploaded, TrellisError>> {
+  if (transfer === undefined)
+    return err(
+      new TransferError("unknown_transfer", { message: `This ${name} is over, or takes no file; nothing was sent.` }),
+    );
+  try {
+    return ok(await new UploadSending(transport, { name, grant: transfer }, body, newHash, options).done);
+  } catch (error) {
+    if (error instanceof TrellisError) return err(error);
+    throw error;
+  }
+}
+
+/** Who waits for an operation hears at once that its file will not come. */
+function withUpload(started: UntypedStarted, sent: Promise<Result<Uploaded, TrellisError>>): UntypedStarted {
+  return {
+    ...started,
+    uploaded: new AsyncResult(sent),
+    wait: (options) => {
+      const failed = sent.then((result) => (result.ok ? new Promise<never>(() => undefined) : result));
+      return new AsyncResult(Promise.race([started.wait(options), failed]));
     },
   };
 }
@@ -157,11 +209,16 @@ interface UntypedRef {
 interface UntypedStarted extends UntypedRef {
   readonly created: boolean;
   readonly snapshot: OperationSnapshot;
+  readonly uploaded?: AsyncResult<Uploaded, TrellisError>;
+}
+
+interface UntypedBuilder {
+  start(options?: StartOptions): AsyncResult<UntypedStarted, TrellisError>;
 }
 
 interface UntypedCaller {
   start(input: unknown, options?: StartOptions): AsyncResult<UntypedStarted, TrellisError>;
-  input(input: unknown): { start(options?: StartOptions): AsyncResult<UntypedStarted, TrellisError> };
+  input(input: unknown): UntypedBuilder & { transfer(body: Body, options?: UploadOptions): UntypedBuilder };
   resume(id: string): UntypedRef;
 }
 

@@ -5,11 +5,12 @@ import {
   isOver,
   LIMITS,
   OperationError,
+  parseTransferGrant,
   randomToken,
   TransportError,
   ValidationError,
 } from "@trellis/protocol";
-import type { OperationControl, OperationSnapshot, OperationStart } from "@trellis/protocol";
+import type { OperationControl, OperationSnapshot, OperationStart, TransferGrant } from "@trellis/protocol";
 import { err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
 import { pause, reconnectDelayMs } from "../reconnect-delay.ts";
@@ -31,6 +32,8 @@ export interface Accepted {
   readonly id: string;
   readonly created: boolean;
   readonly snapshot: OperationSnapshot;
+  /** Of an operation that takes a file and waits for it. */
+  readonly transfer?: TransferGrant;
 }
 
 export async function startOperation(
@@ -49,8 +52,14 @@ export async function startOperation(
   const answer = await insistently(options, (each) => callRpc(transport, operation.start, body, each));
   if (!answer.ok) return answer;
   if (!isObject(answer.value) || !isOperationSnapshot(answer.value.snapshot)) return err(unreadable(operation));
-  const { created, snapshot } = answer.value;
-  return ok({ id: snapshot.id, created: created === true, snapshot });
+  const { created, snapshot, transfer } = answer.value;
+  const grant = parseTransferGrant(transfer);
+  return ok({
+    id: snapshot.id,
+    created: created === true,
+    snapshot,
+    ...(grant?.direction === "send" ? { transfer: grant } : {}),
+  });
 }
 
 /** Asks for one control action; the answer holds a snapshot. */

@@ -1,8 +1,10 @@
 import type { AnyContract, CallableOperations, Nested } from "@trellis/contracts";
-import type { OperationError, OperationEventType, OperationSnapshot } from "@trellis/protocol";
+import type { OperationError, OperationEventType, OperationSnapshot, TransferError } from "@trellis/protocol";
 import type { AsyncResult } from "@trellis/result";
 import type { CallError } from "../call-error.ts";
 import type { CallOptions } from "../rpc-call.ts";
+import type { Body } from "../transfers/body-chunks.ts";
+import type { Uploaded, UploadOptions } from "../transfers/upload-sending.ts";
 
 interface OperationFacts {
   readonly input: unknown;
@@ -10,6 +12,7 @@ interface OperationFacts {
   readonly output: unknown;
   readonly error: unknown;
   readonly signals: object;
+  readonly transfer: boolean;
 }
 
 /** Where an operation stands, with the types of its contract. */
@@ -77,9 +80,22 @@ export interface StartedOperation<O extends OperationFacts> extends OperationRef
   readonly snapshot: SnapshotOf<O>;
 }
 
+/** An operation that was started with a file. */
+export interface UploadingOperation<O extends OperationFacts> extends StartedOperation<O> {
+  /** Resolves when the file is stored, and the operation can begin; `wait` fails at once if it never will be. */
+  readonly uploaded: AsyncResult<Uploaded, OperationFailure | TransferError>;
+}
+
 /** An operation with its input, about to be started. */
 export interface OperationBuilder<O extends OperationFacts> {
   start(options?: StartOptions): AsyncResult<StartedOperation<O>, OperationFailure>;
+  /** The file that goes with it: bytes, a `Blob`, a stream, or anything that gives bytes piece by piece. */
+  readonly transfer: O["transfer"] extends true
+    ? (
+        body: Body,
+        options?: UploadOptions,
+      ) => { start(options?: StartOptions): AsyncResult<UploadingOperation<O>, OperationFailure> }
+    : undefined;
 }
 
 /** `client.operation.<group>.<leaf>` */

@@ -17,6 +17,8 @@ export interface StreamRequest {
   readonly timeoutMs: number;
   /** How long a stream whose replica NATS does not know may take to come back: it may be reconnecting. */
   readonly patienceMs: number;
+  /** What the stream is about outlives it: losing the line does not cancel it. */
+  readonly outlivesLoss?: boolean;
   /** Whether a stream asked for here may have its control there. */
   readonly isControl: (control: string) => boolean;
   /** Errors it may end with, beside those of the protocol. */
@@ -129,17 +131,11 @@ export class StreamLine<Told extends { readonly type: string }> {
   /** What should have come did not. */
   lost(): void {
     const { what } = this.#request;
-    this.abandon(
+    this.#abandon(
       new TransportError("stream_lost", {
         message: `The stream of ${what} was lost after ${this.#events.place()}: the replica that held it, or the way to it, is gone.`,
       }),
     );
-  }
-
-  /** Ends it here, and lets the other side know if it still listens. */
-  abandon(error: Error): void {
-    this.tell(encodeStreamControl({ type: "cancel" }));
-    this.end(error);
   }
 
   /** Ends it here. Without an error it is complete. */
@@ -147,6 +143,12 @@ export class StreamLine<Told extends { readonly type: string }> {
     if (this.#over) return;
     this.#close();
     if (!this.#cancelled) this.#events.onOver(error);
+  }
+
+  /** Ends it here, and lets the other side know if it still listens. */
+  #abandon(error: Error): void {
+    if (this.#request.outlivesLoss !== true) this.tell(encodeStreamControl({ type: "cancel" }));
+    this.end(error);
   }
 
   #ask(): void {
@@ -243,7 +245,7 @@ export class StreamLine<Told extends { readonly type: string }> {
   }
 
   #unreadable(): void {
-    this.abandon(
+    this.#abandon(
       new TransportError("invalid_reply", {
         message: `What came on the stream of ${this.#request.what} cannot be read.`,
       }),

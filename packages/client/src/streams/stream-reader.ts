@@ -2,7 +2,7 @@ import { encodeStreamControl } from "@trellis/protocol";
 import type { LinkMessage } from "../link.ts";
 import type { CallTransport } from "../rpc-call.ts";
 import { StreamLine } from "./stream-line.ts";
-import type { StreamBasics, StreamRequest } from "./stream-line.ts";
+import type { StreamBasics, StreamRequest as LineRequest } from "./stream-line.ts";
 import { StreamOrder } from "./stream-order.ts";
 import type { Numbered } from "./stream-order.ts";
 
@@ -10,6 +10,11 @@ import type { Numbered } from "./stream-order.ts";
 export interface StreamEnd {
   readonly type: "end";
   readonly seq: number;
+}
+
+export interface StreamRequest extends LineRequest {
+  /** The sender waits to hear that everything came. */
+  readonly confirmsEnd?: boolean;
 }
 
 export interface StreamEvents<Frame, End> {
@@ -30,6 +35,7 @@ const GAP_MS = 500;
 export class StreamReader<Frame extends Numbered & { readonly type: string }, End extends StreamEnd> {
   readonly #line: StreamLine<Frame | End>;
   readonly #events: StreamEvents<Frame, End>;
+  readonly #confirmsEnd: boolean;
   readonly #order: StreamOrder<Frame>;
   #gapTimer: ReturnType<typeof setTimeout> | undefined;
   /** The last word there will be, once the sender has said it. */
@@ -38,6 +44,7 @@ export class StreamReader<Frame extends Numbered & { readonly type: string }, En
   /** Asks for the stream from the frame after `last` on; the answer comes through the events. */
   constructor(transport: CallTransport, request: StreamRequest, events: StreamEvents<Frame, End>, last = 0) {
     this.#events = events;
+    this.#confirmsEnd = request.confirmsEnd === true;
     this.#order = new StreamOrder(last);
     this.#line = new StreamLine<Frame | End>(transport, request, {
       read: (message) => events.read(message),
@@ -78,7 +85,7 @@ export class StreamReader<Frame extends Numbered & { readonly type: string }, En
     if (this.#order.last >= seq && !this.#order.hasGap) {
       clearTimeout(this.#gapTimer);
       this.#gapTimer = undefined;
-      if (this.#end !== undefined && this.#order.last >= this.#end.seq) this.#line.end(undefined);
+      if (this.#end !== undefined && this.#order.last >= this.#end.seq) this.#complete();
       return;
     }
     const stoodAt = this.#order.last;
@@ -87,6 +94,11 @@ export class StreamReader<Frame extends Numbered & { readonly type: string }, En
       if (this.#order.last === stoodAt) this.#line.lost();
       else if (this.#order.hasGap || this.#end !== undefined) this.#expect(this.#end?.seq ?? seq);
     }, GAP_MS);
+  }
+
+  #complete(): void {
+    if (this.#confirmsEnd) this.#line.tell(encodeStreamControl({ type: "cancel" }));
+    this.#line.end(undefined);
   }
 
   #over(error: Error | undefined): void {

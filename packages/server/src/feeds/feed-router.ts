@@ -1,26 +1,12 @@
 import type { Link, LinkMessage, LinkSubscription } from "@trellis/client/internal";
 import { decodeBase64url, streamControlSubject } from "@trellis/contracts";
-import {
-  encodeStreamFrame,
-  errorBody,
-  HEADERS,
-  inboxPrefix,
-  isReplyTo,
-  LIMITS,
-  newInboxOwner,
-  parseRequestHeaders,
-  TransportError,
-  UnexpectedError,
-  ValidationError,
-} from "@trellis/protocol";
-import { startServerSpan } from "@trellis/telemetry";
-import type { TracedWork } from "@trellis/telemetry";
+import { HEADERS, LIMITS, newInboxOwner, TransportError, ValidationError } from "@trellis/protocol";
 import type { CallSurroundings } from "../call.ts";
 import type { ServiceLimits } from "../limits.ts";
 import type { RequestCheck } from "../request-check.ts";
-import type { KnownSession, SessionDirectory } from "../session-directory.ts";
-import { HeaderIndex, SignedRequest } from "../signed-request.ts";
+import type { SessionDirectory } from "../session-directory.ts";
 import { OpenStreams } from "../streams/open-streams.ts";
+import type { Refusal, StreamDoor, Visitor } from "../streams/stream-door.ts";
 import type { FeedEndpoint } from "./feed-endpoint.ts";
 import { drained, FeedStream } from "./feed-stream.ts";
 
@@ -31,6 +17,7 @@ export interface FeedRouterOptions {
   /** Tells this replica from its siblings in the control subjects of its streams. */
   readonly instanceId: string;
   readonly endpoints: Iterable<FeedEndpoint>;
+  readonly door: StreamDoor;
   readonly check: RequestCheck;
   readonly sessions: SessionDirectory;
   readonly limits: ServiceLimits;
@@ -39,18 +26,11 @@ export interface FeedRouterOptions {
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/**
- * From a request on a feed's subject to an open stream.
- *
- * 1. Nothing is opened or answered unless the reply subject is a stream inbox below the caller's own prefix and the
- *    request is signed by that caller.
- * 2. A drain tells every reader to open again elsewhere before the replica goes.
- */
+/** From a request on a feed's subject to an open stream. A drain tells every reader to open again elsewhere. */
 export class FeedRouter {
   readonly #options: FeedRouterOptions;
   readonly #open: OpenStreams;
   #subscriptions: readonly LinkSubscription[] = [];
-  #verifying = 0;
   #draining = false;
 
   constructor(options: FeedRouterOptions) {
@@ -88,67 +68,27 @@ export class FeedRouter {
   }
 
   #receive(endpoint: FeedEndpoint, message: LinkMessage): void {
-    const { reply } = message;
-    if (message.headers === undefined || message.subject !== endpoint.subject)
-      return this.#ignore("malformed", endpoint);
-    const index = new HeaderIndex(message.headers);
-    const parsed = parseRequestHeaders(index);
-    if (!parsed.ok) return this.#ignore("malformed", endpoint);
-    if (reply === undefined || !isReplyTo(inboxPrefix(parsed.value.sessionKey), reply, "s"))
-      return this.#ignore("foreignReply", endpoint);
-    if (this.#verifying >= this.#options.limits.maxVerifying) return this.#ignore("tooMany", endpoint);
-    const request = new SignedRequest(parsed.value, message.subject, message.data);
-    const cursors = index.values(HEADERS.cursor);
-    const traced = startServerSpan({ name: endpoint.name, surface: "feed", contractId: this.#options.queue }, index);
-    void this.#admit(endpoint, request, reply, cursors, traced);
+    const { name, subject, required } = endpoint;
+    this.#options.door.receive({ kind: "feed", name, subject, required }, message, (visitor) =>
+      this.#tryOpen(endpoint, visitor),
+    );
   }
 
-  async #admit(
-    endpoint: FeedEndpoint,
-    request: SignedRequest,
-    reply: string,
-    cursors: readonly string[],
-    traced: TracedWork,
-  ): Promise<void> {
-    let refusal: (Error & { readonly type: string }) | undefined;
-    this.#verifying += 1;
-    try {
-      const checked = await this.#options.check.check(request, { required: endpoint.required, once: false });
-      if (checked.kind === "forged") return this.#ignore("forged", endpoint);
-      if (checked.kind === "refused") refusal = checked.error;
-      else refusal = this.#tryOpen({ endpoint, request, reply, cursors, traced, session: checked.session });
-    } catch (thrown) {
-      const id = globalThis.crypto.randomUUID();
-      this.#options.surroundings.log.error("A feed could not be opened.", { id, feed: endpoint.name, error: thrown });
-      refusal = new UnexpectedError(id);
-    } finally {
-      this.#verifying -= 1;
-      traced.end(refusal === undefined ? undefined : { type: refusal.type });
-    }
-    if (refusal !== undefined) this.#refuse(endpoint, reply, refusal);
-  }
-
-  #tryOpen(asked: {
-    readonly endpoint: FeedEndpoint;
-    readonly request: SignedRequest;
-    readonly reply: string;
-    readonly cursors: readonly string[];
-    readonly traced: TracedWork;
-    readonly session: KnownSession;
-  }): (Error & { readonly type: string }) | undefined {
-    const { endpoint, request } = asked;
+  #tryOpen(endpoint: FeedEndpoint, visitor: Visitor): Refusal | undefined {
+    const { request } = visitor;
     const { limits, instanceId } = this.#options;
     if (this.#draining) return drained();
     const full = this.#full(request.sessionKey);
     if (full !== undefined) return full;
-    const cursor = readCursor(asked.cursors);
+    const cursor = readCursor(visitor.headers.values(HEADERS.cursor));
     if (cursor instanceof Error) return cursor;
     const input = readInput(endpoint, request.payload);
     if (input.error !== undefined) return input.error;
     const control = streamControlSubject(endpoint.root, instanceId, newInboxOwner());
     const stream = new FeedStream(
       {
-        ...asked,
+        ...visitor,
+        endpoint,
         what: `the feed ${endpoint.name}`,
         logFields: { feed: endpoint.name },
         required: endpoint.required,
@@ -180,22 +120,6 @@ export class FeedRouter {
       });
     }
     return undefined;
-  }
-
-  /** Answers an opening that did not succeed; the caller was verified. */
-  #refuse(endpoint: FeedEndpoint, reply: string, error: Error & { readonly type: string }): void {
-    const id = error instanceof UnexpectedError ? error.id : globalThis.crypto.randomUUID();
-    const { link, surroundings } = this.#options;
-    surroundings.log.debug("A feed was refused.", { id, feed: endpoint.name, type: error.type, reason: error.message });
-    try {
-      link.publish(reply, encodeStreamFrame({ type: "error", seq: 0, error: errorBody(error, id) }));
-    } catch (thrown) {
-      surroundings.log.debug("The refusal of a feed could not be sent.", { id, error: thrown });
-    }
-  }
-
-  #ignore(why: string, endpoint: FeedEndpoint): void {
-    this.#options.surroundings.log.debug("A message was not answered.", { why, feed: endpoint.name });
   }
 }
 

@@ -27,6 +27,7 @@ import { CONTROL_BODY, startBody } from "./operation-control-body.ts";
 import { actionsOf, actionSubject } from "./operation-facts.ts";
 import type { OperationFacts } from "./operation-facts.ts";
 import type { OperationJournal, OperationName } from "./operation-journal.ts";
+import type { Uploads } from "../transfers/uploads.ts";
 import { cancelOperation } from "./operation-outside.ts";
 import { standingFor, standingOf } from "./operation-standing.ts";
 import type { Standing } from "./operation-standing.ts";
@@ -39,6 +40,7 @@ export interface ActionParts {
   readonly contractId: string;
   readonly digest: string;
   readonly nowMs: () => number;
+  readonly uploads: Uploads;
   /** Aborts when this replica stops: who waits here asks another. */
   readonly stopping: AbortSignal;
 }
@@ -107,7 +109,7 @@ function nameOf(facts: OperationFacts, context: HandlerContext<unknown>): Operat
  */
 async function start(
   facts: OperationFacts,
-  { journal, service, contractId, digest, nowMs }: ActionParts,
+  { journal, service, contractId, digest, nowMs, uploads }: ActionParts,
   { input: asked, caller, signal }: HandlerContext<unknown>,
 ): Promise<OperationAccepted> {
   const {
@@ -121,8 +123,10 @@ async function start(
   const ref = { id, service, operation: facts.name };
   if (key !== undefined) {
     const standing = await standingOf(journal, name);
-    if (standing !== undefined) return { kind: "accepted", ref, created: false, snapshot: standing.snapshot };
+    if (standing !== undefined) return attached(journal, name, ref, standing);
   }
+  const transfer = await uploads.grantFor({ operation: facts.name, ref: id, owner: caller.id, input });
+  if (transfer instanceof Error) throw transfer;
   const now = Math.round(nowMs());
   const snapshot: OperationSnapshot = {
     ...ref,
@@ -140,19 +144,42 @@ async function start(
     digest,
     retentionMs: facts.retentionMs,
     ...(key === undefined ? {} : { key }),
+    ...(transfer === undefined ? {} : { transfer }),
     ...traceOf(facts.name, contractId),
   };
   try {
     const created = await journal.accept(name, { id, accepted: { origin, snapshot } }, signal);
     const standing = created ? undefined : await standingOf(journal, name);
-    return { kind: "accepted", ref, created, snapshot: standing?.snapshot ?? snapshot };
+    if (standing !== undefined) {
+      if (transfer !== undefined) void uploads.takeBack(transfer);
+      return await attached(journal, name, ref, standing);
+    }
+    return { kind: "accepted", ref, created, snapshot, ...(transfer === undefined ? {} : { transfer }) };
   } catch (error) {
+    if (transfer !== undefined) void uploads.takeBack(transfer);
     if (error instanceof StreamRefused && error.isFull)
       throw new TransportError("overloaded", {
         message: `The operations of ${service} are full: no more are accepted now.`,
       });
     throw unreachable(error, `${facts.name} was not accepted`);
   }
+}
+
+/** The operation there is already; while it waits for its file, whoever starts it again may upload that. */
+async function attached(
+  journal: OperationJournal,
+  name: OperationName,
+  ref: OperationAccepted["ref"],
+  standing: Standing,
+): Promise<OperationAccepted> {
+  const { snapshot } = standing;
+  const answer = { kind: "accepted", ref, created: false, snapshot } as const;
+  if (isOver(snapshot.state)) return answer;
+  const origin =
+    standing.stored === undefined
+      ? standing.accepted.origin
+      : (await journal.all(name)).findLast(({ record }) => record.origin !== undefined)?.record.origin;
+  return origin?.transfer === undefined ? answer : { ...answer, transfer: origin.transfer };
 }
 
 /** The same text for the same start, and nothing anybody else can make. */

@@ -11,6 +11,7 @@ const TOLD: { readonly [K in RecordKind]: OperationEventType | undefined } = {
   signal: "signal",
   cancelling: "waiting",
   attached: undefined,
+  transferred: "transfer",
   parked: "waiting",
   "attempt-failed": "waiting",
   waiting: "waiting",

@@ -23,6 +23,8 @@ export interface OperationFacts {
   readonly backoffMs: readonly number[];
   readonly defaultDeadlineMs: number | undefined;
   readonly retentionMs: number;
+  /** Alias of the store that its file goes to, when it takes one. */
+  readonly store: string | undefined;
   handler: AnyOperationHandler | undefined;
 }
 
@@ -68,6 +70,7 @@ export function operationFacts({ manifest, errors }: AnyContract): ReadonlyMap<s
           backoffMs: operation.backoffMs ?? OPERATION_DEFAULTS.backoffMs,
           defaultDeadlineMs: operation.defaultDeadlineMs,
           retentionMs: operation.retentionMs ?? OPERATION_DEFAULTS.retentionMs,
+          store: operation.transfer?.store,
           handler: undefined,
         },
       ];

@@ -5,6 +5,7 @@ import type { OperationSnapshot } from "@trellis/protocol";
 import type { Caller } from "../authority.ts";
 import type { BuiltInError } from "../handlers.ts";
 import type { Log } from "../log.ts";
+import type { StoredObject } from "../store/store-types.ts";
 
 /** A signal a caller sent to a running operation. */
 export type OperationSignal<Signals extends object> = {
@@ -86,6 +87,11 @@ export interface OperationContext<
   readonly deps: Deps;
 }
 
+/** What an operation that takes a file gets besides: the file, which is in the store the contract names. */
+export interface Uploaded {
+  readonly upload: StoredObject;
+}
+
 type Outcome<Output, Failure> = Result<Output, Failure | BuiltInError> | Deferred;
 
 /**
@@ -94,7 +100,8 @@ type Outcome<Output, Failure> = Result<Output, Failure | BuiltInError> | Deferre
  * pauses.
  */
 export type OperationHandler<O extends OperationShape, Client = unknown, Deps = unknown> = (
-  context: OperationContext<O["input"], O["progress"], O["signals"], Client, Deps>,
+  context: OperationContext<O["input"], O["progress"], O["signals"], Client, Deps> &
+    (O["transfer"] extends true ? Uploaded : unknown),
 ) => Outcome<O["output"], O["error"]> | PromiseLike<Outcome<O["output"], O["error"]>>;
 
 type GroupsOf<M> = SurfaceGroup<keyof M & string>;
@@ -131,4 +138,4 @@ export type OperationControls<S extends ContractShape> = {
 };
 
 /** A handler once its types have done their work. */
-export type AnyOperationHandler = (context: OperationContext<unknown>) => unknown;
+export type AnyOperationHandler = (context: OperationContext<unknown> & Partial<Uploaded>) => unknown;

@@ -1,6 +1,6 @@
 import type { Json } from "@trellis/contracts";
 import { isOperationId, isOperationSnapshot } from "@trellis/protocol";
-import type { OperationSnapshot } from "@trellis/protocol";
+import type { OperationSnapshot, TransferGrant } from "@trellis/protocol";
 import type { Caller } from "../authority.ts";
 
 /** What an operation began with; whoever takes it over finds it in the first record of the journal. */
@@ -14,6 +14,8 @@ export interface OperationOrigin {
   /** How long what became of it is kept after its end. */
   readonly retentionMs: number;
   readonly key?: string;
+  /** The right to upload its file, which its owner has. */
+  readonly transfer?: TransferGrant;
   readonly traceparent?: string;
   readonly tracestate?: string;
 }
@@ -28,6 +30,7 @@ export interface OperationItem {
  * What the records of a journal are called.
  * - `claimed`: a replica runs it from here on; its sequence is the fence.
  * - `step`, `slept`, `checkpoint`, `progress`, `signal`, `cancelling`, `attached`: what the owner keeps of the run.
+ * - `transferred`: its file is stored; what is known of the file.
  * - `parked`: nobody runs it until it is woken. `attempt-failed`: until its pause is over. `waiting`: until a replica fits.
  * - `completed`, `failed`, `cancelled`: the end. It replaces everything before it.
  * - `retried`: an operator lets one that has failed begin again.
@@ -41,6 +44,7 @@ export const RECORD_KINDS = [
   "signal",
   "cancelling",
   "attached",
+  "transferred",
   "parked",
   "attempt-failed",
   "waiting",
@@ -70,9 +74,9 @@ export interface OperationRecord {
   readonly snapshot: OperationSnapshot;
   /** On the first record, and on each that replaces those before it. */
   readonly origin?: OperationOrigin;
-  /** claimed: the replica. step, signal: what it is called. attached: the job. */
+  /** claimed: the replica. step, signal: what it is called. attached: the job. transferred: the file. */
   readonly name?: string;
-  /** step: its result. checkpoint: its value. signal: its input. */
+  /** step: its result. checkpoint: its value. signal: its input. transferred: the file. */
   readonly value?: Json;
   /** signal, cancelling: the place in the inbox it was copied from. */
   readonly inbox?: number;

@@ -8,12 +8,15 @@ import type { TracedWork } from "@trellis/telemetry";
 import type { CallSurroundings } from "../call.ts";
 import { StreamRefused } from "../jetstream/stream-refused.ts";
 import type { Log } from "../log.ts";
+import type { StoredObject } from "../store/store-types.ts";
+import type { Uploads } from "../transfers/uploads.ts";
 import type { Claimed } from "./operation-claim.ts";
 import type { OperationFacts } from "./operation-facts.ts";
 import { historyOf, newHistoryEntry, shortened } from "./operation-history.ts";
 import type { OperationJournal, OperationName } from "./operation-journal.ts";
 import type { HistoryEntry, OperationOrigin, OperationRecord, RecordKind } from "./operation-record.ts";
 import { OperationHandle } from "./operation-handle.ts";
+import { noFile, recordedUpload, uploadRecord } from "./operation-upload.ts";
 
 /** What all runs of one replica have in common. */
 export interface RunSurroundings extends CallSurroundings {
@@ -21,6 +24,7 @@ export interface RunSurroundings extends CallSurroundings {
   readonly journal: OperationJournal;
   readonly contractId: string;
   readonly nowMs: () => number;
+  readonly uploads: Uploads;
 }
 
 /** Why a handler's signal aborted. */
@@ -67,6 +71,8 @@ export class OperationRun {
   #tail: Promise<unknown> = Promise.resolve();
   #seenAt = performance.now();
   #inboxAt: number;
+  /** The file it was started with, once that is stored. */
+  #upload: StoredObject | undefined;
   #gone: Gone | undefined;
   #stop: StopReason | undefined;
   #fetching: Promise<void> | undefined;
@@ -93,6 +99,7 @@ export class OperationRun {
     this.#history.push(newHistoryEntry("claimed", claimed.snapshot));
     this.#inboxAt = claimed.records.reduce((newest, { record }) => Math.max(newest, record.inbox ?? 0), 0);
     this.handle = new OperationHandle(this, claimed.records);
+    this.#upload = recordedUpload(claimed.records);
   }
 
   get snapshot(): OperationSnapshot {
@@ -137,6 +144,7 @@ export class OperationRun {
     if (await this.#endedBeforeItBegan()) return;
     const deadline = this.#watchDeadline();
     try {
+      if (!(await this.#hasFile())) return;
       await this.#work();
     } finally {
       clearTimeout(deadline);
@@ -202,7 +210,15 @@ export class OperationRun {
   }
 
   /** Puts the operation to rest until somebody wakes it; what the handler holds in memory is dropped. */
-  async park(pauseFor: NonNullable<OperationSnapshot["pause"]>): Promise<void> {
+  park(pauseFor: NonNullable<OperationSnapshot["pause"]>): Promise<void> {
+    // What came before the record was stored found us running, and expected us to see it.
+    return this.#rest(pauseFor, async () => {
+      const missed = await this.#s.journal.inbox(this.name, this.#inboxAt, this.#quit.signal);
+      return missed.length > 0;
+    });
+  }
+
+  async #rest(pauseFor: NonNullable<OperationSnapshot["pause"]>, missed: () => Promise<boolean>): Promise<void> {
     const { journal } = this.#s;
     const { until } = pauseFor;
     const { deadlineAt } = this.#snapshot;
@@ -210,9 +226,28 @@ export class OperationRun {
     this.#gone = "parked";
     const wakeAt = Math.min(until ?? Number.POSITIVE_INFINITY, deadlineAt ?? Number.POSITIVE_INFINITY);
     if (Number.isFinite(wakeAt)) await journal.wakeAt(this.name, wakeAt, this.#quit.signal);
-    // What came before the record was stored found us running, and expected us to see it.
-    const missed = await journal.inbox(this.name, this.#inboxAt, this.#quit.signal);
-    this.#answer(missed.length > 0 ? delayed(0) : ACK);
+    this.#answer((await missed()) ? delayed(0) : ACK);
+  }
+
+  /** One that takes a file begins when the file is stored, and rests until then. */
+  async #hasFile(): Promise<boolean> {
+    const { store } = this.facts;
+    const { transfer } = this.origin;
+    if (store === undefined || transfer === undefined || this.#upload !== undefined) return true;
+    const { uploads } = this.#s;
+    const state = await uploads.state(store, transfer.transferId);
+    if (state.kind === "stored") {
+      this.#upload = state.object;
+      return this.append("transferred", { name: state.object.name, value: uploadRecord(state.object) });
+    }
+    if (state.kind === "gone") await this.#fail(noFile(transfer, this.nowMs()));
+    else {
+      const { until } = state;
+      const isThere = async (): Promise<boolean> =>
+        (await uploads.state(store, transfer.transferId)).kind !== "waiting";
+      await this.#rest({ for: "upload", until }, isThere);
+    }
+    return false;
   }
 
   async #endedBeforeItBegan(): Promise<boolean> {
@@ -263,6 +298,7 @@ export class OperationRun {
       op: this.handle,
       signal: this.signal,
       attempt: this.#snapshot.attempt,
+      ...(this.#upload === undefined ? {} : { upload: this.#upload }),
       log: this.log,
       client,
       deps,

@@ -7,6 +7,7 @@ import type { FeedEndpoint } from "../feeds/feed-endpoint.ts";
 import { ServiceSetupError } from "../registrars.ts";
 import type { ServiceLimits } from "../limits.ts";
 import type { RpcEndpoint } from "../rpc-endpoint.ts";
+import type { Uploads } from "../transfers/uploads.ts";
 import { deferredControl } from "./deferred-control.ts";
 import { actionEndpoints, waitEndpoint } from "./operation-actions.ts";
 import type { ActionParts } from "./operation-actions.ts";
@@ -30,6 +31,7 @@ export interface ServiceOperationsOptions<C extends AnyContract> {
   readonly nowMs: () => number;
   readonly limits: ServiceLimits;
   readonly surroundings: CallSurroundings;
+  readonly uploads: Uploads;
   readonly isStarted: () => boolean;
 }
 
@@ -66,7 +68,7 @@ const QUIET_MS = 45_000;
 export function createServiceOperations<C extends AnyContract, Client, Deps>(
   options: ServiceOperationsOptions<C>,
 ): ServiceOperations<C, Client, Deps> {
-  const { contract, link, service, instance, limits, surroundings, nowMs, isStarted } = options;
+  const { contract, link, service, instance, limits, surroundings, nowMs, uploads, isStarted } = options;
   const facts = operationFacts(contract);
   const byToken = new Map([...facts.values()].map((each) => [operationToken(each.name), each]));
   const stopping = new AbortController();
@@ -91,6 +93,7 @@ export function createServiceOperations<C extends AnyContract, Client, Deps>(
       contractId: contract.id,
       digest: contract.digest,
       nowMs,
+      uploads,
       stopping: stopping.signal,
     };
     return made;
@@ -150,8 +153,10 @@ export function createServiceOperations<C extends AnyContract, Client, Deps>(
       const binding = options.bindings().operations;
       if (facts.size === 0 || binding === undefined) return;
       const { journal, contracts } = parts();
+      // Stored or given up: somebody looks at the operation that waits for it.
+      uploads.onSettled = ({ operation, ref }) => journal.wake({ operation, id: ref });
       worker = new OperationWorker({
-        surroundings: { ...surroundings, link, journal, contractId: contract.id, nowMs },
+        surroundings: { ...surroundings, link, journal, contractId: contract.id, nowMs, uploads },
         binding,
         service,
         replica: instance,

@@ -3,7 +3,7 @@ import { isPassing, persist } from "../jetstream/persist.ts";
 import type { StoredMessage } from "../jetstream/stored-message.ts";
 import { StreamRefused } from "../jetstream/stream-refused.ts";
 import { readDescription } from "./object-layout.ts";
-import { findObject } from "./store-parts.ts";
+import { giveUp } from "./object-upload.ts";
 import type { StoreParts } from "./store-parts.ts";
 
 /** When chunks that nobody describes are removed. */
@@ -63,15 +63,12 @@ export async function sweep(parts: StoreParts, times: SweepTimes): Promise<numbe
   for (const message of uploads) {
     const id = records.idOf(message);
     const record = records.read(message);
-    if (record === undefined || described.has(id) || now - Date.parse(message.time) < times.silenceMs) continue;
+    if (record === undefined || described.has(id)) continue;
+    // Whoever was granted an upload may stand still for as long as the grant says.
+    const silenceMs = Math.max(times.silenceMs, record.state === "uploading" ? (record.transfer?.idleMs ?? 0) : 0);
+    if (now - Date.parse(message.time) < silenceMs) continue;
     try {
-      await records.write(id, { name: record.name, state: "abandoned" }, message.sequence);
-      if ((await findObject(parts, record.name, true))?.description.nuid === id) {
-        await records.write(id, { name: record.name, state: "stored" });
-        continue;
-      }
-      await records.remove(id);
-      removed += 1;
+      if (await giveUp(parts, id, record, message.sequence)) removed += 1;
     } catch (error) {
       // It lives, or another replica was here first; or NATS is away and the next sweep goes on.
       if (!(error instanceof StreamRefused && error.isConflict) && !isPassing(error)) throw error;

@@ -11,6 +11,9 @@ import type { StoredObject } from "./store-types.ts";
 /** What others write by default, and small enough for a window of them to fit into memory many times. */
 export const CHUNK_BYTES = 131_072;
 
+/** Of the id its chunks are stored under: 132 random bits. */
+export const UPLOAD_ID_CHARACTERS = 22;
+
 const MAX_NAME_BYTES = 512;
 
 /** A description as it is stored. Members only others write are kept out; they are of no use here. */
@@ -63,6 +66,11 @@ export function chunkIndex(message: StoredMessage): number | undefined {
 /** The text of a digest. */
 export function digestText(digest: Uint8Array): string {
   return `SHA-256=${padded(encodeBase64url(digest))}`;
+}
+
+/** The digest a description holds, as base64url of its bytes. */
+export function digestOf(text: string): string {
+  return text.slice(text.indexOf("=") + 1).replace(/=+$/, "");
 }
 
 /** Reads a description; `undefined` when the object was removed. */

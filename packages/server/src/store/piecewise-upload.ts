@@ -1,17 +1,26 @@
+import { bodyChunks } from "@trellis/client/internal";
 import { randomToken } from "@trellis/protocol";
 import { AsyncResult } from "@trellis/result";
 import { err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
 import { persist } from "../jetstream/persist.ts";
-import { bodyChunks } from "./body-chunks.ts";
-import { chunksFrom } from "./download.ts";
-import { CHUNK_BYTES, chunkIndex, chunkSubject, descriptionSubject, digestText, toObject } from "./object-layout.ts";
+import { makeVisible } from "./make-visible.ts";
+import type { UploadUnderWay } from "./make-visible.ts";
+import {
+  CHUNK_BYTES,
+  chunkSubject,
+  descriptionSubject,
+  digestText,
+  toObject,
+  UPLOAD_ID_CHARACTERS,
+} from "./object-layout.ts";
 import { PublishWindow } from "./publish-window.ts";
+import { requireRoom } from "./require-room.ts";
 import { StoreError, toStoreError } from "./store-error.ts";
 import { findObject, type StoreParts } from "./store-parts.ts";
 import type { StoredObject } from "./store-types.ts";
 import type { UploadRecord } from "./upload-records.ts";
-import { makeVisible, requireRoom, UPLOAD_ID_CHARACTERS, type UploadUnderWay } from "./upload.ts";
+import { uploadedChunks } from "./uploaded-chunks.ts";
 
 /**
  * An upload whose pieces may come through different processes, none of which keeps anything of it: all there is to know is
@@ -117,20 +126,12 @@ function ended(): StoreError {
   );
 }
 
-async function readBack(parts: StoreParts, { id, name }: UploadUnderWay, chunks: number) {
+async function readBack(parts: StoreParts, underWay: UploadUnderWay, chunks: number) {
   const hash = parts.newHash();
   let size = 0;
   let count = 0;
   let first: number | undefined;
-  for await (const message of chunksFrom(parts, { nuid: id, chunks }, 1, chunks)) {
-    if (chunkIndex(message) !== count)
-      throw new StoreError(
-        "interrupted",
-        `A piece of ${name} is missing or came twice. Nothing was stored; begin again.`,
-        {
-          object: name,
-        },
-      );
+  for await (const message of uploadedChunks(parts, underWay, chunks)) {
     first ??= message.sequence;
     hash.update(message.data);
     size += message.data.length;

@@ -27,6 +27,9 @@ export class PublishWindow {
   readonly #id: string;
   readonly #sequences: number[] = [];
   readonly #failed: Sent[] = [];
+  /** Told when a chunk was stored, was lost or was refused. */
+  onLanding: () => void = () => undefined;
+  #stored = 0;
   #flying = 0;
   #failure: unknown;
   #wake: (() => void) | undefined;
@@ -41,6 +44,26 @@ export class PublishWindow {
   /** The sequence of the first chunk. */
   get first(): number | undefined {
     return this.#sequences[0];
+  }
+
+  /** Chunks that are stored, all before them too. */
+  get stored(): number {
+    return this.#stored;
+  }
+
+  /** Whether something has to be sent again, or has failed. */
+  get needsCare(): boolean {
+    return this.#failed.length > 0 || this.#failure !== undefined;
+  }
+
+  /** A chunk that was there before. */
+  found(index: number, sequence: number): void {
+    this.#landed(index, sequence);
+  }
+
+  /** Sends again what was lost; throws what cannot be mended. */
+  async catchUp(): Promise<void> {
+    await this.#room(WINDOW - 1);
   }
 
   /** Sends as soon as there is room; throws what an earlier chunk failed with. */
@@ -72,9 +95,7 @@ export class PublishWindow {
     this.#flying += 1;
     void this.#store(sent)
       .then(
-        (sequence) => {
-          this.#sequences[sent.index] = sequence;
-        },
+        (sequence) => this.#landed(sent.index, sequence),
         (error: unknown) => {
           if (isPassing(error)) this.#failed.push(sent);
           else this.#failure ??= error;
@@ -83,6 +104,7 @@ export class PublishWindow {
       .finally(() => {
         this.#flying -= 1;
         this.#wake?.();
+        this.onLanding();
       });
   }
 
@@ -93,7 +115,15 @@ export class PublishWindow {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#flying > 0) return;
     const lost = this.#failed.splice(0).sort((a, b) => a.index - b.index);
-    for (const sent of lost) this.#sequences[sent.index] = await persist(this.#link, () => this.#store(sent));
+    for (const sent of lost) {
+      this.#landed(sent.index, await persist(this.#link, () => this.#store(sent)));
+      this.onLanding();
+    }
+  }
+
+  #landed(index: number, sequence: number): void {
+    this.#sequences[index] = sequence;
+    while (this.#sequences[this.#stored] !== undefined) this.#stored += 1;
   }
 
   #store({ index, chunk }: Sent): Promise<number> {

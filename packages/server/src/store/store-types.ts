@@ -1,3 +1,5 @@
+import type { Body } from "@trellis/client/internal";
+
 /** What is known about an object without reading it. */
 export interface StoredObject {
   readonly name: string;
@@ -12,7 +14,7 @@ export interface StoredObject {
 }
 
 /** What an object is made from; a stream is read once, as fast as NATS takes it. */
-export type StoreBody = Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+export type StoreBody = Body;
 
 /** How far a transfer has come. */
 export interface StoreProgress {

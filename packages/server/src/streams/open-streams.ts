@@ -90,17 +90,21 @@ export class OpenStreams {
   async drain(error: Error & { readonly type: string }, withinMs: number): Promise<{ readonly left: number }> {
     for (const stream of this.#open) stream.refuse(error);
     this.#outbox.flush();
-    if (this.#working.size > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, withinMs);
-        this.#idle = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+    await this.settled(withinMs);
     this.close();
     return { left: this.#working.size };
+  }
+
+  /** Resolves when nothing is at work for any stream, or time is up. */
+  settled(withinMs: number): Promise<void> {
+    if (this.#working.size === 0) return Promise.resolve();
+    return new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, withinMs);
+      this.#idle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Ends at once, without a word. */

@@ -1,8 +1,10 @@
+import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Link } from "@trellis/client/internal";
 
 interface Waiting {
   readonly subject: string;
   readonly data: Uint8Array;
+  readonly headers: MsgHdrs | undefined;
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -25,16 +27,16 @@ export class Outbox {
     this.#link = link;
   }
 
-  send(subject: string, data: Uint8Array, onFailed: (error: unknown) => void): void {
+  send(subject: string, data: Uint8Array, onFailed: (error: unknown) => void, headers?: MsgHdrs): void {
     if (this.#timer === undefined) {
       this.#timer = setTimeout(() => {
         this.#timer = undefined;
         this.flush();
       }, 0);
-      this.#publish({ subject, data, onFailed });
+      this.#publish({ subject, data, headers, onFailed });
       return;
     }
-    this.#waiting.push({ subject, data, onFailed });
+    this.#waiting.push({ subject, data, headers, onFailed });
     this.#bytes += data.length;
     if (this.#waiting.length >= BATCH || this.#bytes >= BATCH_BYTES) this.flush();
   }
@@ -48,9 +50,9 @@ export class Outbox {
     for (const each of batch) this.#publish(each);
   }
 
-  #publish({ subject, data, onFailed }: Waiting): void {
+  #publish({ subject, data, headers, onFailed }: Waiting): void {
     try {
-      this.#link.publish(subject, data);
+      this.#link.publish(subject, data, headers === undefined ? undefined : { headers });
     } catch (error) {
       onFailed(error);
     }

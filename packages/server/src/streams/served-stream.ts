@@ -1,3 +1,4 @@
+import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Link, LinkMessage, LinkSubscription } from "@trellis/client/internal";
 import { encodeStreamFrame, errorBody, isForCaller, TransportError, UnexpectedError } from "@trellis/protocol";
 import type { TracedWork } from "@trellis/telemetry";
@@ -130,9 +131,9 @@ export abstract class ServedStream {
   }
 
   /** Sends one message to the peer. */
-  protected tell(data: Uint8Array): void {
+  protected tell(data: Uint8Array, headers?: MsgHdrs): void {
     this.toldAt = performance.now();
-    this.host.outbox.send(this.#reply, data, this.#onNotSent);
+    this.host.outbox.send(this.#reply, data, this.#onNotSent, headers);
   }
 
   /** Resolves at the next `poke`. */
@@ -165,6 +166,8 @@ export abstract class ServedStream {
   protected end(): void {
     if (this.over) return;
     this.over = true;
+    // The last word goes out before NATS can say that nobody is here.
+    this.host.outbox.flush();
     this.subscription?.close();
     this.#abort.abort(new DOMException(`Nobody is at the other end of ${this.what} any more.`, "AbortError"));
     this.onEnd();

@@ -4,6 +4,7 @@ import { Handover } from "./handover.ts";
 import { carriesJetStreamHeaders } from "./jetstream-headers.ts";
 import type { LinkMessage, LinkSubscription, SubscribeOptions } from "./link.ts";
 import type { Wire } from "./nats-wire.ts";
+import { ReceivedMessage } from "./received-message.ts";
 import { within } from "./within.ts";
 
 /** A drain that takes longer than this goes on without its confirmation: the connection is as good as dead. */
@@ -32,7 +33,7 @@ export class CarriedSubscription implements LinkSubscription {
     const subscription = wire.connection.subscribe(this.subject, {
       ...(queue === undefined ? {} : { queue }),
       callback: (error, message) => {
-        if (error === null) this.#receive(wire, message);
+        if (error === null) this.#receive(wire, new ReceivedMessage(message));
       },
     });
     this.#attached.set(wire, subscription);

@@ -1,5 +1,4 @@
 import { AuthorizationError } from "@nats-io/nats-core";
-import type { Msg } from "@nats-io/nats-core";
 import { newInboxOwner, newReplySubject, newStreamSubject, replyBase, TransportError } from "@trellis/protocol";
 import { HeldPublishes } from "./held-publishes.ts";
 import { CarriedSubscription } from "./link-subscription.ts";
@@ -208,7 +207,7 @@ export class NatsLink implements Link, WireEvents {
 
   // ── what a wire tells ────────────────────────────────────────────────────────────────────────────────────────
 
-  onReply(inboxClass: InboxClass, message: Msg): void {
+  onReply(inboxClass: InboxClass, message: LinkMessage): void {
     this.#replies.receive(inboxClass, message);
   }
 

@@ -1,12 +1,7 @@
-import type {
-  Authenticator,
-  ConnectionOptions,
-  Msg,
-  NatsConnection,
-  Subscription,
-  TlsOptions,
-} from "@nats-io/nats-core";
+import type { Authenticator, ConnectionOptions, NatsConnection, Subscription, TlsOptions } from "@nats-io/nats-core";
 import { PermissionViolationError, AuthorizationError, UserAuthenticationExpiredError } from "@nats-io/nats-core";
+import type { LinkMessage } from "./link.ts";
+import { ReceivedMessage } from "./received-message.ts";
 import { reconnectDelayMs } from "./reconnect-delay.ts";
 import type { InboxClass, ReplyInbox } from "./reply-multiplexer.ts";
 
@@ -41,7 +36,7 @@ export interface WireEvents {
   onAuthRefused(wire: Wire): void;
   /** The server is about to go away and asks its clients to move. */
   onLeaving(wire: Wire): void;
-  onReply(inboxClass: InboxClass, message: Msg): void;
+  onReply(inboxClass: InboxClass, message: LinkMessage): void;
 }
 
 /** One NATS connection and what is only true of it. It reconnects by itself until it is retired. */
@@ -120,7 +115,7 @@ export class Wire {
       (["r", "a"] as const).map((inboxClass) =>
         this.connection.subscribe(`${inbox.base[inboxClass]}*`, {
           callback: (error, message) => {
-            if (error === null) this.#events.onReply(inboxClass, message);
+            if (error === null) this.#events.onReply(inboxClass, new ReceivedMessage(message));
           },
         }),
       ),

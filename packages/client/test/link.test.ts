@@ -1,5 +1,5 @@
 import { nodeConnect as connect } from "../src/node.ts";
-import { headers } from "@nats-io/nats-core";
+import { MsgHdrsImpl, headers } from "@nats-io/nats-core";
 import { TransportError } from "@trellis/protocol";
 import { afterEach, describe, expect, test } from "vitest";
 import { connectLink } from "../src/nats-link.ts";
@@ -81,6 +81,27 @@ describe("request and reply", () => {
     const answers = await Promise.all(Array.from({ length: 500 }, (_, i) => ask(caller, "echo", `m${i}`)));
     expect(answers).toEqual(Array.from({ length: 500 }, (_, i) => `m${i}`));
     expect(caller.waiting).toBe(0);
+  });
+
+  test("a stranger's malformed header ends nothing, and what is well formed arrives", async () => {
+    const nats = await server();
+    const heard: LinkMessage[] = [];
+    const listener = await link(nats);
+    listener.subscribe("mixed", { onMessage: (message) => heard.push(message) });
+    await listener.flush();
+    const stranger = await link(nats);
+    const strange = new MsgHdrsImpl();
+    // Past the checks of nats.js, as any other program could.
+    strange.headers.set("no name", ["1"]);
+    strange.headers.set("na\u00efve", ["2"]);
+    strange.headers.set("good", ["3", "4"]);
+    stranger.publish("mixed", encoder.encode("payload"), { headers: strange, reply: "somewhere" });
+    stranger.publish("mixed", encoder.encode("after"));
+    await eventually(() => heard.length === 2, "both are heard");
+    const [first, second] = heard;
+    expect([...(first?.headers ?? [])]).toEqual([["good", ["3", "4"]]]);
+    expect([first?.subject, first?.reply, decoder.decode(first?.data)]).toEqual(["mixed", "somewhere", "payload"]);
+    expect([second?.headers, decoder.decode(second?.data)]).toEqual([undefined, "after"]);
   });
 
   test("nobody serves: told at once, not at the deadline", async () => {

@@ -1,4 +1,5 @@
-import { ValidationError, TransportError } from "@trellis/protocol";
+import { TransportError } from "@trellis/protocol";
+import type { ValidationError } from "@trellis/protocol";
 import { AsyncResult, err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
 import type { JobEnded, JobRef, WaitOptions } from "./job-ref.ts";

@@ -88,7 +88,7 @@ export function createJobQueue(parts: QueueParts): JobQueue {
       });
     try {
       if (unique !== undefined) {
-        const outcome = await createUnique({ journal, marks, by: service }, body, unique, store, signal);
+        const outcome = await createUnique({ journal, marks, by: service, nowMs }, body, unique, store, signal);
         span.end();
         if (outcome.kind === "rejected") return err(new JobNotUnique(unique.key, outcome.id));
         return ok(outcome.kind === "attached" ? refTo(outcome.id, false) : refTo(body.id, true));

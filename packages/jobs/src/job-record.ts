@@ -25,7 +25,7 @@ export interface JobRecordBody {
   readonly payload?: Json;
   readonly deadlineAt?: number;
   readonly key?: string;
-  /** created: jobs of one group share its limits. */
+  /** created, retried: jobs of one group share its limits. */
   readonly group?: string;
   /** created: the schedule it comes from, and the time it was due. */
   readonly schedule?: { readonly name: string; readonly dueAt: number };

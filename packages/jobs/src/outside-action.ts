@@ -35,7 +35,7 @@ export async function actOnJob(
     const created = await journal.last(id, "created");
     if (created === undefined) return { kind: "not_found" };
     const started = await journal.last(id, "started");
-    const { context } = created.body;
+    const { context, group } = created.body;
     const expected = started?.sequence ?? 0;
     const followed = endsLife(last.event) ? last : started;
     const claimed = await journal.append(
@@ -62,7 +62,9 @@ export async function actOnJob(
       context,
       claim,
       ...who,
-      ...(event === "retried" ? { payload: created.body.payload ?? null } : {}),
+      ...(event === "retried"
+        ? { payload: created.body.payload ?? null, ...(group === undefined ? {} : { group }) }
+        : {}),
     };
     const ended = await journal.append(event, body, {
       expect: { event: "started", sequence: held },

@@ -192,14 +192,13 @@ export class JobTable {
     if (open?.size === 0) this.#ofSchedules.delete(key);
   }
 
-  /** Without looking at any job: nothing of this queue is in this state. */
+  /** Without looking at any job: there is no such queue, or nothing of it is in this state. */
   #hasNone({ service, queue, state }: JobFilter): boolean {
-    if (state === undefined) return false;
     return this.queues().every(
       (of) =>
         (service !== undefined && of.service !== service) ||
         (queue !== undefined && of.queue !== queue) ||
-        of.counts[state] === 0,
+        (state !== undefined && of.counts[state] === 0),
     );
   }
 

@@ -12,10 +12,13 @@ export interface OutboxPublisher {
   readonly log: Log;
 }
 
+export type DispatcherLimits = { readonly [Limit in "batch" | "lanes" | "leaseMs" | "pollMs"]: number };
+
 export interface DispatcherOptions {
   readonly repository: OutboxRepository;
   readonly service: OutboxPublisher;
-  readonly limits?: Partial<Pick<typeof OUTBOX_LIMITS, "batch" | "lanes" | "leaseMs" | "pollMs">> | undefined;
+  /** Other limits than those of `OUTBOX_LIMITS`. */
+  readonly limits?: Partial<DispatcherLimits>;
 }
 
 /** Publishes what is in an outbox, from its start until `stop`. */
@@ -47,12 +50,7 @@ interface Stopped {
 class Dispatcher implements OutboxDispatcher {
   readonly #repository: OutboxRepository;
   readonly #service: OutboxPublisher;
-  readonly #limits: {
-    readonly batch: number;
-    readonly lanes: number;
-    readonly leaseMs: number;
-    readonly pollMs: number;
-  };
+  readonly #limits: DispatcherLimits;
   readonly #holder = globalThis.crypto.randomUUID();
   readonly #names: readonly string[];
   readonly #stop = new AbortController();

@@ -1,5 +1,5 @@
 export { dispatchOutbox } from "./dispatcher.ts";
-export type { DispatcherOptions, OutboxDispatcher, OutboxPublisher } from "./dispatcher.ts";
+export type { DispatcherLimits, DispatcherOptions, OutboxDispatcher, OutboxPublisher } from "./dispatcher.ts";
 export { createInbox } from "./inbox.ts";
 export type { Inbox, InboxOptions } from "./inbox.ts";
 export { INBOX_LIMITS, OUTBOX_LIMITS } from "./limits.ts";

@@ -16,3 +16,10 @@ export interface PostgresClient extends PostgresQueries {
 export interface PostgresPool<Client extends PostgresClient = PostgresClient> extends PostgresQueries {
   connect(): Promise<Client>;
 }
+
+/** The connections of a pool as their driver types them. */
+export type ClientOf<Pool> = Pool extends {
+  connect: { (): Promise<infer Client extends PostgresClient>; (callback: never): void };
+}
+  ? Client
+  : PostgresClient;

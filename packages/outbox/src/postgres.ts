@@ -1,7 +1,7 @@
 import type { PreparedEvent } from "@trellis/client";
 import { OUTBOX_LIMITS } from "./limits.ts";
 import { listenForAdditions } from "./postgres-listen.ts";
-import type { PostgresClient, PostgresPool, PostgresQueries } from "./postgres-port.ts";
+import type { ClientOf, PostgresClient, PostgresPool, PostgresQueries } from "./postgres-port.ts";
 import { OutboxFull } from "./repository.ts";
 import type {
   Claim,
@@ -16,17 +16,17 @@ import { column, parkedEvents, waitingEvents } from "./rows.ts";
 import { tableNames } from "./tables.ts";
 import type { TableOptions } from "./tables.ts";
 
-export type { PostgresClient, PostgresPool, PostgresQueries } from "./postgres-port.ts";
+export type { ClientOf, PostgresClient, PostgresPool, PostgresQueries } from "./postgres-port.ts";
 export type { TableOptions } from "./tables.ts";
 
 /**
  * Outbox and inbox in a PostgreSQL database, over a `Pool` of the package pg. One connection of the pool listens for
  * additions. The tables come to be with `createTables`, or with your migrations: `postgresTables` is their SQL.
  */
-export function postgresRepository<Client extends PostgresClient>(
-  pool: PostgresPool<Client>,
+export function postgresRepository<Pool extends PostgresPool>(
+  pool: Pool & PostgresPool<ClientOf<Pool>>,
   options: TableOptions = {},
-): PostgresRepository<Client> {
+): PostgresRepository<ClientOf<Pool>> {
   return new PostgresRepository(pool, options);
 }
 

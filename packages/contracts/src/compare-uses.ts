@@ -1,5 +1,4 @@
 import type { ChangeList } from "./compare-changes.ts";
-import { jsonKey } from "./json-equal.ts";
 import type { Manifest, UseSelection } from "./manifest.ts";
 
 /**
@@ -24,15 +23,6 @@ export function compareUses(older: Manifest, newer: Manifest, list: ChangeList):
       },
     });
   }
-  list.each("/eventConsumers", older.eventConsumers, newer.eventConsumers, {
-    added: (group, at) => list.compatible(at, "added", `the event consumer ${group} is new`),
-    removed: (group, at) =>
-      list.compatible(at, "removed", `the event consumer ${group} is gone, and its place in the stream with it`),
-    both(group, at, before, after) {
-      if (jsonKey(before) !== jsonKey(after))
-        list.compatible(at, "changed", `the event consumer ${group} takes other events or takes them differently`);
-    },
-  });
 }
 
 type Selector = readonly [

@@ -1,5 +1,6 @@
 import { ChangeList } from "./compare-changes.ts";
 import type { Change } from "./compare-changes.ts";
+import { compareConsumers } from "./compare-consumers.ts";
 import { compareResources } from "./compare-resources.ts";
 import { compareSurfaces } from "./compare-surfaces.ts";
 import { compareUses } from "./compare-uses.ts";
@@ -29,6 +30,7 @@ export function compareManifests(older: Manifest, newer: Manifest): Compatibilit
   compareSurfaces(before, after, list);
   compareResources(before, after, list);
   compareUses(before, after, list);
+  compareConsumers(before, after, list);
   const breaking = list.changes.some(({ effect }) => effect === "breaking");
   return { verdict: breaking ? "breaking" : "compatible", changes: list.changes };
 }

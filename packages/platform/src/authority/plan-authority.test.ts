@@ -196,3 +196,29 @@ describe("blockers", () => {
     for (const blocker of view.blockers) expect(blocker.message).toMatch(/[A-Za-z]/);
   });
 });
+
+test("an event that joins a group is an update; one that leaves it is a migration that says what is skipped", () => {
+  const events = { ...event("Orders.Placed"), ...event("Orders.Sent") };
+  const taking = (self: readonly string[], replay: "new" | "all" = "new") =>
+    manifest("orders@v1", {
+      events,
+      eventConsumers: { audit: { self, replay, ordering: "strict", concurrency: 1 } },
+    });
+  const one = taking(["Orders.Placed"]);
+  const both = taking(["Orders.Placed", "Orders.Sent"]);
+  expect(plan(both, { current: one })).toMatchObject({ kind: "update", breaks: [] });
+  expect(plan(one, { current: both })).toMatchObject({
+    kind: "migration",
+    breaks: [
+      {
+        surface: "eventConsumer audit",
+        message: "the event consumer audit no longer takes its own Orders.Sent; what waits of it is skipped",
+        who: ["orders"],
+      },
+    ],
+  });
+  expect(plan(taking(["Orders.Placed"], "all"), { current: one })).toMatchObject({ kind: "migration" });
+  expect(plan(manifest("orders@v1", { events }), { current: one }).breaks[0]?.message).toContain(
+    "is handled by nobody",
+  );
+});

@@ -61,7 +61,7 @@ export function planAuthority(input: PlanningInput): PlanView {
       removed: minus(before?.capabilities ?? new Set(), after.capabilities),
     },
     permissions: permissionChanges(before?.permissions, after.permissions),
-    breaks: current ? breaks(current, candidate, verdict, input.live) : [],
+    breaks: current ? breaks(deployment, current, candidate, verdict, input.live) : [],
     blockers: blockers(input),
   };
 }
@@ -194,12 +194,13 @@ function ruleKey(rule: PermissionRule): string {
 }
 
 function breaks(
+  deployment: string,
   current: Manifest,
   candidate: Manifest,
   verdict: ReturnType<typeof compareManifests> | undefined,
   live: readonly LiveUse[],
 ): readonly Break[] {
-  return visible(current).flatMap((surface) => {
+  const surfaces = visible(current).flatMap((surface) => {
     const removed = !visible(candidate).some((one) => surfaceKey(one) === surfaceKey(surface));
     const changed = (verdict?.changes ?? []).filter(
       (change) => change.effect === "breaking" && below(change.path, surface),
@@ -213,6 +214,14 @@ function breaks(
       : changed.map((change) => change.message).join("; ");
     return [{ surface: `${surface.kind} ${surface.name}`, message, who }];
   });
+  // What is kept, and the places of groups in the event stream, belong to the deployment alone.
+  const kept = listSurfaces(current).filter((surface) => RESOURCE_KINDS.includes(surface.kind));
+  const resources = kept.flatMap((surface) =>
+    (verdict?.changes ?? [])
+      .filter((change) => change.effect === "breaking" && below(change.path, surface))
+      .map(({ message }): Break => ({ surface: `${surface.kind} ${surface.name}`, message, who: [deployment] })),
+  );
+  return [...surfaces, ...resources];
 }
 
 function selects(manifest: Manifest, contractId: string, surface: Surface): boolean {

@@ -28,6 +28,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./feed/register.ts")).registerFeed,
   },
   {
+    name: "listen",
+    summary: "Hear an event live and print it as it comes.",
+    load: async () => (await import("./listen/register.ts")).registerListen,
+  },
+  {
     name: "status",
     summary: "What runs: the platform, its services, their contracts.",
     load: async () => (await import("./status/register-status.ts")).registerStatus,

@@ -9,10 +9,11 @@ import { makeFeeds } from "./feeds/make-feeds.ts";
 import type { UntypedFeeds } from "./feeds/make-feeds.ts";
 import type { CallError } from "./call-error.ts";
 import { callableRpcs, unknownRpc } from "./callable-rpc.ts";
-import { publishableEvents } from "./events/event-facts.ts";
-import { eventSurface } from "./events/event-surface.ts";
-import type { ClientEvents } from "./events/event-surface.ts";
+import { listenableEvents, publishableEvents } from "./events/event-facts.ts";
+import { eventSurface, listenByName } from "./events/event-surface.ts";
+import type { ClientEvents, ListenByName } from "./events/event-surface.ts";
 import type { EventTransport } from "./events/event-transport.ts";
+import type { ListenOptions, LiveEvents } from "./events/listen-events.ts";
 import type { PreparedEvent } from "./events/prepare-event.ts";
 import { publishPrepared } from "./events/publish-event.ts";
 import type { PublishedEvent, PublishError, PublishOptions } from "./events/publish-event.ts";
@@ -83,6 +84,8 @@ export interface TrellisClient<C extends AnyContract = AnyContract> extends Asyn
     event: PreparedEvent,
     options?: Omit<PublishOptions, "id">,
   ): AsyncResult<PublishedEvent, PublishError>;
+  /** `client.event.<group>.<leaf>.listen` by logical name. */
+  readonly listen: ListenByName<C>;
   /** The same by logical name. */
   request<N extends keyof ClientRpc<C> & string>(
     name: N,
@@ -131,6 +134,7 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
     (groups[group] ??= {})[leaf] = functionOf(name);
   }
   const publishable = publishableEvents(contract);
+  const listenable = listenableEvents(contract);
   const feeds = makeFeeds(contract, transport);
   const operations = makeOperations(contract, transport, newSha256);
   const close = async (): Promise<void> => {
@@ -141,7 +145,8 @@ export function createClient<const C extends AnyContract>(options: ClientOptions
   const untyped: UntypedClient = {
     contract,
     rpc: groups,
-    event: eventSurface(contract, transport, publishable),
+    event: eventSurface(transport, publishable, listenable),
+    listen: (name, listenOptions) => listenByName(transport, listenable, name, listenOptions),
     feed: feeds.feed,
     operation: operations.operation,
     state: stateSurface(contract, { calls: new StateCalls(transport, rpcs), feeds: feeds.feed }),
@@ -178,6 +183,7 @@ interface UntypedClient extends AsyncDisposable {
     event: PreparedEvent,
     options?: Omit<PublishOptions, "id">,
   ): AsyncResult<PublishedEvent, PublishError>;
+  listen(name: string, options?: ListenOptions): LiveEvents;
   request(name: string, input: unknown, options?: CallOptions): AsyncResult<unknown, unknown>;
   close(): Promise<void>;
 }

@@ -16,12 +16,13 @@ export const registerCall: RegisterCommand = (command, context) => {
     .example(`trellis call Orders.Get '{"id":"o_1"}'`)
     .action(async (name: string, written: string, options: { contract?: string; timeout: number }) => {
       const input = readInput(written === "-" ? await context.readStdin() : written);
-      const [{ contractForCall, findRpc }, { withClient }] = await Promise.all([
-        import("./find-surface.ts"),
+      const [{ findSurface }, { contractFor }, { withClient }] = await Promise.all([
+        import("../surface/find-surface.ts"),
+        import("../surface/contract-for.ts"),
         import("../platform-client/connect.ts"),
       ]);
-      const owner = await withOperator(context, (operator) => findRpc(operator, name, options.contract));
-      const answer = await withClient(context, contractForCall(owner, name), (client) =>
+      const owner = await withOperator(context, (operator) => findSurface(operator, "rpc", name, options.contract));
+      const answer = await withClient(context, contractFor("rpc", owner, name), (client) =>
         answerOf(client.request(name, input, { timeoutMs: options.timeout, signal: context.signal })),
       );
       terminal.print(JSON.stringify(answer, null, terminal.json ? undefined : 2));

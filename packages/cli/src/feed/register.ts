@@ -22,13 +22,14 @@ export const registerFeed: RegisterCommand = (command, context) => {
     .example(`trellis feed Orders.Live '{"status":"placed"}'`)
     .action(async (name: string, written: string, options: FeedCommandOptions) => {
       const input = readInput(written === "-" ? await context.readStdin() : written);
-      const [{ contractForFeed, findFeed }, { withClient }, { asFailure }] = await Promise.all([
-        import("./find-feed.ts"),
+      const [{ findSurface }, { contractFor }, { withClient }, { asFailure }] = await Promise.all([
+        import("../surface/find-surface.ts"),
+        import("../surface/contract-for.ts"),
         import("../platform-client/connect.ts"),
         import("../platform-client/as-failure.ts"),
       ]);
-      const owner = await withOperator(context, (operator) => findFeed(operator, name, options.contract));
-      await withClient(context, contractForFeed(owner, name), async (client) => {
+      const owner = await withOperator(context, (operator) => findSurface(operator, "feeds", name, options.contract));
+      await withClient(context, contractFor("feeds", owner, name), async (client) => {
         const { cursor, limit = Number.POSITIVE_INFINITY } = options;
         const reading = client
           .feed(name)

@@ -3,7 +3,6 @@ import type { AnyContract, ListenableEvents, Nested, PublishableEvents } from "@
 import type { TransportError, ValidationError } from "@trellis/protocol";
 import { AsyncResult } from "@trellis/result";
 import type { Result } from "@trellis/result";
-import { listenableEvents } from "./event-facts.ts";
 import type { EventFacts } from "./event-facts.ts";
 import type { EventTransport } from "./event-transport.ts";
 import { listenToEvents } from "./listen-events.ts";
@@ -45,6 +44,12 @@ export type ClientEvents<C extends AnyContract> = AnyContract extends C
   ? unknown
   : Nested<EventFunctions<PublishableEvents<C>, ListenableEvents<C>>>;
 
+/** Live events by logical name: `listen("Orders.Placed")`. */
+export type ListenByName<C extends AnyContract> = <N extends keyof ListenableEvents<C> & string>(
+  name: N,
+  options?: ListenOptions,
+) => LiveEvents<ListenableEvents<C>[N] extends { readonly event: infer Payload } ? Payload : unknown>;
+
 /** What `event.<group>.<leaf>` is once its types have done their work. */
 export interface UntypedEvent {
   publish?: (payload: unknown, options?: PublishOptions) => AsyncResult<PublishedEvent, PublishError>;
@@ -52,11 +57,26 @@ export interface UntypedEvent {
   listen?: (options?: ListenOptions) => LiveEvents;
 }
 
+/** Listens to an event by its logical name. */
+export function listenByName(
+  transport: EventTransport,
+  listenable: ReadonlyMap<string, EventFacts>,
+  name: string,
+  options?: ListenOptions,
+): LiveEvents {
+  const facts = listenable.get(name);
+  if (facts === undefined)
+    throw new TypeError(
+      `The contract does not listen to ${name}: add it to events.subscribe of the contract it uses it from.`,
+    );
+  return listenToEvents(transport, facts, options);
+}
+
 /** Builds `event.<group>.<leaf>` from what a contract publishes and listens to. */
 export function eventSurface(
-  contract: AnyContract,
   transport: EventTransport,
   publishable: ReadonlyMap<string, EventFacts>,
+  listenable: ReadonlyMap<string, EventFacts>,
 ): { readonly [group: string]: { readonly [leaf: string]: UntypedEvent } } {
   const groups: { [group: string]: { [leaf: string]: UntypedEvent } } = {};
   const entry = (name: string): UntypedEvent => {
@@ -68,7 +88,6 @@ export function eventSurface(
     event.publish = (payload, options) => new AsyncResult(publishEvent(transport, facts, payload, options));
     event.prepare = (payload, options) => prepareEvent(transport, facts, payload, options);
   }
-  for (const [name, facts] of listenableEvents(contract))
-    entry(name).listen = (options) => listenToEvents(transport, facts, options);
+  for (const [name, facts] of listenable) entry(name).listen = (options) => listenToEvents(transport, facts, options);
   return groups;
 }

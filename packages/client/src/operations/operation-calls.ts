@@ -25,6 +25,8 @@ import type { StartOptions, WaitOptions } from "./operation-types.ts";
 const TOKEN_CHARACTERS = 22;
 /** How long one request waits, again and again: short at first, for many operations are; a replica that dies costs one of them. */
 const WINDOWS_MS = [5_000, 10_000, 20_000];
+/** One try of a question that may be asked again. */
+const TRY_MS = 4_000;
 /** Between two requests that were answered too soon. */
 const SOON_MS = 200;
 
@@ -132,8 +134,9 @@ async function insistently(
 ): Promise<Result<unknown, TrellisError>> {
   const endsAt = performance.now() + timeoutMs;
   for (let tries = 0; ; tries += 1) {
-    const leftMs = Math.max(1, endsAt - performance.now());
-    const answer = await ask({ timeoutMs: leftMs, ...(signal === undefined ? {} : { signal }) });
+    // A replica that dies with the question in hand answers nothing.
+    const tryMs = Math.max(1, Math.min(TRY_MS, endsAt - performance.now()));
+    const answer = await ask({ timeoutMs: tryMs, ...(signal === undefined ? {} : { signal }) });
     if (answer.ok || !isPassing(answer.error) || signal?.aborted === true) return answer;
     const restMs = reconnectDelayMs(tries);
     if (performance.now() + restMs >= endsAt) return answer;

@@ -6,6 +6,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchR
   connect: () => import("./connect/bench-connect.ts"),
   jobs: () => import("./jobs/bench-jobs.ts"),
   "job-list": () => import("./job-list/bench-job-list.ts"),
+  operations: () => import("./operations/bench-operations.ts"),
   start: () => import("./start/bench-start.ts"),
   events: () => import("./events/bench-events.ts"),
   feeds: () => import("./feeds/bench-feeds.ts"),

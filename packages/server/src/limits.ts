@@ -38,6 +38,8 @@ export interface ServiceLimits {
   readonly maxOperations: number;
   /** Callers that may wait at one replica for an operation to end; beyond it they hear `overloaded` and ask another. */
   readonly maxOpenWaits: number;
+  /** Between two looks for operations that nobody has in hand. */
+  readonly operationSweepMs: number;
   /** Frames a feed may send before its reader grants more. */
   readonly feedCredits: number;
   /** How often idle feeds and their readers say that they live; three missed end the feed. */
@@ -92,6 +94,8 @@ export const SERVICE_LIMITS: ServiceLimits = {
   maxOperations: 1_024,
   // About 1 kB each, 10 MB at the most.
   maxOpenWaits: 10_000,
+  // What it finds should not happen, and each look reads everything that was recorded since the last one.
+  operationSweepMs: 60_000,
   // Readers that keep up widen it by themselves; 16 of the largest messages are what one may make a slow reader hold.
   feedCredits: 16,
   feedHeartbeatMs: LIMITS.streamHeartbeatMs,

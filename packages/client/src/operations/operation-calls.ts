@@ -27,6 +27,8 @@ const TOKEN_CHARACTERS = 22;
 const WINDOWS_MS = [5_000, 10_000, 20_000];
 /** One try of a question that may be asked again. */
 const TRY_MS = 4_000;
+/** Better the refusal there is than a try that times out. */
+const SHORTEST_TRY_MS = 500;
 /** Between two requests that were answered too soon. */
 const SOON_MS = 200;
 
@@ -139,7 +141,7 @@ async function insistently(
     const answer = await ask({ timeoutMs: tryMs, ...(signal === undefined ? {} : { signal }) });
     if (answer.ok || !isPassing(answer.error) || signal?.aborted === true) return answer;
     const restMs = reconnectDelayMs(tries);
-    if (performance.now() + restMs >= endsAt) return answer;
+    if (performance.now() + restMs + SHORTEST_TRY_MS >= endsAt) return answer;
     await pause(restMs, signal);
   }
 }

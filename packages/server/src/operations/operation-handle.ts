@@ -52,6 +52,8 @@ export class OperationHandle implements RunningOperation {
   #rest: ReturnType<typeof setTimeout> | undefined;
   #progress: { readonly value: unknown } | undefined;
   #telling = false;
+  /** The handler comes by what it has done before: what it tells there is no news. */
+  #replaying: boolean;
   #resting = false;
 
   constructor(run: OperationRun, records: readonly StoredRecord[]) {
@@ -61,6 +63,7 @@ export class OperationHandle implements RunningOperation {
     const abandoned = Promise.withResolvers<undefined>();
     this.abandoned = abandoned.promise;
     this.#abandon = () => abandoned.resolve(undefined);
+    this.#replaying = records.length > 0;
     let checkpoint: unknown;
     for (const { record } of records) {
       const { kind, name = "", value, until = 0, inbox = 0 } = record;
@@ -75,7 +78,16 @@ export class OperationHandle implements RunningOperation {
 
   progress(value: unknown): void {
     this.#progress = { value };
-    if (!this.#telling) void this.#tell();
+    if (!this.#replaying && !this.#telling) void this.#tell();
+  }
+
+  /** The progress that was not told yet; nobody else tells it then. */
+  takeProgress(): { readonly progress?: Json } {
+    const untold = this.#progress;
+    this.#progress = undefined;
+    return untold !== undefined && this.#run.facts.progress.check(untold.value)
+      ? { progress: untold.value as Json }
+      : {};
   }
 
   async step<T>(name: string, run: (context: StepContext) => T | PromiseLike<T>): Promise<T> {
@@ -86,6 +98,7 @@ export class OperationHandle implements RunningOperation {
     this.#used.add(name);
     // What a function answered before, it answered as JSON.
     if (this.#steps.has(name)) return this.#steps.get(name) as T;
+    this.#goOn();
     return this.#whileBusy(async () => {
       const value = await run({ key: `${this.id}.${name}`, signal: this.#run.signal });
       const stored = await this.#run.append("step", { name, ...(value === undefined ? {} : { value: value as Json }) });
@@ -107,6 +120,7 @@ export class OperationHandle implements RunningOperation {
     const before = this.#slept.get(name);
     const until = before ?? Math.round(this.#run.nowMs() + ms);
     if (before === undefined) {
+      this.#goOn();
       const stored = await this.#whileBusy(() => this.#run.append("slept", { name, until }));
       if (!stored) return this.#never();
     }
@@ -139,6 +153,7 @@ export class OperationHandle implements RunningOperation {
 
   async attach<R>(job: JobRef<R>): Promise<Result<R, JobEnded | Error>> {
     const name = `${job.queue} ${job.id}`;
+    if (!this.#attached.has(name)) this.#goOn();
     return this.#whileBusy(async () => {
       if (!this.#attached.has(name) && !(await this.#run.append("attached", { name }))) return this.#never();
       const cancel = (): void => {
@@ -179,6 +194,13 @@ export class OperationHandle implements RunningOperation {
     for (const { timer } of this.#sleepers) clearTimeout(timer);
     this.#sleepers.clear();
     this.#listeners.clear();
+  }
+
+  /** From here on it does what it has not done before. */
+  #goOn(): void {
+    if (!this.#replaying) return;
+    this.#replaying = false;
+    if (this.#progress !== undefined) void this.#tell();
   }
 
   async #tell(): Promise<void> {
@@ -225,6 +247,7 @@ export class OperationHandle implements RunningOperation {
 
   /** Resolves with the next signal, whatever it is called. */
   #heard(): Promise<void> {
+    this.#goOn();
     return new Promise((resolve, reject) => {
       const { signal } = this.#run;
       const over = (settle: () => void): void => {

@@ -285,9 +285,9 @@ export class OperationRun {
     const outcome = await Promise.race([settled, this.handle.abandoned, this.#cancelledForLong()]);
     traced.end(outcome !== undefined && "error" in outcome ? outcome.error : undefined);
     if (this.#gone !== undefined || outcome === undefined) return;
-    if ("deferred" in outcome) return this.park({ for: "outside" });
+    if ("deferred" in outcome && this.#stop !== "cancelled") return this.park({ for: "outside" });
     if ("value" in outcome) return this.#complete(outcome.value);
-    await this.#failed(outcome.error);
+    await this.#failed("error" in outcome ? outcome.error : undefined);
   }
 
   async #runHandler(traced: TracedWork): Promise<HandlerOutcome> {
@@ -372,7 +372,7 @@ export class OperationRun {
     message?: string,
   ): Promise<void> {
     const { retentionMs } = this.origin;
-    const ended = { ...change, endedAt: Math.round(this.nowMs()) };
+    const ended = { ...change, ...this.handle.takeProgress(), endedAt: Math.round(this.nowMs()) };
     const history = [
       ...this.#history,
       newHistoryEntry(kind, { ...this.#snapshot, updatedAt: ended.endedAt }, undefined, message),

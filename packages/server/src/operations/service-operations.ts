@@ -1,5 +1,5 @@
 import type { Link } from "@trellis/client/internal";
-import { operationToken, surfacePath } from "@trellis/contracts";
+import { OPERATION_DEFAULTS, operationToken, surfacePath } from "@trellis/contracts";
 import type { AnyContract, Bindings, ShapeOf } from "@trellis/contracts";
 import { isOperationId } from "@trellis/protocol";
 import type { CallSurroundings } from "../call.ts";
@@ -61,9 +61,8 @@ interface Parts extends ActionParts {
   readonly contracts: OperationContracts;
 }
 
-/** An operation without an item, or with a lost schedule, is found within about this time. */
-const SWEEP_MS = 60_000;
-const QUIET_MS = 45_000;
+/** By then an item has come again whose replica is gone, and a sleeper was woken. */
+const QUIET_MS = 2 * OPERATION_DEFAULTS.ackWaitMs;
 
 export function createServiceOperations<C extends AnyContract, Client, Deps>(
   options: ServiceOperationsOptions<C>,
@@ -170,7 +169,7 @@ export function createServiceOperations<C extends AnyContract, Client, Deps>(
         service,
         nowMs,
         log: surroundings.log,
-        everyMs: SWEEP_MS,
+        everyMs: limits.operationSweepMs,
         quietMs: QUIET_MS,
       });
       sweep.start();

@@ -1,5 +1,8 @@
 import type { AnyContract } from "@trellis/contracts";
-import { auth, core, state } from "@trellis/sdk";
+// One by one: what a client does not need costs it neither time nor memory.
+import { auth } from "@trellis/sdk/auth";
+import { core } from "@trellis/sdk/core";
+import { state } from "@trellis/sdk/state";
 
 /** The contracts behind baseline uses, which a contract names without holding them. */
 const PLATFORM_CONTRACTS: { readonly [id: string]: AnyContract } = {

@@ -250,6 +250,34 @@ describe("an agent", () => {
     expect(await bootstrap.agent(bootstrapRequest(key, caller, { send: false }))).toMatchObject({ status: "ready" });
   });
 
+  test("who may not is told what is missing, and one who was switched off that they are", async () => {
+    const ada = newKey();
+    const { tables, registry } = control.context;
+    const facts = { active: true, createdAt: Date.now(), createdBy: ANN };
+    await registry.transact((tx) => {
+      tx.put(tables.users, "01ADA", { id: "01ADA", name: "ada", groups: [], ...facts });
+      tx.put(tables.userKeys, ada.text, {
+        key: ada.text,
+        userId: "01ADA",
+        enabled: true,
+        createdAt: 1,
+        createdBy: ANN,
+      });
+    });
+    expect(await bootstrap.agent(bootstrapRequest(key, caller, { enrol: ada }))).toMatchObject({
+      status: "refused",
+      reason: "insufficient_permissions",
+      message: expect.stringContaining("orders::read"),
+    });
+    await registry.transact((tx) => {
+      tx.put(tables.users, "01ADA", { id: "01ADA", name: "ada", groups: ["admin"], ...facts, active: false });
+    });
+    expect(await bootstrap.agent(bootstrapRequest(key, caller, { enrol: ada }))).toMatchObject({
+      status: "refused",
+      reason: "user_inactive",
+    });
+  });
+
   test("with a forged vouching, a service's contract or a revoked key is refused", async () => {
     const forged = bootstrapRequest(key, caller, { enrol: { text: developer.text, sign: newKey().sign } });
     expect(await bootstrap.agent(forged)).toMatchObject({ reason: "invalid_signature" });

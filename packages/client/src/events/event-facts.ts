@@ -1,6 +1,7 @@
 import { compileSchema, eventWildcard } from "@trellis/contracts";
 import type { AnyContract, CompiledSchema } from "@trellis/contracts";
-import { auth, core } from "@trellis/sdk";
+import { auth } from "@trellis/sdk/auth";
+import { core } from "@trellis/sdk/core";
 import { health } from "@trellis/sdk/health";
 import { compileEventTemplate } from "@trellis/protocol";
 import type { EventTemplate, ValidationIssue } from "@trellis/protocol";

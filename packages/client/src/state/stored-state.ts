@@ -3,7 +3,7 @@ import type { CompiledSchema, Manifest } from "@trellis/contracts";
 import { TransportError, ValidationError } from "@trellis/protocol";
 import { err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
-import { StateUnreadable } from "@trellis/sdk";
+import { StateUnreadable } from "@trellis/sdk/state";
 
 /** Migrations once their types have done their work. */
 export interface AnyMigrations {

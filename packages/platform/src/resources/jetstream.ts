@@ -23,7 +23,7 @@ export interface ResourceStore {
   /** Everything that was made for a deployment, also what none uses any more. */
   inventory(): Promise<readonly FoundResource[]>;
   /** Deletes a resource with its data, if it is still the one that was made then. Safe to repeat. */
-  remove(purge: Purge): Promise<void>;
+  remove(name: string, purge: Purge): Promise<void>;
 }
 
 /** What to delete: by name, and by when it was made, since what has the name later is something else. */
@@ -93,7 +93,7 @@ export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimi
       planPhysical(describe(resource), physicalConfig(resource, limits.replicas), existing.get(existingName(resource)))
         .do === "keep",
     inventory: () => takeInventory(nc),
-    remove: (purge) => removeResource(nc, purge),
+    remove: (name, purge) => removeResource(nc, name, purge),
   };
 }
 
@@ -196,17 +196,21 @@ async function ensure(
 }
 
 /** Deletes a resource, unless it is gone already or something newer has its name. */
-async function removeResource(nc: NatsConnection, { kind, deployment, alias, createdAt }: Purge): Promise<void> {
-  const found = (await takeInventory(nc)).find(
-    (one) => one.kind === kind && one.owner.deployment === deployment && one.owner.alias === alias,
-  );
+async function removeResource(
+  nc: NatsConnection,
+  name: string,
+  { kind, deployment, alias, createdAt }: Purge,
+): Promise<void> {
+  const found = (await takeInventory(nc)).find((one) => one.name === name);
   if (found === undefined || found.createdAt !== createdAt) return;
-  if (kind !== "jobs" && kind !== "eventConsumer")
-    await jsApi(nc, `STREAM.DELETE.${found.name}`, undefined, CREATE_TIMEOUT_MS);
-  else {
-    const [stream = ""] = found.name.split(" ");
-    // The work of a queue goes with it: nobody else takes it.
-    if (kind === "jobs") await jsApi(nc, `STREAM.PURGE.${stream}`, { filter: workSubject(deployment, alias) });
-    await jsApi(nc, `CONSUMER.DELETE.${stream}.${found.physical}`, undefined, CREATE_TIMEOUT_MS);
+  if (kind !== "jobs" && kind !== "eventConsumer") {
+    await jsApi(nc, `STREAM.DELETE.${name}`, undefined, CREATE_TIMEOUT_MS);
+    return;
   }
+  const [stream = ""] = name.split(" ");
+  // The work of a queue goes with it, of every priority: nobody else takes it.
+  const work = workSubject(deployment, alias);
+  for (const filter of kind === "jobs" ? [work, `${work}.>`] : [])
+    await jsApi(nc, `STREAM.PURGE.${stream}`, { filter });
+  await jsApi(nc, `CONSUMER.DELETE.${stream}.${found.physical}`, undefined, CREATE_TIMEOUT_MS);
 }

@@ -26,11 +26,16 @@ export async function decidePurge(
   },
 ): Promise<Result<FoundResource, CommandError>> {
   const { deployment, alias, kind, acknowledge, by } = input;
-  const [found, another] = (await store.inventory()).filter(
-    ({ owner, ...one }) =>
-      owner.deployment === deployment && owner.alias === alias && (kind === undefined || one.kind === kind),
-  );
+  // A queue has a consumer for each of its priorities, named after the first; they go together.
+  const all = (await store.inventory())
+    .filter(
+      ({ owner, ...one }) =>
+        owner.deployment === deployment && owner.alias === alias && (kind === undefined || one.kind === kind),
+    )
+    .sort((one, other) => one.physical.length - other.physical.length);
+  const [found] = all;
   if (!found) return err(notFound("resource", `${alias} of ${deployment}`));
+  const another = all.find((one) => one.kind !== found.kind);
   if (another) {
     return err(
       refused(
@@ -62,10 +67,11 @@ export async function decidePurge(
         ),
       );
     }
-    if (tx.get(tables.purges, found.name)) return ok(found);
-    const { createdAt } = found;
+    const undecided = all.filter(({ name }) => !tx.get(tables.purges, name));
+    if (undecided.length === 0) return ok(found);
     const now = context.now();
-    tx.put(tables.purges, found.name, { kind: found.kind, deployment, alias, createdAt, at: now, by });
+    for (const { name, createdAt } of undecided)
+      tx.put(tables.purges, name, { kind: found.kind, deployment, alias, createdAt, at: now, by });
     recordAudit(tx, tables.outbox, {
       now,
       actor: by,
@@ -83,7 +89,7 @@ export async function carryOutPurges(context: ControlContext, store: Pick<Resour
   const { registry, tables } = context;
   const decided = [...tables.purges.all()];
   for (const { id, value } of decided) {
-    await store.remove(value);
+    await store.remove(id, value);
     await registry.transact((tx) => tx.delete(tables.purges, id));
   }
   return decided.length;

@@ -73,6 +73,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./store/register.ts")).registerStore,
   },
   {
+    name: "operations",
+    summary: "Operations of services: what runs, rests or has failed; cancel, retry.",
+    load: async () => (await import("./operations/register-operations.ts")).registerOperations,
+  },
+  {
     name: "sessions",
     summary: "Sessions and connections: see them, end them.",
     load: async () => (await import("./access/register-sessions.ts")).registerSessions,

@@ -15,6 +15,7 @@ import { eventHandlers } from "./handlers/events.ts";
 import { explainHandlers } from "./handlers/explain.ts";
 import { instanceHandlers } from "./handlers/instances.ts";
 import { kvHandlers, kvWatchHandler } from "./handlers/kv.ts";
+import { operationHandlers } from "./handlers/operations.ts";
 import { planHandlers } from "./handlers/plans.ts";
 import { resourceHandlers } from "./handlers/resources.ts";
 import { sessionHandlers } from "./handlers/sessions.ts";
@@ -114,6 +115,7 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
   coreRuntime.handle.all({
     ...coreHandlers(context, sessions),
     ...eventHandlers(context, options.eventGroups, options.deadLetters, options.log),
+    ...operationHandlers(context, options.link),
   });
 
   // A feed may be read for as long as its caller's session is known to be good: for that, as services do it.

@@ -2,6 +2,7 @@ import { defineError, defineServiceContract } from "@trellis/contracts";
 import { Type } from "typebox";
 import { NotFound, Refused } from "./auth.ts";
 import { eventSchemas } from "./event-schemas.ts";
+import { operationSchemas } from "./operation-schemas.ts";
 
 const SurfaceKind = Type.Union([
   Type.Literal("rpc"),
@@ -64,6 +65,7 @@ export const core = defineServiceContract(
       SurfaceStatusInput,
       SurfaceStatus,
       ...eventSchemas,
+      ...operationSchemas,
     },
     errors: { ContractNotFound, NotFound, Refused },
   },
@@ -144,6 +146,38 @@ export const core = defineServiceContract(
         errors: [ref.error("NotFound"), ref.error("Refused")],
         capabilities: { call: ["admin"] },
         docs: { summary: "Deletes them for good." },
+      },
+      "Trellis.Operations.List": {
+        version: "v1",
+        input: ref.schema("OperationsListInput"),
+        output: ref.schema("OperationsList"),
+        errors: [ref.error("Refused")],
+        capabilities: { call: ["admin"] },
+        docs: { summary: "Operations of every service: what runs, rests, waits, has failed." },
+      },
+      "Trellis.Operations.Get": {
+        version: "v1",
+        input: ref.schema("OperationRef"),
+        output: ref.schema("OperationDetails"),
+        errors: [ref.error("NotFound"), ref.error("Refused")],
+        capabilities: { call: ["admin"] },
+        docs: { summary: "One operation with its history." },
+      },
+      "Trellis.Operations.Cancel": {
+        version: "v1",
+        input: ref.schema("OperationAction"),
+        output: ref.schema("OperationEntry"),
+        errors: [ref.error("NotFound"), ref.error("Refused")],
+        capabilities: { call: ["admin"] },
+        docs: { summary: "Cancels one that nobody runs, and tells the handler of one that runs." },
+      },
+      "Trellis.Operations.Retry": {
+        version: "v1",
+        input: ref.schema("OperationRef"),
+        output: ref.schema("OperationEntry"),
+        errors: [ref.error("NotFound"), ref.error("Refused")],
+        capabilities: { call: ["admin"] },
+        docs: { summary: "Lets one that failed or was cancelled begin again, with the input it had." },
       },
     },
   }),

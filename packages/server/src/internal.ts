@@ -22,6 +22,7 @@ export type {
   RpcRegistrars,
 } from "./handlers.ts";
 export { createRpcAuthority } from "./rpc-authority.ts";
+export { historyOf } from "./operations/operation-history.ts";
 export { OperationJournal, storedRecord } from "./operations/operation-journal.ts";
 export type { OperationName } from "./operations/operation-journal.ts";
 export { cancelOperation, retryOperation } from "./operations/operation-outside.ts";

@@ -1,5 +1,5 @@
 import { ConnectRefused } from "@trellis/client";
-import { AuthError, RemoteError, TransportError, ValidationError } from "@trellis/protocol";
+import { AuthError, OperationError, RemoteError, TransportError, ValidationError } from "@trellis/protocol";
 import { ManifestRefused, NotFound, Refused } from "@trellis/sdk";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
@@ -41,6 +41,10 @@ export function asFailure(error: Error): CliFailure {
       why: error.issues.map(({ path, message }) => `${path || "/"}: ${message}`),
       exitCode: EXIT.usage,
     });
+  }
+  if (error instanceof OperationError) {
+    const exitCode = error.reason === "not_found" ? EXIT.notFound : EXIT.refused;
+    return new CliFailure({ code: error.reason, what: error.message, exitCode });
   }
   if (error instanceof RemoteError) {
     // An error the service declared: its own type is the word programs look for.

@@ -28,6 +28,15 @@ export interface AppendOptions {
   readonly withinMs?: number;
 }
 
+/** What was accepted, oldest first, and where the next page begins. */
+export interface QueuePage {
+  readonly accepted: readonly {
+    readonly sequence: number;
+    readonly accepted: NonNullable<OperationItem["accepted"]>;
+  }[];
+  readonly next: number | undefined;
+}
+
 const encoder = new TextEncoder();
 const EXPECTED = "Nats-Expected-Last-Subject-Sequence";
 /** A signal nobody has fetched for so long is of no more use to anybody. */
@@ -114,6 +123,21 @@ export class OperationJournal {
   async accepted(name: OperationName): Promise<OperationItem["accepted"]> {
     const message = await persist(this.#link, () => this.#work.lastOfLeader(this.subject("work", name)));
     return message === undefined ? undefined : readItem(message.data)?.accepted;
+  }
+
+  /** A page of the queue from this place on: what was accepted, and perhaps begun since. */
+  async queued(from: number, messages: number): Promise<QueuePage> {
+    const accepted: { sequence: number; accepted: NonNullable<OperationItem["accepted"]> }[] = [];
+    let next = from;
+    const { pending } = await this.#work.page(
+      { from, subject: `trellis.ops.${this.#service}.work.>`, messages },
+      ({ sequence, data }) => {
+        next = sequence + 1;
+        const item = readItem(data);
+        if (item?.accepted !== undefined) accepted.push({ sequence, accepted: item.accepted });
+      },
+    );
+    return { accepted, next: pending > 0 ? next : undefined };
   }
 
   /** Makes somebody look at an operation, whether or not it is in the queue. */

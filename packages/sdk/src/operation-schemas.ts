@@ -44,6 +44,7 @@ const Entry = Type.Object({
         Type.Literal("outside"),
         Type.Literal("retry"),
         Type.Literal("replica"),
+        Type.Literal("upload"),
       ]),
       until: Type.Optional(Type.String()),
       reason: Type.Optional(Type.String()),

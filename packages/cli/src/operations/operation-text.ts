@@ -44,5 +44,6 @@ const WAITS: { readonly [F in NonNullable<Pause>["for"]]: string } = {
   signal: "waits for a signal",
   outside: "waits for somebody outside",
   retry: "tries again after a failure",
+  upload: "waits for its file",
   replica: "waits for a replica that can go on with it",
 };

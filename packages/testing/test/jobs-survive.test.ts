@@ -61,7 +61,7 @@ describe("jobs whose processes are killed", () => {
     expect(result).toEqual({ n: 1, worker: `${second.pid}/2` });
     expect(runsOf(job.id).filter((line) => line.includes("began"))).toHaveLength(2);
     await kill(second);
-  }, 40_000);
+  }, 150_000);
 
   it("have one end although a paused worker wakes up after another has finished its job", async () => {
     const creator = await platform.connectService(works, { log: SILENT_LOG });
@@ -85,7 +85,35 @@ describe("jobs whose processes are killed", () => {
     expect(ends?.map(({ event, body }) => [event, body.attempt])).toEqual([["completed", 2]]);
     expect(await job.wait({ timeoutMs: 1_000 }).orThrow()).toEqual(result);
     await Promise.all([kill(paused), kill(other)]);
-  }, 40_000);
+  }, 150_000);
+
+  it("of one group run one at a time also when their worker dies; a cancelled one makes room at once", async () => {
+    const creator = await platform.connectService(works, { log: SILENT_LOG });
+    const { shared } = creator.jobs;
+    const first = await spawn();
+    const texts = [gate(), gate(), gate()] as const;
+    const group = { group: "customer 7" };
+    const one = await shared.create({ n: 1, text: texts[0] }, group).orThrow();
+    await eventually("the first runs", () => runsOf(one.id).length > 0);
+    const two = await shared.create({ n: 2, text: texts[1] }, group).orThrow();
+    const second = await spawn(1);
+    await kill(first);
+    // It finds its own seat, and nobody else takes it meanwhile.
+    await eventually("the other has the first", () => beganBy(one.id, 2, second), 60_000);
+    expect(runsOf(two.id)).toEqual([]);
+    writeFileSync(texts[0], "");
+    await one.wait({ timeoutMs: 30_000 }).orThrow();
+    await eventually("the second runs", () => beganBy(two.id, 1, second), 60_000);
+    const three = await shared.create({ n: 3, text: texts[2] }, group).orThrow();
+    await kill(second);
+    await two.cancel("its worker is dead").orThrow();
+    const third = await spawn();
+    await eventually("the third runs", () => beganBy(three.id, 1, third), 60_000);
+    writeFileSync(texts[2], "");
+    await three.wait({ timeoutMs: 30_000 }).orThrow();
+    expect(runsOf(two.id)).toHaveLength(1);
+    await kill(third);
+  }, 240_000);
 
   it("are all done, each once, over two replicas and a NATS server that die at random", async () => {
     const seed = chosenSeed();

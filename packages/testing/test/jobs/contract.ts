@@ -38,6 +38,14 @@ export const works = defineServiceContract(
         maxDeliver: 30,
         concurrency: 8,
       },
+      shared: {
+        payload: ref.schema("Task"),
+        result: ref.schema("Done"),
+        ackWaitMs: 1_500,
+        maxDeliver: 30,
+        concurrency: 8,
+        perGroup: { concurrency: 1 },
+      },
     },
   }),
 );

@@ -1,6 +1,7 @@
 // One replica of the service `works`: `TRELLIS_URL=… TRELLIS_SEED_FILE=… RUNS_FILE=… node worker-process.ts`.
 import { appendFileSync, existsSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
+import type { JobContextOf } from "@trellis/jobs";
 import { ok } from "@trellis/result";
 import { SILENT_LOG } from "@trellis/server";
 import { TrellisService } from "@trellis/server/node";
@@ -13,7 +14,10 @@ const service = await TrellisService.connect({
   onNotice: () => undefined,
 });
 const runs = process.env["RUNS_FILE"] ?? "";
-service.handle.job.tough(async ({ payload, job }) => {
+const work = async ({
+  payload,
+  job,
+}: Pick<JobContextOf<{ n: number; ms?: number; text?: string }>, "payload" | "job">) => {
   appendFileSync(runs, `${job.id} ${job.attempt} began ${process.pid}\n`);
   await wait(payload.ms ?? 0);
   // A job with a gate goes on when the file is there.
@@ -21,7 +25,9 @@ service.handle.job.tough(async ({ payload, job }) => {
   appendFileSync(runs, `${job.id} ${job.attempt} ended ${process.pid}\n`);
   // Different for every run: two ends could not be taken for one.
   return ok({ n: payload.n, worker: `${process.pid}/${job.attempt}` });
-});
+};
+service.handle.job.tough(work);
+service.handle.job.shared(work);
 await service.start();
 console.log("serving");
 await service.run();

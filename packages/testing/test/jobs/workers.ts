@@ -28,6 +28,6 @@ export async function spawnJobWorker(
     env: { TRELLIS_URL: platform.url, TRELLIS_SEED_FILE: seedFile, RUNS_FILE: runsFile, ...env },
     preload,
   });
-  await program.said(/serving/);
+  await program.said(/serving/, 90_000);
   return program;
 }

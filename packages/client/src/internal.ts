@@ -7,6 +7,7 @@ export type { LinkOptions, NatsLink } from "./nats-link.ts";
 export type { ConnectFunction, ConnectionPlan } from "./nats-wire.ts";
 export { HELD_PUBLISHES } from "./held-publishes.ts";
 export { carriesJetStreamHeaders } from "./jetstream-headers.ts";
+export { readHeadersEverywhere } from "./read-headers.ts";
 
 // Pull consumers.
 export { Puller } from "./pull/puller.ts";

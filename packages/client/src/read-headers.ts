@@ -1,5 +1,4 @@
 import { MsgHdrsImpl } from "@nats-io/nats-core";
-import type { MsgHdrs } from "@nats-io/nats-core";
 
 const VERSION = "NATS/1.0";
 const decoder = new TextDecoder();
@@ -9,7 +8,7 @@ const decoder = new TextDecoder();
  * others of its name and makes its canonical form. What nats.js refuses by throwing is left out here instead: thrown
  * while a connection is read, it ends the reading, and any stranger can send it. `undefined` when these are no headers.
  */
-export function readHeaders(bytes: Uint8Array): MsgHdrs | undefined {
+export function readHeaders(bytes: Uint8Array): MsgHdrsImpl | undefined {
   const text = decoder.decode(bytes);
   if (!text.startsWith(VERSION)) return undefined;
   let end = endOfLine(text, 0);
@@ -27,6 +26,14 @@ export function readHeaders(bytes: Uint8Array): MsgHdrs | undefined {
     else values.push(value);
   }
   return headers;
+}
+
+/**
+ * Lets nats.js itself read headers this way, in the whole process: for a program that is not on a link alone and reads
+ * with nats.js what strangers have stored.
+ */
+export function readHeadersEverywhere(): void {
+  MsgHdrsImpl.decode = (bytes) => readHeaders(bytes) ?? new MsgHdrsImpl();
 }
 
 function endOfLine(text: string, from: number): number {

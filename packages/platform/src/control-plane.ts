@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { connectLink } from "@trellis/client/internal";
+import { connectLink, readHeadersEverywhere } from "@trellis/client/internal";
 import { createNodeSessionKey, verifySignature } from "@trellis/auth/node";
 import { nodeConnect } from "@trellis/client/node";
 import { DEFAULT_AUTH_TIMEOUT_MS, type ControlPlaneKeys } from "@trellis/nats";
@@ -68,6 +68,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { config, keys, version, log } = options;
   const origin = `${hostname().replaceAll(/[^A-Za-z0-9-]/g, "-")}-${process.pid}-${Math.random().toString(36).slice(2, 6)}`;
   const metrics = new PlatformMetrics();
+  // What participants store is read with nats.js here: a header it throws at would end the reading of everything.
+  readHeadersEverywhere();
   const { httpTlsCertFile: certFile, httpTlsKeyFile: keyFile } = config;
   await using started = new AsyncDisposableStack();
 

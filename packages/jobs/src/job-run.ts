@@ -100,8 +100,8 @@ export class JobRun {
     this.#quit.abort();
   }
 
-  /** `deliveries` says how often the item has been handed out. */
-  async go(deliveries: number): Promise<void> {
+  /** `deliveries` says how often the item has been handed out; `onHandled` hears when only the end is still to be stored. */
+  async go(deliveries: number, onHandled: () => void): Promise<void> {
     const { journal, facts, nowMs, worker, enter } = this.#s;
     const earlyMs = (this.#item.notBefore ?? 0) - nowMs();
     if (earlyMs > 0) return this.#giveBack(earlyMs);
@@ -129,7 +129,7 @@ export class JobRun {
     const heart = setInterval(() => this.#beat(), facts.ackWaitMs / 3);
     const deadline = this.#watchDeadline();
     try {
-      await this.#work();
+      await this.#work(onHandled);
     } finally {
       clearInterval(heart);
       clearTimeout(deadline);
@@ -155,7 +155,7 @@ export class JobRun {
     return undefined;
   }
 
-  async #work(): Promise<void> {
+  async #work(onHandled: () => void): Promise<void> {
     const { facts } = this.#s;
     const traced = startServerSpan(
       { name: facts.queue, surface: "job", contractId: facts.contractId },
@@ -170,6 +170,7 @@ export class JobRun {
     );
     const outcome = await this.#runHandler(traced);
     traced.end(outcome.error);
+    onHandled();
     if (this.#ended || this.#stop === "lost" || this.#stop === "cancelled" || this.#stop === "expired") return;
     if (this.#givenUp !== undefined)
       return this.#end("failed", { error: { type: "JobFailed", message: clip(this.#givenUp) } });

@@ -19,6 +19,8 @@ export class JobWorker {
   readonly #runs = new Map<string, JobRun>();
   /** Runs that wait for a limit: they take no place. */
   readonly #waiting = new Set<string>();
+  /** Runs whose handler is through and whose end is being stored. */
+  readonly #ending = new Set<string>();
   readonly #wantPlace = new Map<string, () => void>();
   readonly #intake: WorkIntake;
   readonly #endings: readonly LinkSubscription[];
@@ -61,8 +63,11 @@ export class JobWorker {
     this.#stopPresence = showPresence(marks, facts.concurrency, worker, () => this.#runs.keys());
   }
 
+  /** Storing an end takes no place from a handler; when ends pile up, as they do without NATS, it does. */
   get #places(): number {
-    return this.#surroundings.facts.concurrency - (this.#runs.size - this.#waiting.size);
+    const { concurrency } = this.#surroundings.facts;
+    const ending = Math.min(this.#ending.size, concurrency);
+    return concurrency - (this.#runs.size - this.#waiting.size - ending);
   }
 
   /** Asks again when the queue may go on. */
@@ -149,7 +154,10 @@ export class JobWorker {
     const run = new JobRun(this.#surroundings, item, recordSequence, reply);
     this.#runs.set(item.id, run);
     void run
-      .go(deliveries)
+      .go(deliveries, () => {
+        this.#ending.add(item.id);
+        this.#placeFree();
+      })
       .catch((error: unknown) => {
         if (link.state === "closed") return;
         log.warn("A job could not be brought to its end here; it comes again.", {
@@ -161,6 +169,7 @@ export class JobWorker {
       .finally(() => {
         this.#runs.delete(item.id);
         this.#waiting.delete(item.id);
+        this.#ending.delete(item.id);
         if (this.#runs.size === 0) this.#idle?.();
         this.#placeFree();
       });

@@ -7,16 +7,15 @@ import { eventually } from "../events/eventually.ts";
 import { connectRaw } from "../events/raw-connection.ts";
 import type { BooksKind } from "./books.ts";
 import { ledger, shop } from "./contracts.ts";
-import { POSTGRES_BIN, startPostgres } from "./postgres-cluster.ts";
-import type { PostgresCluster } from "./postgres-cluster.ts";
+import { hasPostgres, startPostgres, type RunningPostgres } from "../../../../scripts/peers/postgres.ts";
 import { Replicas } from "./replicas.ts";
 
 let platform: TestPlatform;
-let cluster: PostgresCluster | undefined;
+let cluster: RunningPostgres | undefined;
 beforeAll(async () => {
   // A busy machine may take longer than two minutes to start a killed replica again.
   platform = await startPlatform({ config: { eventsDedupeMs: 900_000 } });
-  if (POSTGRES_BIN !== undefined) cluster = await startPostgres();
+  if (hasPostgres()) cluster = await startPostgres({ settings: { fsync: "off" } });
 });
 afterAll(async () => {
   await platform.stop();
@@ -26,7 +25,7 @@ afterAll(async () => {
 const KILLS = 3;
 
 for (const kind of ["sqlite", "postgres", "kv"] as const) {
-  describe.skipIf(kind === "postgres" && POSTGRES_BIN === undefined)(`SIGKILL over ${kind}`, () => {
+  describe.skipIf(kind === "postgres" && !hasPostgres())(`SIGKILL over ${kind}`, () => {
     it("between commit and publish loses no event, stores none twice, and keeps the order of a key", async () => {
       const seen = new Map<string, Set<number>>();
       await using replicas = await Replicas.start(platform, "shop", kind, await database(kind));

@@ -14,4 +14,9 @@ for (const taking of takings) if (!taking.ok && !(taking.error instanceof NotEno
 
 console.log(JSON.stringify(await stock.list({}).orThrow()));
 const sheet = await stock.sheet({}).orThrow();
-console.log(`${sheet.name} has ${sheet.bytes} bytes`);
+const csv = await sheet.bytes().orThrow();
+console.log(`${sheet.output.name} has ${csv.length} bytes`);
+
+// Somebody has counted, and sends the sheet back.
+const count = await client.operation.stock.count.input({ name: "counted.csv" }).transfer(csv).start().orThrow();
+console.log(`${(await count.wait().orThrow()).items} item counted`);

@@ -6,7 +6,8 @@ const Delivery = Type.Object({ sku: Type.String(), name: Type.String(), count: T
 const Taking = Type.Object({ sku: Type.String(), count: Type.Integer({ minimum: 1 }) });
 const Nothing = Type.Object({});
 const Items = Type.Object({ items: Type.Array(Item) });
-const Sheet = Type.Object({ name: Type.String(), bytes: Type.Integer(), digest: Type.String() });
+const Sheet = Type.Object({ name: Type.String({ minLength: 1 }) });
+const Counted = Type.Object({ items: Type.Integer() });
 
 /** Fewer are there than were asked for. */
 export const NotEnough = defineError({
@@ -16,7 +17,7 @@ export const NotEnough = defineError({
 });
 
 export default defineServiceContract(
-  { schemas: { Item, Delivery, Taking, Nothing, Items, Sheet }, errors: { NotEnough } },
+  { schemas: { Item, Delivery, Taking, Nothing, Items, Sheet, Counted }, errors: { NotEnough } },
   (ref) => ({
     id: "inventory@v1",
     displayName: "Inventory",
@@ -30,7 +31,22 @@ export default defineServiceContract(
         errors: [ref.error("NotEnough")],
       },
       "Stock.List": { version: "v1", input: ref.schema("Nothing"), output: ref.schema("Items") },
-      "Stock.Sheet": { version: "v1", input: ref.schema("Nothing"), output: ref.schema("Sheet") },
+      // Its answer hands out a file.
+      "Stock.Sheet": {
+        version: "v1",
+        input: ref.schema("Nothing"),
+        output: ref.schema("Sheet"),
+        transfer: { direction: "receive" },
+      },
+    },
+    operations: {
+      // It begins when its file is stored, under the name that its input gives.
+      "Stock.Count": {
+        version: "v1",
+        input: ref.schema("Sheet"),
+        output: ref.schema("Counted"),
+        transfer: { direction: "send", store: "sheets", key: "/name", maxBytes: 1024 * 1024 },
+      },
     },
     resources: {
       kv: { items: { purpose: "What is there, by SKU", schema: ref.schema("Item"), maxValueBytes: 4096 } },

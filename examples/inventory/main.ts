@@ -1,8 +1,8 @@
 import { err, ok } from "@trellis/result";
-import { TrellisService } from "@trellis/server/node";
+import { fromStore, TrellisService } from "@trellis/server/node";
 import { changeItem } from "./change-item.ts";
 import contract, { NotEnough } from "./contract.ts";
-import { sheetOf } from "./sheet.ts";
+import { readSheet, sheetOf } from "./sheet.ts";
 
 const service = await TrellisService.connect({ contract, name: "inventory" });
 const { items } = service.kv;
@@ -26,8 +26,14 @@ service.handle.rpc.stock.take(async ({ input }) => {
 service.handle.rpc.stock.list(async () => ok({ items: (await items.entries().orThrow()).map(({ value }) => value) }));
 
 service.handle.rpc.stock.sheet(async () => {
-  const stored = await sheets.put("today.csv", sheetOf(items), { contentType: "text/csv" }).orThrow();
-  return ok({ name: stored.name, bytes: stored.size, digest: stored.digest });
+  const { name } = await sheets.put("today.csv", sheetOf(items), { contentType: "text/csv" }).orThrow();
+  return ok({ output: { name }, source: await fromStore(sheets, name).orThrow() });
+});
+
+service.handle.operation.stock.count(async ({ upload }) => {
+  const counted = await readSheet(await sheets.get(upload.name).orThrow());
+  for (const item of counted) await changeItem(items, item.sku, () => item).orThrow();
+  return ok({ items: counted.length });
 });
 
 // Whoever changes the stock, on whatever replica: this one hears of it.

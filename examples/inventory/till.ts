@@ -7,7 +7,10 @@ export default defineAgentContract({
   description: "Sells what is on the shelves.",
   uses: {
     required: {
-      inventory: inventory.use({ rpc: { call: ["Stock.Deliver", "Stock.Take", "Stock.List", "Stock.Sheet"] } }),
+      inventory: inventory.use({
+        rpc: { call: ["Stock.Deliver", "Stock.Take", "Stock.List", "Stock.Sheet"] },
+        operations: { call: ["Stock.Count"] },
+      }),
     },
   },
 });

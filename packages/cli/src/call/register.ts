@@ -1,3 +1,4 @@
+import type { Download } from "@trellis/client";
 import type { RegisterCommand } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
@@ -12,22 +13,59 @@ export const registerCall: RegisterCommand = (command, context) => {
     .argument("<rpc>", "logical name, such as Orders.Get")
     .argument("[input]", "JSON; - reads it from standard input", "{}")
     .option("--contract <id>", "when several contracts have the name")
+    .option("--output <file>", "where to save the file that the answer hands out")
     .option("--timeout <ms>", "how long to wait for the answer", wholeNumber(1, 300_000), 5_000)
     .example(`trellis call Orders.Get '{"id":"o_1"}'`)
-    .action(async (name: string, written: string, options: { contract?: string; timeout: number }) => {
+    .example(`trellis call Stock.Sheet --output today.csv`)
+    .action(async (name: string, written: string, options: CallOptions) => {
       const input = readInput(written === "-" ? await context.readStdin() : written);
       const [{ findSurface }, { contractFor }, { withClient }] = await Promise.all([
         import("../surface/find-surface.ts"),
         import("../surface/contract-for.ts"),
         import("../platform-client/connect.ts"),
       ]);
+<<<<<<< HEAD
       const owner = await withOperator(context, (operator) => findSurface(operator, "rpc", name, options.contract));
       const answer = await withClient(context, contractFor("rpc", owner, name), (client) =>
         answerOf(client.request(name, input, { timeoutMs: options.timeout, signal: context.signal })),
       );
       terminal.print(JSON.stringify(answer, null, terminal.json ? undefined : 2));
+=======
+      const owner = await withOperator(context, (operator) => findRpc(operator, name, options.contract));
+      const handsOut = owner.rpc?.[name]?.transfer !== undefined;
+      if (!handsOut && options.output !== undefined) throw noFile(name);
+      await withClient(context, contractForCall(owner, name), async (client) => {
+        const answer = await answerOf(
+          client.request(name, input, { timeoutMs: options.timeout, signal: context.signal }),
+        );
+        if (!isDownload(answer)) return terminal.print(JSON.stringify(answer, null, terminal.json ? undefined : 2));
+        const { saveDownload } = await import("./save-download.ts");
+        await saveDownload(context, name, answer, options.output);
+      });
+>>>>>>> 6172a4a (transfers: guide, example, `trellis call --output`, and what a hostile neighbour cannot do)
     });
 };
+
+interface CallOptions {
+  readonly contract?: string;
+  readonly output?: string;
+  readonly timeout: number;
+}
+
+/** Which RPC it is was typed and not compiled, so what it answers is looked at. */
+function isDownload(answer: unknown): answer is Download<unknown> {
+  return typeof answer === "object" && answer !== null && "read" in answer && typeof answer.read === "function";
+}
+
+function noFile(name: string): CliFailure {
+  return new CliFailure({
+    code: "no_file",
+    what: `${name} hands out no file`,
+    why: ["--output saves the file of an RPC whose contract says transfer"],
+    next: [`trellis call ${name} prints its answer`],
+    exitCode: EXIT.usage,
+  });
+}
 
 function readInput(text: string): unknown {
   try {

@@ -32,6 +32,8 @@ export interface DownloadSource {
 /** A stream whose replica NATS does not know is lost at once: opening it again costs little. */
 const LINE_PATIENCE_MS = 0;
 const PATIENCE_MS = 30_000;
+/** After these the grant is as good as it was. */
+const STILL_GRANTED: ReadonlySet<string> = new Set(["stream_lost", "disconnected", "overloaded"]);
 
 /**
  * One reading of a download, over as many streams and grants as it takes.
@@ -224,7 +226,7 @@ export class DownloadReading {
     const { patienceMs = PATIENCE_MS } = this.#options;
     if ((!isPassing && !isUnknown) || performance.now() - this.#stuckSince > patienceMs) return this.#fail(error);
     // The replica is there, and only the way to it was lost: it still knows the grant.
-    this.#again(error instanceof TransportError && (error.code === "stream_lost" || error.code === "disconnected"));
+    this.#again(error instanceof TransportError && STILL_GRANTED.has(error.code));
   }
 
   #again(sameGrant: boolean): void {

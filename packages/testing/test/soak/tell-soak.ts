@@ -1,4 +1,3 @@
-import { grown } from "./memory.ts";
 import type { SoakReport } from "./soak.ts";
 
 const MOST_LINES = 40;
@@ -15,7 +14,6 @@ export function tellSoak(report: SoakReport): readonly string[] {
     ...endedByThemselves,
     ...wrong.slice(0, MOST_LINES).map((what) => `WRONG ${what}`),
     ...(wrong.length > MOST_LINES ? [`WRONG and ${wrong.length - MOST_LINES} more`] : []),
-    ...grown(memoryBefore, memoryAfter).map((what) => `GROWN ${what}`),
     wrong.length === 0 ? "everything accepted has ended, once, and every wait was answered" : "see above",
   ];
 }

@@ -16,7 +16,7 @@ export interface JobProjection {
   close(): Promise<void>;
 }
 
-/** Jobs in memory: about 200 MB of them. */
+/** Jobs in memory: about 450 MB of them. */
 const TABLE_LIMIT = 1_000_000;
 const EVERY_MS = 500;
 

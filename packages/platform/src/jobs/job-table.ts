@@ -101,6 +101,7 @@ export class JobTable {
     limit: number,
     before = Number.POSITIVE_INFINITY,
   ): { readonly jobs: readonly JobSummary[]; readonly next?: number } {
+    if (filter.id !== undefined) return { jobs: this.#withId(filter.id, filter).slice(0, limit) };
     const jobs: JobSummary[] = [];
     if (this.#hasNone(filter)) return { jobs };
     for (let at = this.#indexBefore(before) - 1; at >= 0; at -= 1) {
@@ -190,6 +191,15 @@ export class JobTable {
     const open = this.#ofSchedules.get(key);
     open?.delete(job);
     if (open?.size === 0) this.#ofSchedules.delete(key);
+  }
+
+  /** At most one of each queue, newest first. */
+  #withId(id: string, filter: JobFilter): readonly JobSummary[] {
+    return this.queues()
+      .map(({ service, queue }) => this.#jobs.get(`${service}.${queue}.${id}`))
+      .filter((job) => job !== undefined)
+      .filter((job) => matchesJob(job, filter))
+      .sort((a, b) => b.sequence - a.sequence);
   }
 
   /** Without looking at any job: there is no such queue, or nothing of it is in this state. */

@@ -10,7 +10,7 @@ import { type PackageRegistry, startPackageRegistry } from "./guide-runner/packa
 import { runGuide } from "./guide-runner/run-guide.ts";
 
 const root = join(import.meta.dirname, "..");
-const RUN_AS_WRITTEN = ["five-minutes", "your-first-service", "testing", "deploy-strict"];
+const RUN_AS_WRITTEN = ["five-minutes", "your-first-service", "testing", "deploy-strict", "looking-after-data"];
 const PREPARE_MS = 300_000;
 const GUIDE_MS = 300_000;
 

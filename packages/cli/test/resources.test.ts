@@ -236,6 +236,13 @@ test("a removed alias keeps its data until it is purged, knowingly", async () =>
     { alias: "files", kind: "store", state: "released" },
     { alias: "small", kind: "store", state: "released" },
   ]);
+  // What the platform keeps for itself is nobody's to look into or to purge.
+  const everything = await answer("svc", "resources");
+  expect(new Set(everything.map(({ deployment }: { deployment: string }) => deployment))).toEqual(new Set(["notes"]));
+  expect(await failure("svc", "purge", "trellis", "STATE", "--acknowledge", "STATE")).toMatchObject({
+    exitCode: EXIT.notFound,
+  });
+
   // Released data can still be looked at, and not be changed.
   expect(await answer("kv", "get", "notes", "drafts", "kept")).toMatchObject({ value: { text: "still here" } });
   expect(await failure("kv", "delete", "notes", "drafts", "kept", "--acknowledge")).toMatchObject({

@@ -2,7 +2,7 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import { EVENTS_STREAM, JOBS_WORK_STREAM } from "@trellis/contracts";
 import { listConsumers, listStreams, type StreamInfo } from "./listing.ts";
 import { ownerOf, type PhysicalConfig } from "./physical.ts";
-import { OPERATIONS_PREFIX, OPERATIONS_WORK_PREFIX, type Owner, type Resource } from "./resource-plan.ts";
+import { OPERATIONS_PREFIX, OPERATIONS_WORK_PREFIX, type Owner, physicalName, type Resource } from "./resource-plan.ts";
 
 /** One resource that is there, whether or not somebody still uses it. */
 export interface FoundResource {
@@ -61,11 +61,14 @@ function bucketOf({ config, created, state }: StreamInfo): FoundResource | undef
   const owner = ownerOf(config);
   const [prefix, kind] = Object.entries(BUCKETS).find(([start]) => config.name.startsWith(start)) ?? [];
   if (owner === undefined || prefix === undefined || kind === undefined) return undefined;
+  const physical = config.name.slice(prefix.length);
+  // What the platform keeps for itself carries an owner too, under a name no deployment can have.
+  if ((kind === "kv" || kind === "store") && physical !== physicalName(owner.deployment, owner.alias)) return undefined;
   return {
     name: config.name,
     kind,
     owner,
-    physical: config.name.slice(prefix.length),
+    physical,
     bytes: state.bytes,
     entries: kind === "kv" ? (state.num_subjects ?? 0) : state.messages,
     replicas: replicasOf(config),

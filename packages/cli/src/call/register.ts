@@ -24,17 +24,10 @@ export const registerCall: RegisterCommand = (command, context) => {
         import("../surface/contract-for.ts"),
         import("../platform-client/connect.ts"),
       ]);
-<<<<<<< HEAD
       const owner = await withOperator(context, (operator) => findSurface(operator, "rpc", name, options.contract));
-      const answer = await withClient(context, contractFor("rpc", owner, name), (client) =>
-        answerOf(client.request(name, input, { timeoutMs: options.timeout, signal: context.signal })),
-      );
-      terminal.print(JSON.stringify(answer, null, terminal.json ? undefined : 2));
-=======
-      const owner = await withOperator(context, (operator) => findRpc(operator, name, options.contract));
       const handsOut = owner.rpc?.[name]?.transfer !== undefined;
       if (!handsOut && options.output !== undefined) throw noFile(name);
-      await withClient(context, contractForCall(owner, name), async (client) => {
+      await withClient(context, contractFor("rpc", owner, name), async (client) => {
         const answer = await answerOf(
           client.request(name, input, { timeoutMs: options.timeout, signal: context.signal }),
         );
@@ -42,7 +35,6 @@ export const registerCall: RegisterCommand = (command, context) => {
         const { saveDownload } = await import("./save-download.ts");
         await saveDownload(context, name, answer, options.output);
       });
->>>>>>> 6172a4a (transfers: guide, example, `trellis call --output`, and what a hostile neighbour cannot do)
     });
 };
 

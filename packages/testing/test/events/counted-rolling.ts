@@ -67,7 +67,9 @@ export async function countThroughKills({ kind, events, kills, withinMs }: Rolli
     );
     const killing = (async () => {
       for (let round = 0; round < kills; round += 1) {
-        await new Promise((resolve) => setTimeout(resolve, 200 + random() * 800));
+        // At a random moment of its share of the whole run.
+        const from = ((round + random()) / kills) * perKey * KEYS;
+        while (published < from) await new Promise((resolve) => setTimeout(resolve, 5));
         const index = Math.floor(random() * 2);
         const child = replicas[index];
         if (child === undefined) continue;

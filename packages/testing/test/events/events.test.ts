@@ -186,6 +186,18 @@ describe("consuming", () => {
     await service.stop();
   });
 
+  it("takes an event of almost a megabyte", async () => {
+    const service = await platform.connectService(shipping, { name: "large" });
+    const lengths: number[] = [];
+    service.handle.events.parcels((context) => {
+      if (context.name === "Shop.Noted") lengths.push(context.event.text.length);
+    });
+    await service.start();
+    await seller.event.shop.noted.publish({ text: "x".repeat(1_000_000) }).orThrow();
+    await eventually(() => expect(lengths).toEqual([1_000_000]));
+    await service.stop();
+  });
+
   it("does not start with a group nobody handles", async () => {
     const service = await platform.connectService(shipping, { name: "unhandled" });
     await expect(service.start()).rejects.toThrow("service.handle.events.parcels");

@@ -1,0 +1,3 @@
+import { countThroughCrashes } from "./count-through-crashes.ts";
+
+countThroughCrashes(["sqlite", "postgres"], 2);

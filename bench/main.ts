@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchR
   feeds: () => import("./feeds/bench-feeds.ts"),
   kv: () => import("./kv/bench-kv.ts"),
   files: () => import("./files/bench-files.ts"),
+  state: () => import("./state/bench-state.ts"),
 };
 
 const args = process.argv.slice(2);

@@ -78,6 +78,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./operations/register-operations.ts")).registerOperations,
   },
   {
+    name: "state",
+    summary: "What apps, agents and devices remember for you; for operators, for others.",
+    load: async () => (await import("./state/register.ts")).registerState,
+  },
+  {
     name: "sessions",
     summary: "Sessions and connections: see them, end them.",
     load: async () => (await import("./access/register-sessions.ts")).registerSessions,

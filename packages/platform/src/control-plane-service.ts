@@ -61,6 +61,8 @@ export interface ControlPlaneServiceOptions {
 export interface ControlPlaneService {
   /** Requests at work. */
   readonly inFlight: number;
+  /** Feeds being read. */
+  readonly openFeeds: number;
   /** Questions of services about a caller so far. */
   readonly validations: number;
   drain(): Promise<void>;
@@ -155,6 +157,9 @@ export async function serveControlPlane(options: ControlPlaneServiceOptions): Pr
   return {
     get inFlight() {
       return runtimes.reduce((sum, runtime) => sum + runtime.inFlight, 0);
+    },
+    get openFeeds() {
+      return runtimes.reduce((sum, runtime) => sum + runtime.openFeeds, 0);
     },
     get validations() {
       return validations;

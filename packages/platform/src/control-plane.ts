@@ -256,6 +256,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     () => service.validations,
   );
   metrics.gauge("trellis_requests_in_flight", "Requests at work.", () => service.inFlight);
+  metrics.gauge("trellis_open_feeds", "Feeds being read at this replica.", () => service.openFeeds);
   log.info("the control plane is ready", { url: http.url, origin, replicas });
 
   const resources = started.move();

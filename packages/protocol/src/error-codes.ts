@@ -130,7 +130,8 @@ export const AUTH_WORDS: { readonly [R in AuthReason]: Words } = {
 export const TRANSPORT_WORDS: { readonly [C in TransportCode]: Words & { readonly retryable: boolean } } = {
   timeout: {
     message: "No answer came before the deadline; the request may or may not have been carried out.",
-    hint: "Ask again if repeating it is safe, or give it a longer deadline.",
+    // Whoever does not prove its key gets no answer at all, so only this side can say what else a silence may mean.
+    hint: "Ask again if repeating it is safe, or give it a longer deadline. If nothing is ever answered, the key this program signs with may be damaged: `trellis doctor` looks.",
     retryable: true,
   },
   no_responders: {

@@ -96,7 +96,8 @@ const Change = Type.Union([
   }),
 ]);
 
-const Empty = Type.Object({});
+/** With a contract also the stores it declares that hold nothing yet. */
+const OverviewInput = Type.Object({ contract: Type.Optional(Type.String({ minLength: 1, maxLength: 120 })) });
 const Overview = Type.Object({
   stores: Type.Array(
     Type.Object({
@@ -134,7 +135,6 @@ const AdminPurged = Type.Object({ deleted: Type.Integer(), more: Type.Boolean() 
 export const state = defineServiceContract(
   {
     schemas: {
-      Empty,
       Place,
       GetOutput,
       PutInput,
@@ -145,6 +145,7 @@ export const state = defineServiceContract(
       List,
       WatchInput,
       Change,
+      OverviewInput,
       Overview,
       OfUser,
       AdminPlace,
@@ -197,7 +198,7 @@ export const state = defineServiceContract(
         },
         "State.Overview": {
           version,
-          input: ref.schema("Empty"),
+          input: ref.schema("OverviewInput"),
           output: ref.schema("Overview"),
           docs: { summary: "Which stores of which contracts hold something for the caller." },
         },

@@ -8,8 +8,11 @@ import type { StateCallOptions } from "./state-types.ts";
 
 /** Long enough for another replica to take over. */
 const DEFAULT_MS = 10_000;
-/** A replica that does not answer within this was killed or is lost; the next one is asked. */
-const ATTEMPT_MS = 2_500;
+/**
+ * A replica that does not answer within this was killed or is lost; the next one is asked. It is twice as long each time:
+ * where everything is slow, asking again must not make it slower.
+ */
+const FIRST_ATTEMPT_MS = 2_500;
 
 const PASSING: ReadonlySet<string> = new Set(["timeout", "no_responders", "disconnected"]);
 
@@ -30,7 +33,7 @@ export class StateCalls {
     for (let attempt = 0; ; attempt += 1) {
       const left = Math.max(1, endsAt - performance.now());
       const answer = await callRpc(this.#transport, rpc, input, {
-        timeoutMs: Math.min(left, ATTEMPT_MS),
+        timeoutMs: Math.min(left, FIRST_ATTEMPT_MS * 2 ** attempt),
         ...(signal === undefined ? {} : { signal }),
       });
       if (answer.ok || !isPassing(answer.error)) return answer;

@@ -100,8 +100,13 @@ export type StateMigrations<V, Accepted> = {
   readonly [Version in keyof Accepted & string]: (value: Accepted[Version]) => V;
 };
 
+/** The older versions of a store nobody knows. */
+interface AnyVersions {
+  readonly [version: string]: unknown;
+}
+
 /** One value of the person or device, whichever of its sessions looks. */
-export interface StateValue<V = unknown, Accepted = {}> {
+export interface StateValue<V = unknown, Accepted = AnyVersions> {
   get(options?: StateCallOptions): AsyncResult<StateRead<V, Accepted> | undefined, StateError>;
   /** Stores it; sent again after an outage it happens once. */
   put(value: V, options?: StatePutOptions): AsyncResult<{ readonly revision: number }, StateError>;
@@ -110,11 +115,11 @@ export interface StateValue<V = unknown, Accepted = {}> {
   /** The present value, `ready`, and every change whoever makes it, until the signal aborts or the loop is left. */
   watch(options?: StateWatchOptions): AsyncIterable<StateChange<StateRead<V, Accepted>>>;
   /** The same store, whose older values are read as today's. Nothing is written by reading. */
-  migrating(migrations: StateMigrations<V, Accepted>): StateValue<V>;
+  migrating(migrations: StateMigrations<V, Accepted>): StateValue<V, {}>;
 }
 
 /** Many values of the person or device by key. Segments of a key stand between single `/`. */
-export interface StateMap<V = unknown, Accepted = {}> {
+export interface StateMap<V = unknown, Accepted = AnyVersions> {
   get(key: string, options?: StateCallOptions): AsyncResult<StateMapRead<V, Accepted> | undefined, StateError>;
   put(key: string, value: V, options?: StatePutOptions): AsyncResult<{ readonly revision: number }, StateError>;
   delete(key: string, options?: StateConditionOptions): AsyncResult<{ readonly existed: boolean }, StateError>;
@@ -122,7 +127,7 @@ export interface StateMap<V = unknown, Accepted = {}> {
   watch(
     options?: StateWatchOptions & { readonly prefix?: string },
   ): AsyncIterable<StateMapChange<StateMapRead<V, Accepted>>>;
-  migrating(migrations: StateMigrations<V, Accepted>): StateMap<V>;
+  migrating(migrations: StateMigrations<V, Accepted>): StateMap<V, {}>;
 }
 
 interface StateFacts {

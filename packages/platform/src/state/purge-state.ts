@@ -3,7 +3,7 @@ import { failed } from "./state-failure.ts";
 import { statePage } from "./state-page.ts";
 
 /** Ended by one call: well within its deadline. */
-const AT_ONCE = 2_000;
+const AT_ONCE = 500;
 
 /**
  * Ends everything that matches, entry by entry, so that whoever watches hears of it. Killed in the middle it has ended

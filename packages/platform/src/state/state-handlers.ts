@@ -67,11 +67,11 @@ export function stateHandlers(parts: StateParts): HandlersOf<typeof state, Names
         ...more,
       });
     },
-    "State.Overview": async ({ caller }) => {
+    "State.Overview": async ({ input, caller }) => {
       const { type, id } = caller;
       if (type === "service") return ok({ stores: [] });
       parts.rate.take(`${type} ${id}`);
-      return ok({ stores: [...(await stateOverview(context, bucket, { type, id }))] });
+      return ok({ stores: [...(await stateOverview(context, bucket, { type, id }, input.contract))] });
     },
   };
 }

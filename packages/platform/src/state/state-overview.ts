@@ -1,7 +1,7 @@
 import { contractName } from "@trellis/contracts";
 import type { ControlContext } from "../authority/context.ts";
 import type { StateBucket } from "./state-bucket.ts";
-import { ownerFilter, type StateOwner, storeOf } from "./state-place.ts";
+import { ownerFilter, type StateOwner, type StateStore, storeOf } from "./state-place.ts";
 
 /** One store that holds something. */
 export interface StoreSummary {
@@ -12,40 +12,42 @@ export interface StoreSummary {
   readonly digest?: string;
 }
 
-/** Which stores of which contracts hold something for an owner; found by the names of its entries alone. */
+/**
+ * Which stores of which contracts hold something for an owner; found by the names of its entries alone. With a contract
+ * also the stores it declares that hold nothing.
+ */
 export async function stateOverview(
-  context: ControlContext,
+  { tables }: Pick<ControlContext, "tables">,
   bucket: StateBucket,
   owner: StateOwner,
+  contract?: string,
 ): Promise<readonly StoreSummary[]> {
-  const found = new Map<string, { contract: string; store: string; kind: "value" | "map"; entries: number }>();
-  for (const name of await bucket.names(ownerFilter(owner))) {
-    const place = storeOf(name);
-    if (place === undefined) continue;
+  const found = new Map<string, Summary>();
+  const summaryOf = (place: Pick<StateStore, "contract" | "store" | "kind">): Summary => {
     const id = `${place.contract} ${place.store} ${place.kind}`;
-    const known = found.get(id);
-    if (known === undefined) found.set(id, { ...place, entries: 1 });
-    else known.entries += 1;
+    let summary = found.get(id);
+    if (summary === undefined) found.set(id, (summary = { ...place, entries: 0 }));
+    return summary;
+  };
+  for (const name of await bucket.names(ownerFilter(owner, contract))) {
+    const place = storeOf(name);
+    if (place !== undefined) summaryOf(place).entries += 1;
   }
-  return [...found.values()]
-    .sort((a, b) => compare(a.contract, b.contract) || compare(a.store, b.store))
-    .map((summary) => {
-      const digest = newestContract(context, summary);
-      return { ...summary, ...(digest === undefined ? {} : { digest }) };
-    });
+  const contracts = new Set(Array.from(found.values(), (each) => each.contract));
+  // Of the contracts that were presented under a name, the newest that declares a store tells what it means.
+  const known = [...tables.contracts.all()].map(({ value }) => value).sort((a, b) => a.firstSeenAt - b.firstSeenAt);
+  for (const { contractId, manifest, digest } of known) {
+    const name = contractName(contractId);
+    if (name !== contract && !contracts.has(name)) continue;
+    for (const [store, { kind }] of Object.entries(manifest.state ?? {})) {
+      const id = `${name} ${store} ${kind}`;
+      if (name === contract || found.has(id)) summaryOf({ contract: name, store, kind }).digest = digest;
+    }
+  }
+  return [...found.values()].sort((a, b) => compare(a.contract, b.contract) || compare(a.store, b.store));
 }
 
-/** The newest contract anybody presented under this name that declares the store. */
-function newestContract({ tables }: ControlContext, { contract, store, kind }: StoreSummary): string | undefined {
-  let newest: { readonly digest: string; readonly at: number } | undefined;
-  for (const { value } of tables.contracts.all()) {
-    const { contractId, manifest, digest, firstSeenAt: at } = value;
-    const stores = manifest.state ?? {};
-    if (contractName(contractId) !== contract || !Object.hasOwn(stores, store)) continue;
-    if (stores[store]?.kind === kind && (newest === undefined || at > newest.at)) newest = { digest, at };
-  }
-  return newest?.digest;
-}
+type Summary = { -readonly [K in keyof StoreSummary]: StoreSummary[K] };
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;

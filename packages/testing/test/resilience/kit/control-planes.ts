@@ -47,8 +47,11 @@ export async function spawnControlPlane(
 }
 
 /** Gives a platform to two replicas alone: the one in this process, which made the developer, stops. */
-export async function handOver(platform: TestPlatform): Promise<[ControlPlaneProcess, ControlPlaneProcess]> {
-  const replicas = await Promise.all([spawnControlPlane(platform.local), spawnControlPlane(platform.local)]);
+export async function handOver(
+  platform: TestPlatform,
+  env: { readonly [name: string]: string } = {},
+): Promise<[ControlPlaneProcess, ControlPlaneProcess]> {
+  const replicas = await Promise.all([spawnControlPlane(platform.local, env), spawnControlPlane(platform.local, env)]);
   await Promise.all(platform.local.controlPlanes.map((controlPlane) => controlPlane.stop()));
   return replicas;
 }

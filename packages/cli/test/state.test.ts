@@ -1,0 +1,93 @@
+import { join } from "node:path";
+import { TrellisClient } from "@trellis/client/node";
+import { defineAgentContract } from "@trellis/contracts";
+import { Type } from "typebox";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { EXIT } from "../src/exit-codes.ts";
+import { type LocalFolder, startInFolder } from "./local-folder.ts";
+import { runCaptured } from "./run-captured.ts";
+
+const Preferences = Type.Object({ theme: Type.String() });
+const notes = defineAgentContract({ schemas: { Preferences, Note: Type.String() } }, (ref) => ({
+  id: "notes@v1",
+  displayName: "Notes",
+  description: "Takes notes.",
+  state: {
+    preferences: { kind: "value", schema: ref.schema("Preferences") },
+    notes: { kind: "map", schema: ref.schema("Note") },
+  },
+}));
+
+let folder: LocalFolder;
+let client: TrellisClient<typeof notes>;
+
+beforeAll(async () => {
+  folder = await startInFolder();
+  client = await TrellisClient.connect({ contract: notes, cwd: folder.cwd, env: {}, onNotice: () => undefined });
+});
+afterAll(async () => {
+  await client?.close();
+  await folder[Symbol.asyncDispose]();
+});
+
+const trellis = (...args: string[]) => runCaptured(["state", ...args], { cwd: folder.cwd });
+/** The developer of the folder's platform. */
+const user = async (): Promise<string> => {
+  const me = await client.rpc.auth.sessionsMe({}).orThrow();
+  return me.session.principal.name;
+};
+
+test("a person sees that there is nothing yet, stores, reads, lists and deletes", async () => {
+  expect((await trellis()).stdout).toContain("Nothing is remembered for you here.");
+  expect(await trellis("get", "notes", "preferences")).toMatchObject({ exitCode: EXIT.notFound, stdout: "" });
+
+  const put = await trellis("put", "notes", "preferences", '{"theme":"dark"}', "--json");
+  expect(put).toMatchObject({ exitCode: EXIT.ok });
+  const { revision }: { revision: number } = JSON.parse(put.stdout);
+  expect(await client.state.preferences.get().orThrow()).toMatchObject({ value: { theme: "dark" }, revision });
+  expect((await trellis("get", "notes", "preferences")).stdout).toBe('{\n  "theme": "dark"\n}\n');
+  const late = await trellis("put", "notes", "preferences", '{"theme":"x"}', "--revision", "0");
+  expect(late.exitCode).not.toBe(EXIT.ok);
+  expect(late.stderr).toContain(`is at revision ${revision} now`);
+
+  expect((await trellis("put", "notes", "notes", "drafts/1", '"hello"')).stdout).toMatch(/^stored at revision \d+\n$/);
+  await client.state.notes.put("other", "x").orThrow();
+  const listed = await trellis("list", "notes", "notes", "drafts/", "--json");
+  expect(JSON.parse(listed.stdout)).toMatchObject([{ key: "drafts/1", value: "hello" }]);
+  expect((await trellis("stores")).stdout).toMatch(/notes +notes +map +2\nnotes +preferences +value +1/);
+  expect((await trellis("delete", "notes", "notes", "drafts/1")).stdout).toBe("deleted\n");
+  expect((await trellis("delete", "notes", "notes", "drafts/1")).stdout).toBe("there was nothing\n");
+});
+
+test("what does not fit, is not there or is used wrongly is said", async () => {
+  const unfit = await trellis("put", "notes", "preferences", '{"theme":1}');
+  expect(unfit.exitCode).toBe(EXIT.usage);
+  expect(unfit.stderr).toContain("/theme");
+  expect((await trellis("put", "notes", "preferences", "{theme")).stderr).toContain("the value is not JSON");
+  expect((await trellis("get", "notes", "notes")).stderr).toContain("notes is a map");
+  expect((await trellis("list", "notes", "preferences")).stderr).toContain("is one value");
+  expect(await trellis("get", "notes", "preference")).toMatchObject({
+    exitCode: EXIT.notFound,
+    stderr: expect.stringContaining("preferences"),
+  });
+  expect((await trellis("get", "nothing", "preferences")).stderr).toContain("no contract nothing that declares state");
+});
+
+test("a person watches", async () => {
+  const watching = trellis("watch", "notes", "notes", "--limit", "1", "--json");
+  expect((await watching).stdout).toMatch(/^\{"type":"put","key":"other","value":"x","revision":\d+,"at":".*"\}\n$/);
+});
+
+test("an operator inspects and purges", async () => {
+  const name = await user();
+  expect((await trellis("inspect", name)).stdout).toMatch(/notes +preferences +value +1/);
+  expect((await trellis("inspect", name, "notes", "notes")).stdout).toMatch(/other +v1 +\d+ +\S+ +"x"/);
+  expect((await trellis("inspect", "nobody")).exitCode).toBe(EXIT.notFound);
+  const refused = await trellis("purge", name, "notes");
+  expect(refused.exitCode).toBe(EXIT.refused);
+  expect(refused.stderr).toContain(`trellis state purge ${name} notes --acknowledge`);
+  expect((await trellis("purge", name, "notes", "--acknowledge")).stdout).toBe(`ended 2 entries of ${name}\n`);
+  expect(await client.state.preferences.get().orThrow()).toBeUndefined();
+  expect((await runCaptured(["audit", "--json"], { cwd: folder.cwd })).stdout).toContain("state.purge");
+  expect(join(folder.cwd, ".trellis")).toContain(".trellis");
+});

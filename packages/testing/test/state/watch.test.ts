@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { TrellisClient } from "@trellis/client/node";
+import type { TrellisClient } from "@trellis/client/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
 import { balance, handOver, metric, spawnControlPlane } from "../resilience/kit/control-planes.ts";

@@ -45,7 +45,7 @@ test("a person sees that there is nothing yet, stores, reads, lists and deletes"
   expect(put).toMatchObject({ exitCode: EXIT.ok });
   const { revision }: { revision: number } = JSON.parse(put.stdout);
   expect(await client.state.preferences.get().orThrow()).toMatchObject({ value: { theme: "dark" }, revision });
-  expect((await trellis("get", "notes", "preferences")).stdout).toBe('{\n  "theme": "dark"\n}\n');
+  expect((await trellis("get", "notes@v1", "preferences")).stdout).toBe('{\n  "theme": "dark"\n}\n');
   const late = await trellis("put", "notes", "preferences", '{"theme":"x"}', "--revision", "0");
   expect(late.exitCode).not.toBe(EXIT.ok);
   expect(late.stderr).toContain(`is at revision ${revision} now`);

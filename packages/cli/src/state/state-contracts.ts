@@ -2,6 +2,7 @@ import {
   baselineUses,
   type Contract,
   contractFromManifest,
+  contractName,
   defineAgentContract,
   type Manifest,
   MANIFEST_FORMAT,
@@ -30,7 +31,9 @@ export const lookContract = defineAgentContract({
 });
 
 /** The contract to reach one store with: found by its name in what the platform knows, and cut down to that store. */
-export function findStore(context: CommandContext, contract: string, store: string): Promise<Contract> {
+export function findStore(context: CommandContext, written: string, store: string): Promise<Contract> {
+  // People write the id as well.
+  const contract = contractName(written);
   return withClient(context, lookContract, async (client) => {
     const { stores } = await answerOf(client.rpc.state.overview({ contract }));
     const found = stores.filter((each) => each.contract === contract && each.digest !== undefined);

@@ -1,3 +1,4 @@
+import { contractName } from "@trellis/contracts";
 import { err, ok, type Result } from "@trellis/result";
 import { NotFound, Refused, type state } from "@trellis/sdk";
 import type { KvStored } from "@trellis/server/node";
@@ -33,7 +34,9 @@ export function stateAdminHandlers(parts: Pick<StateParts, "context" | "bucket">
   }): Result<{ readonly place: StateStore; readonly user: User }, Missing> => {
     const user = userOf(input.user);
     if (!user.ok) return user;
-    const { contract, store, key } = input;
+    const { store, key } = input;
+    // People write the id as well.
+    const contract = contractName(input.contract);
     const owner = { type: "user", id: user.value.id } as const;
     return ok({ place: { owner, contract, store, kind: key === undefined ? "value" : "map" }, user: user.value });
   };
@@ -88,7 +91,7 @@ export function stateAdminHandlers(parts: Pick<StateParts, "context" | "bucket">
       const user = userOf(input.user);
       if (!user.ok) return user;
       const { id, name } = user.value;
-      const { contract } = input;
+      const contract = input.contract === undefined ? undefined : contractName(input.contract);
       const filter = ownerFilter({ type: "user", id }, contract);
       if (input.acknowledge !== true) {
         const names = await bucket.names(filter);

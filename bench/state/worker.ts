@@ -18,7 +18,8 @@ interface Store {
 
 const [, , side = "", task = "", address = ""] = process.argv;
 const store = side === "raw" ? await rawStore(address) : await trellisStore(address);
-for (let at = 0; at < KEYS; at += 1) await store.put(keyOf(at));
+for (let at = 0; at < KEYS; at += 20)
+  await Promise.all(Array.from({ length: 20 }, (_, index) => store.put(keyOf(at + index))));
 
 let next = 0;
 let heardThrough = 0;

@@ -23,6 +23,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./call/register.ts")).registerCall,
   },
   {
+    name: "start",
+    summary: "Start an operation and follow it to its end.",
+    load: async () => (await import("./operations/register-start.ts")).registerStart,
+  },
+  {
+    name: "watch",
+    summary: "Follow an operation you started to its end.",
+    load: async () => (await import("./operations/register-watch.ts")).registerWatch,
+  },
+  {
     name: "feed",
     summary: "Read a feed and print its frames as they come.",
     load: async () => (await import("./feed/register.ts")).registerFeed,

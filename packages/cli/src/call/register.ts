@@ -4,7 +4,10 @@ import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
+import { readInput } from "../surface/read-input.ts";
 import { wholeNumber } from "../whole-number.ts";
+
+const EXAMPLE = `trellis call Orders.Get '{"id":"o_1"}'`;
 
 /** `trellis call`: one RPC as the signed-in person, through a contract that names just that RPC. */
 export const registerCall: RegisterCommand = (command, context) => {
@@ -15,10 +18,10 @@ export const registerCall: RegisterCommand = (command, context) => {
     .option("--contract <id>", "when several contracts have the name")
     .option("--output <file>", "where to save the file that the answer hands out")
     .option("--timeout <ms>", "how long to wait for the answer", wholeNumber(1, 300_000), 5_000)
-    .example(`trellis call Orders.Get '{"id":"o_1"}'`)
+    .example(EXAMPLE)
     .example(`trellis call Stock.Sheet --output today.csv`)
     .action(async (name: string, written: string, options: CallOptions) => {
-      const input = readInput(written === "-" ? await context.readStdin() : written);
+      const input = await readInput(context, written, EXAMPLE);
       const [{ findSurface }, { contractFor }, { withClient }] = await Promise.all([
         import("../surface/find-surface.ts"),
         import("../surface/contract-for.ts"),
@@ -57,18 +60,4 @@ function noFile(name: string): CliFailure {
     next: [`trellis call ${name} prints its answer`],
     exitCode: EXIT.usage,
   });
-}
-
-function readInput(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new CliFailure({
-      code: "input_not_json",
-      what: "the input is not JSON",
-      why: [error instanceof Error ? error.message : String(error), `it reads: ${text.slice(0, 80)}`],
-      next: [`quote it for your shell: trellis call Orders.Get '{"id":"o_1"}'`],
-      exitCode: EXIT.usage,
-    });
-  }
 }

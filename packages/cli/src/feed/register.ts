@@ -1,8 +1,9 @@
 import type { RegisterCommand } from "../command.ts";
-import { EXIT } from "../exit-codes.ts";
-import { CliFailure } from "../failure.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
+import { readInput } from "../surface/read-input.ts";
 import { wholeNumber } from "../whole-number.ts";
+
+const EXAMPLE = `trellis feed Orders.Live '{"status":"placed"}'`;
 
 interface FeedCommandOptions {
   readonly contract?: string;
@@ -19,9 +20,9 @@ export const registerFeed: RegisterCommand = (command, context) => {
     .option("--contract <id>", "when several contracts have the name")
     .option("--cursor <cursor>", "go on after this place, which an earlier reading printed")
     .option("--limit <frames>", "stop after so many frames", wholeNumber(1, Number.MAX_SAFE_INTEGER))
-    .example(`trellis feed Orders.Live '{"status":"placed"}'`)
+    .example(EXAMPLE)
     .action(async (name: string, written: string, options: FeedCommandOptions) => {
-      const input = readInput(written === "-" ? await context.readStdin() : written);
+      const input = await readInput(context, written, EXAMPLE);
       const [{ findSurface }, { contractFor }, { withClient }, { asFailure }] = await Promise.all([
         import("../surface/find-surface.ts"),
         import("../surface/contract-for.ts"),
@@ -63,17 +64,3 @@ export const registerFeed: RegisterCommand = (command, context) => {
       });
     });
 };
-
-function readInput(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new CliFailure({
-      code: "input_not_json",
-      what: "the input is not JSON",
-      why: [error instanceof Error ? error.message : String(error), `it reads: ${text.slice(0, 80)}`],
-      next: [`quote it for your shell: trellis feed Orders.Live '{"status":"placed"}'`],
-      exitCode: EXIT.usage,
-    });
-  }
-}

@@ -1,7 +1,7 @@
 import { type AnyContract, contractFromManifest, defineAgentContract, type Manifest } from "@trellis/contracts";
 import type { FoundKind } from "./find-surface.ts";
 
-/** The contract of one `trellis call`, `feed` or `listen`: it may do exactly the one thing that was typed. */
+/** The contract of one `trellis call`, `start`, `watch`, `feed` or `listen`: it may do exactly the one thing that was typed. */
 export function contractFor(kind: FoundKind, owner: Manifest, name: string): AnyContract {
   const target = contractFromManifest(owner);
   switch (kind) {
@@ -11,6 +11,13 @@ export function contractFor(kind: FoundKind, owner: Manifest, name: string): Any
         displayName: "trellis call",
         description: `Calls ${name} once for the person who typed it.`,
         uses: { required: { target: target.use({ rpc: { call: [name] } }) } },
+      });
+    case "operations":
+      return defineAgentContract({
+        id: "trellis-start@v1",
+        displayName: "trellis start",
+        description: `Starts and watches ${name} for the person who typed it.`,
+        uses: { required: { target: target.use({ operations: { call: [name] } }) } },
       });
     case "feeds":
       return defineAgentContract({

@@ -7,13 +7,14 @@ import type { Operator } from "../platform-client/connect-operator.ts";
 /** What a command works on: where a manifest declares it, what people call it, and the command. */
 const KINDS = {
   rpc: { one: "an RPC", word: "RPC", command: "call" },
+  operations: { one: "an operation", word: "operation", command: "start" },
   feeds: { one: "a feed", word: "feed", command: "feed" },
   events: { one: "an event", word: "event", command: "listen" },
 } as const;
 
 export type FoundKind = keyof typeof KINDS;
 
-/** Finds the active contract that owns an RPC, a feed or an event. */
+/** Finds the active contract that owns an RPC, an operation, a feed or an event. */
 export async function findSurface(
   operator: Operator,
   kind: FoundKind,

@@ -89,14 +89,16 @@ export interface UploadingOperation<O extends OperationFacts> extends StartedOpe
 /** An operation with its input, about to be started. */
 export interface OperationBuilder<O extends OperationFacts> {
   start(options?: StartOptions): AsyncResult<StartedOperation<O>, OperationFailure>;
-  /** The file that goes with it: bytes, a `Blob`, a stream, or anything that gives bytes piece by piece. */
-  readonly transfer: O["transfer"] extends true
-    ? (
-        body: Body,
-        options?: UploadOptions,
-      ) => { start(options?: StartOptions): AsyncResult<UploadingOperation<O>, OperationFailure> }
-    : undefined;
+  /** Takes the file that goes with it, where the contract says that one does; dynamic code has to look. */
+  readonly transfer:
+    (true extends O["transfer"] ? StartWithFile<O> : never) | (false extends O["transfer"] ? undefined : never);
 }
+
+/** The file: bytes, a `Blob`, a stream, or anything that gives bytes piece by piece. */
+type StartWithFile<O extends OperationFacts> = (
+  body: Body,
+  options?: UploadOptions,
+) => { start(options?: StartOptions): AsyncResult<UploadingOperation<O>, OperationFailure> };
 
 /** `client.operation.<group>.<leaf>` */
 export interface OperationCaller<O extends OperationFacts> {

@@ -1,0 +1,113 @@
+import { join } from "node:path";
+import { defineServiceContract } from "@trellis/contracts";
+import { ok } from "@trellis/result";
+import { SILENT_LOG } from "@trellis/server";
+import { TrellisService } from "@trellis/server/node";
+import { Type } from "typebox";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { EXIT } from "../src/exit-codes.ts";
+import { type LocalFolder, startInFolder } from "./local-folder.ts";
+import { runCaptured } from "./run-captured.ts";
+
+const bakery = defineServiceContract(
+  {
+    schemas: {
+      Recipe: Type.Object({ name: Type.String() }),
+      Baked: Type.Object({ name: Type.String() }),
+      Progress: Type.Object({ percent: Type.Number() }),
+      Taste: Type.Object({ good: Type.Boolean() }),
+    },
+  },
+  (ref) => ({
+    id: "bakery@v1",
+    displayName: "Bakery",
+    description: "Bakes.",
+    operations: {
+      "Bread.Bake": {
+        version: "v1",
+        input: ref.schema("Recipe"),
+        progress: ref.schema("Progress"),
+        output: ref.schema("Baked"),
+        signals: { taste: { input: ref.schema("Taste") } },
+        capabilities: { call: [], cancel: [] },
+        maxAttempts: 1,
+      },
+    },
+  }),
+);
+
+let folder: LocalFolder;
+let service: TrellisService<typeof bakery>;
+let broken = false;
+
+beforeAll(async () => {
+  folder = await startInFolder();
+  service = await TrellisService.connect({
+    contract: bakery,
+    env: { TRELLIS_DIR: join(folder.cwd, ".trellis") },
+    cwd: folder.cwd,
+    log: SILENT_LOG,
+    onNotice: () => undefined,
+  });
+  service.handle.operation.bread.bake(async ({ input, op }) => {
+    op.progress({ percent: 50 });
+    await op.step("knead", () => 1);
+    if (broken) throw new Error("the oven is cold");
+    if (input.name === "slow") await op.nextSignal("taste");
+    return ok({ name: input.name });
+  });
+  await service.start();
+});
+afterAll(async () => {
+  await service?.stop();
+  await folder[Symbol.asyncDispose]();
+});
+
+const trellis = (...args: string[]) => runCaptured(args, { cwd: folder.cwd });
+
+test("one is started, followed to its end, and its output printed; watched later it says the same", async () => {
+  const { stdout, stderr, exitCode } = await trellis("start", "Bread.Bake", '{"name":"rye"}');
+  expect(exitCode).toBe(EXIT.ok);
+  expect(JSON.parse(stdout)).toEqual({ name: "rye" });
+  expect(stderr).toContain("completed");
+  const { operations } = JSON.parse((await trellis("operations", "list", "--json")).stdout);
+  expect(operations).toMatchObject([{ operation: "Bread.Bake", state: "completed", service: "bakery" }]);
+  const [{ id }] = operations;
+  expect(JSON.parse((await trellis("watch", "Bread.Bake", id)).stdout)).toEqual({ name: "rye" });
+  const { stdout: shown } = await trellis("operations", "show", "Bread.Bake", id);
+  expect(shown).toContain('input     {"name":"rye"}');
+  expect(shown).toMatch(/step +1 +knead/);
+});
+
+test("started with a key and left, it is there once, and an operator can cancel it", async () => {
+  const start = () => trellis("start", "Bread.Bake", '{"name":"slow"}', "--key", "one", "--detach", "--json");
+  const { id, created } = JSON.parse((await start()).stdout);
+  expect(created).toBe(true);
+  expect(JSON.parse((await start()).stdout)).toMatchObject({ id, created: false });
+  const cancelled = await trellis("operations", "cancel", "Bread.Bake", id, "--reason", "nobody is hungry");
+  expect(cancelled.exitCode).toBe(EXIT.ok);
+  const watched = await trellis("watch", "Bread.Bake", id);
+  expect(watched).toMatchObject({ stdout: "", exitCode: EXIT.refused });
+  expect(watched.stderr).toContain("was cancelled");
+});
+
+test("one that failed begins again when an operator says so", async () => {
+  broken = true;
+  const failed = await trellis("start", "Bread.Bake", '{"name":"oat"}');
+  expect(failed.exitCode).not.toBe(EXIT.ok);
+  const { stdout } = await trellis("operations", "list", "--state", "failed", "--json");
+  const [{ id }] = JSON.parse(stdout).operations;
+  broken = false;
+  expect((await trellis("operations", "retry", "Bread.Bake", id)).stdout).toContain("begins again");
+  expect(JSON.parse((await trellis("watch", "Bread.Bake", id)).stdout)).toEqual({ name: "oat" });
+});
+
+test("what is wrong on the command line is said with what to do", async () => {
+  const unknown = await trellis("start", "Bread.Bak", "{}");
+  expect(unknown).toMatchObject({ exitCode: EXIT.notFound });
+  expect(unknown.stderr).toContain("Bread.Bake");
+  expect((await trellis("start", "Bread.Bake", "{name}")).exitCode).toBe(EXIT.usage);
+  expect((await trellis("start", "Bread.Bake", '{"name":1}')).exitCode).toBe(EXIT.usage);
+  expect((await trellis("start", "Bread.Bake", '{"name":"x"}', "--upload", "package.json")).exitCode).toBe(EXIT.usage);
+  expect((await trellis("watch", "Bread.Bake", "nothing")).exitCode).toBe(EXIT.notFound);
+});

@@ -9,7 +9,7 @@ const complete = async (...words: string[]): Promise<string[]> => {
 };
 
 test("commands, subcommands, options and choices", async () => {
-  expect(await complete("s")).toEqual(["status", "svc", "sessions"]);
+  expect(await complete("se")).toEqual(["sessions"]);
   expect(await complete("svc", "pla")).toEqual(["plan", "plans"]);
   expect(await complete("svc", "plan", "orders", "--so")).toEqual(["--source"]);
   expect(await complete("up", "--nodes", "")).toEqual(["1", "3"]);

@@ -7,10 +7,12 @@ import { OBJECT_BYTES } from "./object-bytes.ts";
 const TASKS = {
   put: "a stream stored, with its digest",
   get: "the same read as a stream, its digest checked",
+  upload: "sent by a caller through a service into its store",
+  download: "read by a caller through the service",
 } as const;
 
-/** Times the rate of the object store of nats.js in the same minute. */
-const PROMISED = 4;
+/** Times the rate of the object store of nats.js (its put, its get) in the same minute. */
+const PROMISED: { readonly [T in keyof typeof TASKS]: number } = { put: 4, get: 4, upload: 2, download: 2 };
 
 /** Object stores of a service next to the one of nats.js in one account without any security. */
 export async function run(): Promise<BenchResult> {
@@ -19,11 +21,12 @@ export async function run(): Promise<BenchResult> {
   const ratios: { [task: string]: number } = {};
   const missed: string[] = [];
   const mebibytes = OBJECT_BYTES / 1024 / 1024;
-  for (const [task, says] of Object.entries(TASKS)) {
+  for (const task of ["put", "get", "upload", "download"] as const) {
+    const says = TASKS[task];
     const { raw, trellis, ratio } = await compare(arena, task, { turns: 3, durationMs: 1_500, inFlight: 1 });
     ratios[task] = round(ratio);
     rows.push([task, (raw * mebibytes).toFixed(0), (trellis * mebibytes).toFixed(0), ratio.toFixed(2), says]);
-    if (ratio < PROMISED) missed.push(`${task} is ${round(ratio)} times nats.js; promised ${PROMISED}`);
+    if (ratio < PROMISED[task]) missed.push(`${task} is ${round(ratio)} times nats.js; promised ${PROMISED[task]}`);
   }
   return {
     bench: "files",

@@ -14,6 +14,9 @@ const DEPLOYMENT = "bench";
 /** Which key the service of the benchmark has. */
 export const SERVICE_KEY_FILE = "BENCH_SERVICE_KEY_FILE";
 
+/** Which key the caller of the benchmark has. */
+export const CALLER_KEY_FILE = "BENCH_CALLER_KEY_FILE";
+
 export type Side = "raw" | "trellis";
 
 /** A bare nats-server with JetStream, and a whole platform with a service, each with its worker processes. */
@@ -39,7 +42,12 @@ export async function startStorageArena(script: string): Promise<StorageArena> {
   return {
     async start(side, task) {
       const address = side === "raw" ? plain.address : platform.url;
-      return workers.use(await WorkerProcess.start(script, [side, task, address], { [SERVICE_KEY_FILE]: keyFile }));
+      return workers.use(
+        await WorkerProcess.start(script, [side, task, address], {
+          [SERVICE_KEY_FILE]: keyFile,
+          [CALLER_KEY_FILE]: platform.local.developer.keyFile,
+        }),
+      );
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

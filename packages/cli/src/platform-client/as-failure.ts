@@ -1,5 +1,12 @@
 import { ConnectRefused } from "@trellis/client";
-import { AuthError, OperationError, RemoteError, TransportError, ValidationError } from "@trellis/protocol";
+import {
+  AuthError,
+  OperationError,
+  RemoteError,
+  TransferError,
+  TransportError,
+  ValidationError,
+} from "@trellis/protocol";
 import { ManifestRefused, NotFound, Refused } from "@trellis/sdk";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
@@ -31,6 +38,8 @@ export function asFailure(error: Error): CliFailure {
       exitCode: EXIT.refused,
     });
   }
+  if (error instanceof TransferError)
+    return new CliFailure({ code: error.code, what: error.message, next: [error.hint], exitCode: EXIT.no });
   if (error instanceof TransportError) {
     return new CliFailure({ code: error.code, what: error.message, next: [error.hint], exitCode: EXIT.unreachable });
   }

@@ -1,5 +1,5 @@
 import { Logger, makeWorkerUtils, run } from "graphile-worker";
-import pg from "pg";
+import { Client, Pool } from "pg";
 import { many, TEXT, told, WORKERS, type JobsContender } from "./contender.ts";
 
 /** Jobs added by one statement, and statements under way, when everything is batched. */
@@ -34,11 +34,11 @@ export function graphile(how: "plain" | "batched"): JobsContender {
       });
     },
     async creator(queue) {
-      const server = new pg.Client({ connectionString: told("BENCH_POSTGRES") });
+      const server = new Client({ connectionString: told("BENCH_POSTGRES") });
       await server.connect();
       await server.query(`create database ${how}_${queue}`);
       await server.end();
-      const pool = new pg.Pool({ connectionString: placeOf(queue), max: 10 });
+      const pool = new Pool({ connectionString: placeOf(queue), max: 10 });
       // Connections that end while the servers stop.
       pool.on("error", () => undefined).on("connect", (client) => client.on("error", () => undefined));
       const utils = await makeWorkerUtils({ pgPool: pool, logger: QUIET });

@@ -152,7 +152,7 @@ export class KvRepository<V extends EventfulValue> implements OutboxRepository {
   }
 
   retry(id: string): Promise<boolean> {
-    return this.#rewriteParked(id, ({ parked: _, ...event }) => [event]);
+    return this.#rewriteParked(id, (event) => [withoutReason(event)]);
   }
 
   drop(id: string): Promise<boolean> {
@@ -246,4 +246,11 @@ function waitingIn(value: EventfulValue): readonly KeptEvent[] {
 
 function parkedIn(value: EventfulValue): readonly KeptEvent[] {
   return (value.outbox ?? []).filter(({ parked }) => parked !== undefined);
+}
+
+/** It waits again, like one that was never put aside. */
+function withoutReason(event: KeptEvent): KeptEvent {
+  const waiting: { -readonly [M in keyof KeptEvent]: KeptEvent[M] } = { ...event };
+  delete waiting.parked;
+  return waiting;
 }

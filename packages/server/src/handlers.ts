@@ -1,7 +1,7 @@
 import type { Contract, ContractShape, RpcShape, SurfaceGroup, SurfaceLeaf } from "@trellis/contracts";
-import type { AuthError, TransportError, ValidationError } from "@trellis/protocol";
 import type { Result } from "@trellis/result";
 import type { Caller } from "./authority.ts";
+import type { BuiltInError } from "./built-in-error.ts";
 import type { EventRegistrars } from "./consumers/event-handlers.ts";
 import type { FeedRegistrars } from "./feeds/feed-handlers.ts";
 import type { Log } from "./log.ts";
@@ -27,9 +27,6 @@ export interface HandlerContext<Input, Client = unknown, Deps = unknown> {
   /** What the service was connected with. */
   readonly deps: Deps;
 }
-
-/** Errors every handler may answer with besides those its contract declares. */
-export type BuiltInError = AuthError | TransportError | ValidationError;
 
 /** A `Result`, an `AsyncResult` or a promise of one. */
 export type HandlerResult<Output, Failure> =

@@ -5,15 +5,8 @@ export type { Caller } from "./authority.ts";
 export { SILENT_LOG } from "./log.ts";
 export type { Log, LogFields } from "./log.ts";
 export type { HealthCheck, HealthFinding, HealthReport, HealthStatus } from "./health.ts";
-export type {
-  BuiltInError,
-  Handle,
-  HandlerContext,
-  HandlerResult,
-  RpcHandler,
-  RpcHandlers,
-  RpcRegistrars,
-} from "./handlers.ts";
+export type { Handle, HandlerContext, HandlerResult, RpcHandler, RpcHandlers, RpcRegistrars } from "./handlers.ts";
+export type { BuiltInError } from "./built-in-error.ts";
 export type { Migrations, Readiness, TrellisService } from "./service.ts";
 export { KvError } from "./kv/kv-error.ts";
 export type { KvErrorCode } from "./kv/kv-error.ts";

@@ -13,7 +13,6 @@ export type { HealthCheck, HealthFinding, HealthReport, HealthStatus } from "./h
 export { ServiceSetupError } from "./registrars.ts";
 export type {
   AnyHandler,
-  BuiltInError,
   Handle,
   HandlerContext,
   HandlerResult,
@@ -21,6 +20,7 @@ export type {
   RpcHandlers,
   RpcRegistrars,
 } from "./handlers.ts";
+export type { BuiltInError } from "./built-in-error.ts";
 export { createRpcAuthority } from "./rpc-authority.ts";
 export { historyOf } from "./operations/operation-history.ts";
 export { OperationJournal, storedRecord } from "./operations/operation-journal.ts";

@@ -1,9 +1,29 @@
 import type { Json } from "@trellis/contracts";
 import type { JobEnded, JobRef } from "@trellis/jobs";
+import type { OperationPause, OperationSnapshot } from "@trellis/protocol";
 import type { Result } from "@trellis/result";
+import type { Log } from "../log.ts";
+import type { OperationFacts } from "./operation-facts.ts";
 import type { RunningOperation, StepContext } from "./operation-handlers.ts";
-import type { StoredRecord } from "./operation-record.ts";
-import type { OperationRun } from "./operation-run.ts";
+import type { OperationRecord, RecordKind, StoredRecord } from "./operation-record.ts";
+import type { OperationName } from "./operation-journal.ts";
+
+/** The run a handle belongs to, as far as the handle knows it. */
+export interface HandledRun {
+  readonly name: OperationName;
+  readonly fence: number;
+  readonly facts: OperationFacts;
+  readonly log: Log;
+  /** Aborts when the handler is to end. */
+  readonly signal: AbortSignal;
+  readonly isCancelled: boolean;
+  /** Why nothing is recorded here any more. */
+  readonly gone: string | undefined;
+  nowMs(): number;
+  /** Records something; false when the operation is not ours any more. */
+  append(kind: RecordKind, members: Partial<OperationRecord>, change?: Partial<OperationSnapshot>): Promise<boolean>;
+  park(pauseFor: OperationPause): Promise<void>;
+}
 
 interface Signal {
   readonly name: string;
@@ -36,7 +56,7 @@ export class OperationHandle implements RunningOperation {
   readonly resumeFrom: unknown;
   /** Settles when the operation was put to rest. */
   readonly abandoned: Promise<undefined>;
-  readonly #run: OperationRun;
+  readonly #run: HandledRun;
   readonly #abandon: () => void;
   readonly #steps = new Map<string, Json | undefined>();
   readonly #slept = new Map<string, number>();
@@ -56,7 +76,7 @@ export class OperationHandle implements RunningOperation {
   #replaying: boolean;
   #resting = false;
 
-  constructor(run: OperationRun, records: readonly StoredRecord[]) {
+  constructor(run: HandledRun, records: readonly StoredRecord[]) {
     this.#run = run;
     this.id = run.name.id;
     this.fence = run.fence;

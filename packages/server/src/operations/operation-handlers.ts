@@ -3,7 +3,7 @@ import type { JobEnded, JobRef } from "@trellis/jobs";
 import type { Result } from "@trellis/result";
 import type { OperationSnapshot } from "@trellis/protocol";
 import type { Caller } from "../authority.ts";
-import type { BuiltInError } from "../handlers.ts";
+import type { BuiltInError } from "../built-in-error.ts";
 import type { Log } from "../log.ts";
 import type { StoredObject } from "../store/store-types.ts";
 

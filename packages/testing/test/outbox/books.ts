@@ -77,7 +77,7 @@ async function postgresBooks(url: string): Promise<Books> {
     order: (key, prepare) =>
       repository.transaction(async (tx) => {
         const { rows } = await tx.query<{ n: number }>(next, [key]);
-        await repository.add(tx, prepare(Number(rows[0]?.n)));
+        await repository.add(tx, prepare(rows[0]?.n ?? 0));
       }),
     count: inbox.once(async ({ event }: EventContext<string, { readonly key: string }>, tx) => {
       await tx.query(next, [event.key]);

@@ -75,7 +75,7 @@ export class Replicas implements AsyncDisposable {
     await this.#ask(0, "books", (message) => {
       if (typeof message !== "object" || message === null || !("totals" in message) || !("waiting" in message))
         return false;
-      found = { totals: { ...(message.totals ?? {}) }, waiting: Number(message.waiting) };
+      found = { totals: { ...(message.totals as { [key: string]: number }) }, waiting: Number(message.waiting) };
       return true;
     });
     if (found === undefined) throw new Error("the books cannot be read");

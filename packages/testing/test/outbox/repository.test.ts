@@ -95,11 +95,12 @@ afterAll(async () => {
 const MAKERS = {
   sqlite: async (maxWaiting: number) => sqliteBooks(new DatabaseSync(":memory:"), `t${++prefix}_`, maxWaiting),
   postgres: async (maxWaiting: number) => {
-    if (pool === undefined) throw new Error("there is no PostgreSQL");
+    const server = pool;
+    if (server === undefined) throw new Error("there is no PostgreSQL");
     const name = `t${++prefix}_`;
-    await Promise.all([1, 2, 3].map(() => postgresRepository(pool!, { prefix: name }).createTables()));
-    await pool.query(`CREATE TABLE ${name}lines (text text)`);
-    return postgresBooks(pool, name, maxWaiting);
+    await Promise.all([1, 2, 3].map(() => postgresRepository(server, { prefix: name }).createTables()));
+    await server.query(`CREATE TABLE ${name}lines (text text)`);
+    return postgresBooks(server, name, maxWaiting);
   },
 } as const;
 

@@ -490,7 +490,8 @@ describe.each([1, 3] as const)("on %i nodes", (nodes) => {
       { reply: "rpc.v1.Honest.Echo" },
     );
     await barrier(mallory);
-    expect(heard).toEqual([]);
+    // The first trace, to its own subject, reaches the second spy when it likes.
+    expect(heard.filter((where) => !where.endsWith(" events.v1.Mallory.Told"))).toEqual([]);
     expect(await world()).toEqual(before);
   });
 

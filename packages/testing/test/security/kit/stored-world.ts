@@ -7,6 +7,9 @@ const RESTLESS = new Set(["LEASES", "SESSIONS", "AUDIT", "REGISTRY"]);
 /** The platform's own events come whenever somebody connects. */
 const OWN_EVENTS = /^events\.v1\.(?:Auth|Health)\./;
 
+/** What workers say of themselves ends by itself when they are gone. */
+const PRESENCE = /^trellis\.jobs\.[^.]+\.[^.]+\.mark\.worker\./;
+
 /** Everything stored that is not `mine`, as the control plane sees it: streams, their messages, consumers and what they delivered. */
 export async function storedWorld(manager: JetStreamManager, mine: string): Promise<unknown> {
   const word = mine.charAt(0).toUpperCase() + mine.slice(1);
@@ -27,7 +30,7 @@ export async function storedWorld(manager: JetStreamManager, mine: string): Prom
     if (name === `OPS_${mine}` || name === `OPS_WORK_${mine}`) continue;
     const { state } = await manager.streams.info(name, { subjects_filter: ">" });
     const subjects = Object.entries(state.subjects ?? {}).filter(
-      ([subject]) => !isMine(subject) && !OWN_EVENTS.test(subject),
+      ([subject]) => !isMine(subject) && !OWN_EVENTS.test(subject) && !PRESENCE.test(subject),
     );
     const consumers: { [name: string]: unknown } = {};
     for await (const info of manager.consumers.list(name)) {
@@ -42,7 +45,7 @@ export async function storedWorld(manager: JetStreamManager, mine: string): Prom
         config: stable(consumer),
       };
     }
-    const shared = ["EVENTS", "EVENTS_DEAD", "JOBS", "JOBS_WORK", "JOBS_ADVISORIES"].includes(name);
+    const shared = ["EVENTS", "EVENTS_DEAD", "JOBS", "JOBS_WORK", "JOBS_MARKS", "JOBS_ADVISORIES"].includes(name);
     streams[name] = {
       config: stable(config),
       ...(shared ? {} : { last: state.last_seq, first: state.first_seq }),

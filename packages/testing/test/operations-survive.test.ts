@@ -4,7 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { TrellisClient } from "@trellis/client/node";
 import { ok } from "@trellis/result";
 import { SILENT_LOG } from "@trellis/server";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../src/index.ts";
 import type { Program } from "../src/program.ts";
 import { connectData } from "./jobs/direct.ts";
@@ -27,18 +27,17 @@ describe("operations whose processes are killed", () => {
     caller = await platform.connectClient(shop);
     workers = new BillingWorkers(platform);
   });
-  afterAll(async () => {
-    await workers[Symbol.asyncDispose]();
-    await platform.stop();
-  });
+  // One that failed must not fail those after it.
+  afterEach(() => workers.killAll());
+  afterAll(() => platform.stop());
 
   it("go on elsewhere with their steps, and whoever watches or waits hears no error", async () => {
     const first = await workers.spawn();
     const how = gate();
     const started = await caller.operation.billing.refund.start({ order: "k1", how }).orThrow();
     const watched = (async () => {
-      const seen: { type: string; attempt: number }[] = [];
-      for await (const { type, snapshot } of started.watch()) seen.push({ type, attempt: snapshot.attempt });
+      const seen: { state: string; attempt: number }[] = [];
+      for await (const { snapshot } of started.watch()) seen.push({ state: snapshot.state, attempt: snapshot.attempt });
       return seen;
     })();
     const waited = started.wait({ timeoutMs: 60_000 });
@@ -55,7 +54,7 @@ describe("operations whose processes are killed", () => {
       second.pid,
     ]);
     const seen = await watched;
-    expect(seen.at(-1)).toEqual({ type: "completed", attempt: 2 });
+    expect(seen.at(-1)).toEqual({ state: "completed", attempt: 2 });
     await workers.kill(second);
   }, 120_000);
 
@@ -113,14 +112,16 @@ describe("operations whose processes are killed", () => {
     // As the late acknowledgement of a replica that was overtaken would.
     await data.request("$JS.API.STREAM.MSG.DELETE.OPS_WORK_billing", JSON.stringify({ seq }));
     await workers.kill(first);
-    const second = await platform.connectService(billing, { log: SILENT_LOG, limits: { operationSweepMs: 2_000 } });
+    await using second = await platform.connectService(billing, {
+      log: SILENT_LOG,
+      limits: { operationSweepMs: 2_000 },
+    });
     second.handle.operation.billing.refund(({ input, attempt }) =>
       ok({ order: input.order, by: `attempt ${attempt}` }),
     );
     second.handle.operation.billing.short(({ input }) => ok({ order: input.order, by: "short" }));
     await second.start();
     expect(await started.wait({ timeoutMs: 90_000 }).orThrow()).toEqual({ order: "k4", by: "attempt 2" });
-    await second.stop();
   }, 150_000);
 
   it("are all brought to one end over two replicas and a NATS server that die at random", async () => {

@@ -8,7 +8,7 @@ import { Program } from "../../src/program.ts";
 const WORKER = new URL("./worker-process.ts", import.meta.url);
 
 /** Replicas of the service `billing` in processes of their own, and what they wrote about what they ran. */
-export class BillingWorkers implements AsyncDisposable {
+export class BillingWorkers {
   readonly #platform: TestPlatform;
   readonly #runsFile: string;
   readonly #alive = new Set<Program>();
@@ -48,7 +48,7 @@ export class BillingWorkers implements AsyncDisposable {
       .map((line) => line.slice(id.length + 1));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#alive].map((program) => program.kill()));
+  async killAll(): Promise<void> {
+    await Promise.all([...this.#alive].map((program) => this.kill(program)));
   }
 }

@@ -11,7 +11,10 @@ const WORKER = new URL("./worker-process.ts", import.meta.url);
 export class BillingWorkers {
   readonly #platform: TestPlatform;
   readonly #runsFile: string;
-  readonly #alive = new Set<Program>();
+  /** Who is alive, with the key it runs under. */
+  readonly #alive = new Map<Program, string>();
+  /** Keys of those that are gone: their successors need nobody to register one, also while the platform is away. */
+  readonly #spareKeys: string[] = [];
   #made = 0;
 
   constructor(platform: TestPlatform) {
@@ -21,23 +24,29 @@ export class BillingWorkers {
   }
 
   async spawn(): Promise<Program> {
-    const { admin, local, url } = this.#platform;
-    const created = await admin.rpc.auth.deploymentsCreate({ name: "billing", mode: "mutable-dev" });
-    if (!created.ok && !(created.error instanceof Refused)) throw created.error;
-    const seedFile = join(local.directory, `billing-${(this.#made += 1)}.seed`);
-    const key = nodeSessionKey(loadOrCreateSeedFile(seedFile).seed);
-    await admin.rpc.auth.instancesProvision({ deployment: "billing", sessionKey: key.publicKey }).orThrow();
+    const seedFile = this.#spareKeys.pop() ?? (await this.#register());
     const program = new Program(WORKER, {
-      env: { TRELLIS_URL: url, TRELLIS_SEED_FILE: seedFile, RUNS_FILE: this.#runsFile },
+      env: { TRELLIS_URL: this.#platform.url, TRELLIS_SEED_FILE: seedFile, RUNS_FILE: this.#runsFile },
     });
-    this.#alive.add(program);
+    this.#alive.set(program, seedFile);
     await program.said(/serving/, 60_000);
     return program;
   }
 
   async kill(program: Program): Promise<void> {
-    this.#alive.delete(program);
+    const seedFile = this.#alive.get(program);
+    if (this.#alive.delete(program) && seedFile !== undefined) this.#spareKeys.push(seedFile);
     await program.kill();
+  }
+
+  async #register(): Promise<string> {
+    const { admin, local } = this.#platform;
+    const created = await admin.rpc.auth.deploymentsCreate({ name: "billing", mode: "mutable-dev" });
+    if (!created.ok && !(created.error instanceof Refused)) throw created.error;
+    const seedFile = join(local.directory, `billing-${(this.#made += 1)}.seed`);
+    const key = nodeSessionKey(loadOrCreateSeedFile(seedFile).seed);
+    await admin.rpc.auth.instancesProvision({ deployment: "billing", sessionKey: key.publicKey }).orThrow();
+    return seedFile;
   }
 
   /** What was written about one operation, in the order it happened. */
@@ -49,6 +58,6 @@ export class BillingWorkers {
   }
 
   async killAll(): Promise<void> {
-    await Promise.all([...this.#alive].map((program) => this.kill(program)));
+    await Promise.all([...this.#alive.keys()].map((program) => this.kill(program)));
   }
 }

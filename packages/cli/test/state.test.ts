@@ -63,7 +63,7 @@ test("what does not fit, is not there or is used wrongly is said", async () => {
   const unfit = await trellis("put", "notes", "preferences", '{"theme":1}');
   expect(unfit.exitCode).toBe(EXIT.usage);
   expect(unfit.stderr).toContain("/theme");
-  expect((await trellis("put", "notes", "preferences", "{theme")).stderr).toContain("the value is not JSON");
+  expect((await trellis("put", "notes", "preferences", "{theme")).stderr).toContain("the input is not JSON");
   expect((await trellis("get", "notes", "notes")).stderr).toContain("notes is a map");
   expect((await trellis("list", "notes", "preferences")).stderr).toContain("is one value");
   expect(await trellis("get", "notes", "preference")).toMatchObject({

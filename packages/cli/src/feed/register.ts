@@ -1,6 +1,6 @@
 import type { RegisterCommand } from "../command.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
-import { readInput } from "../surface/read-input.ts";
+import { readInput } from "../read-input.ts";
 import { wholeNumber } from "../whole-number.ts";
 
 const EXAMPLE = `trellis feed Orders.Live '{"status":"placed"}'`;

@@ -1,15 +1,17 @@
 import type { CliCommand } from "../cli-command.ts";
 import type { CommandContext, RegisterCommand } from "../command.ts";
-import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
 import { everyPage } from "../platform-client/every-page.ts";
 import { ageText, byteText } from "../quantities.ts";
+import { readInput } from "../read-input.ts";
 import { requireAcknowledgement } from "../require-acknowledgement.ts";
 import { printTable } from "../table.ts";
 import { wholeNumber } from "../whole-number.ts";
 import { printChange } from "./change-text.ts";
+
+const PUT_EXAMPLE = `trellis kv put orders orders o_1 '{"id":"o_1","status":"placed"}' --revision 7 --acknowledge`;
 
 /** `trellis kv`: looking into the buckets of services, and changing them when it must be. */
 export const registerKv: RegisterCommand = (kv, context) => {
@@ -156,7 +158,7 @@ function registerWrites(kv: CliCommand, context: CommandContext): void {
       wholeNumber(0, 2 ** 53),
     )
     .option("--acknowledge", "I know that the service does not expect this")
-    .example(`trellis kv put orders orders o_1 '{"id":"o_1","status":"placed"}' --revision 7 --acknowledge`)
+    .example(PUT_EXAMPLE)
     .action(
       async (
         deployment: string,
@@ -166,7 +168,7 @@ function registerWrites(kv: CliCommand, context: CommandContext): void {
         options: { revision?: number; acknowledge?: true },
       ) => {
         requireAcknowledgement(options.acknowledge, deployment, `trellis kv put ${deployment} ${bucket} ${key} …`);
-        const value = readValue(written === "-" ? await context.readStdin() : written);
+        const value = await readInput(context, written, PUT_EXAMPLE);
         const { revision } = options;
         await withOperator(context, async (operator) => {
           const stored = await answerOf(
@@ -203,18 +205,4 @@ function registerWrites(kv: CliCommand, context: CommandContext): void {
         });
       },
     );
-}
-
-function readValue(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new CliFailure({
-      code: "input_not_json",
-      what: "the value is not JSON",
-      why: [error instanceof Error ? error.message : String(error), `it reads: ${text.slice(0, 80)}`],
-      next: [`quote it for your shell: '{"id":"o_1"}'`],
-      exitCode: EXIT.usage,
-    });
-  }
 }

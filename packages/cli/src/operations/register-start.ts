@@ -7,7 +7,7 @@ import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
-import { readInput } from "../surface/read-input.ts";
+import { readInput } from "../read-input.ts";
 import { wholeNumber } from "../whole-number.ts";
 import { followOperation } from "./follow-operation.ts";
 import { progressBar } from "./progress-bar.ts";

@@ -4,10 +4,13 @@ import type { CommandContext, RegisterCommand } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
+import { readInput } from "../read-input.ts";
 import { printTable } from "../table.ts";
 import { wholeNumber } from "../whole-number.ts";
 import { entryJson, entryLine } from "./entry-text.ts";
 import { registerOthersState } from "./register-others.ts";
+
+const PUT_EXAMPLE = `trellis state put notes preferences '{"theme":"dark","size":12}'`;
 
 /** `trellis state`: what apps, agents and devices remember for the signed-in person; and, for operators, for others. */
 export const registerState: RegisterCommand = (state, context) => {
@@ -149,11 +152,11 @@ function registerWrites(state: CliCommand, context: CommandContext): void {
     .argument("<key-and-value...>", "the key, when it is a map, and JSON; - reads the JSON from standard input")
     .option(...revision)
     .option("--ttl <seconds>", "it ends by itself after this", wholeNumber(1, 315_360_000))
-    .example(`trellis state put notes preferences '{"theme":"dark","size":12}'`)
+    .example(PUT_EXAMPLE)
     .action((contract: string, store: string, words: readonly string[], options: { revision?: number; ttl?: number }) =>
       withStore(context, contract, store, async (stored) => {
         const written = words.at(-1) ?? "";
-        const value = readValue(written === "-" ? await context.readStdin() : written);
+        const value = await readInput(context, written, PUT_EXAMPLE);
         const how = {
           ...(options.revision === undefined ? {} : { expectedRevision: options.revision }),
           ...(options.ttl === undefined ? {} : { ttlMs: options.ttl * 1_000 }),
@@ -223,18 +226,4 @@ function oneValue(contract: string, store: string): CliFailure {
     next: [`trellis state get ${contract} ${store}`],
     exitCode: EXIT.usage,
   });
-}
-
-function readValue(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new CliFailure({
-      code: "input_not_json",
-      what: "the value is not JSON",
-      why: [error instanceof Error ? error.message : String(error), `it reads: ${text.slice(0, 80)}`],
-      next: [`quote it for your shell: '{"theme":"dark"}'`],
-      exitCode: EXIT.usage,
-    });
-  }
 }

@@ -1,7 +1,7 @@
 import type { Json } from "@trellis/contracts";
-import type { CommandContext } from "../command.ts";
-import { EXIT } from "../exit-codes.ts";
-import { CliFailure } from "../failure.ts";
+import type { CommandContext } from "./command.ts";
+import { EXIT } from "./exit-codes.ts";
+import { CliFailure } from "./failure.ts";
 
 /** The JSON of a command: as it was typed, or `-` for standard input. */
 export async function readInput(context: CommandContext, written: string, example: string): Promise<Json> {

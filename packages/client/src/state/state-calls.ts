@@ -14,9 +14,9 @@ const DEFAULT_MS = 10_000;
  */
 const FIRST_ATTEMPT_MS = 2_500;
 
-const PASSING: ReadonlySet<string> = new Set(["timeout", "no_responders", "disconnected"]);
+const PASSING: ReadonlySet<string> = new Set(["timeout", "no_responders", "disconnected", "retry_later"]);
 
-/** Asks `trellis.state@v1`, again and again while nobody answers: everything it is asked may be asked twice. */
+/** Asks `trellis.state@v1`, again and again while nobody answers or it is too much for now: everything it is asked may be asked twice. */
 export class StateCalls {
   readonly #transport: CallTransport;
   readonly #rpcs: ReadonlyMap<string, CallableRpc>;

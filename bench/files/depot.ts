@@ -1,14 +1,10 @@
 // The service that files are sent to, in a process of its own: node depot.ts <address>
 import { ok } from "@trellis/result";
-import { fromStore, SILENT_LOG } from "@trellis/server";
-import { TrellisService } from "@trellis/server/node";
-import { SERVICE_KEY_FILE } from "../kv/storage-arena.ts";
-import { depot } from "./contract.ts";
+import { fromStore } from "@trellis/server";
+import { connectDepot } from "./connect-depot.ts";
 
 const [, , url = ""] = process.argv;
-const seedFile = process.env[SERVICE_KEY_FILE];
-if (seedFile === undefined) throw new Error(`${SERVICE_KEY_FILE} is not set`);
-const service = await TrellisService.connect({ contract: depot, url, seedFile, env: {}, log: SILENT_LOG });
+const service = await connectDepot(url);
 service.handle.rpc.files.read(async ({ input }) =>
   ok({ output: input, source: await fromStore(service.store.files, input.name).orThrow() }),
 );

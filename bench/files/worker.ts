@@ -8,8 +8,8 @@ import { Objm } from "@nats-io/obj";
 import { connect } from "@nats-io/transport-node";
 import { answerParent, type Ask } from "../answer-parent.ts";
 import { TrellisClient } from "@trellis/client/node";
-import { connectStorage } from "../kv/connect-storage.ts";
 import { CALLER_KEY_FILE } from "../kv/storage-arena.ts";
+import { connectDepot } from "./connect-depot.ts";
 import { courier } from "./contract.ts";
 import { OBJECT_BYTES } from "./object-bytes.ts";
 
@@ -46,7 +46,7 @@ function body(): ReadableStream<Uint8Array> {
 }
 
 async function trellisFiles(url: string): Promise<Files> {
-  const { store } = await connectStorage(url);
+  const { store } = await connectDepot(url);
   return {
     put: async (stream) => void (await store.files.put(NAME, stream).orThrow()),
     get: async () => (await store.files.get(NAME).orThrow()).body,

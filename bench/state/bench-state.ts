@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { startPlatform } from "@trellis/testing";
-import { compare, type StorageArena } from "../kv/storage-arena.ts";
+import { compare, serversCpu, type StorageArena } from "../kv/storage-arena.ts";
 import { startPlainServer } from "../plain-server.ts";
 import type { BenchResult } from "../report.ts";
 import { round } from "../statistics.ts";
@@ -47,6 +47,7 @@ async function startStateArena(): Promise<StorageArena> {
   await using started = new AsyncDisposableStack();
   const plain = started.use(await startPlainServer({ jetStream: true }));
   const platform = started.use(await startPlatform({ config: { stateRequestsPerSecond: 1_000_000 } }));
+  const serverCpuMs = await serversCpu(plain.directory, platform);
   const workers = started.use(new AsyncDisposableStack());
   const resources = started.move();
   return {
@@ -55,6 +56,7 @@ async function startStateArena(): Promise<StorageArena> {
       const env = { BENCH_USER_KEY_FILE: platform.local.developer.keyFile };
       return workers.use(await WorkerProcess.start(join(import.meta.dirname, "worker.ts"), [side, task, address], env));
     },
+    serverCpuMs,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

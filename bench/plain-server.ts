@@ -2,10 +2,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findNatsServer, spawnGuarded } from "@trellis/nats";
+import { findNatsServer, garbageCollection, spawnGuarded } from "@trellis/nats";
 import { untilConnects } from "./until-connects.ts";
 
-/** A nats-server as it comes: one account, no security; JetStream when asked for. It cannot outlive this process. */
+/**
+ * A nats-server as it comes: one account, no security; JetStream when asked for. It collects its garbage as ours does, or a ratio
+ * would say more about that than about us. It cannot outlive this process.
+ */
 export async function startPlainServer(
   options: { readonly jetStream?: boolean } = {},
 ): Promise<{ readonly address: string; readonly directory: string } & AsyncDisposable> {
@@ -19,6 +22,7 @@ export async function startPlainServer(
     path,
     ["-a", "127.0.0.1", "-p", String(port), ...storage],
     join(directory, "server.log"),
+    { env: { ...garbageCollection(), ...process.env } },
   );
   started.defer(async () => {
     server.ref();

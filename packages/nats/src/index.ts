@@ -65,6 +65,7 @@ export {
   type TlsFiles,
   type WebsocketOptions,
 } from "./run/config.ts";
+export { garbageCollection } from "./run/garbage-collection.ts";
 export { spawnGuarded, type GuardedProcess } from "./run/guarded-process.ts";
 export { type NatsNode, ServerAlreadyRuns, type StopOptions } from "./run/node.ts";
 export { startNats, type ManagedNats, type NatsOptions } from "./run/start.ts";

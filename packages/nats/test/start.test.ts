@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { connect as tlsConnect } from "node:tls";
 import { connect } from "@nats-io/transport-node";
@@ -72,6 +72,19 @@ it("listens on loopback only, unless told otherwise", async () => {
     expect(await readFile(live.nats.nodes[0]?.logFile ?? "", "utf8")).toContain(
       "Listening for client connections on 127.0.0.1:",
     );
+  } finally {
+    await live.close();
+  }
+});
+
+it("lets a server's garbage wait, within a share of the memory there is", async () => {
+  const live = await startLive();
+  try {
+    const varz: unknown = await (await fetch(`${live.nats.monitorUrls[0]}/varz`)).json();
+    expect(varz).toMatchObject({ gomemlimit: expect.any(Number) });
+    const { gomemlimit } = varz as { gomemlimit: number };
+    expect(gomemlimit).toBeGreaterThan(64 * 1024 ** 2);
+    expect(gomemlimit).toBeLessThan(totalmem());
   } finally {
     await live.close();
   }
@@ -169,12 +182,9 @@ it("works with a bundle read from disk", async () => {
 
 it("guards without a POSIX shell too", async () => {
   const log = join(directory, "log");
-  const child = await spawnGuarded(
-    process.execPath,
-    ["-e", "console.log('up'); setInterval(() => {}, 1000)"],
-    log,
-    "node",
-  );
+  const child = await spawnGuarded(process.execPath, ["-e", "console.log('up'); setInterval(() => {}, 1000)"], log, {
+    guard: "node",
+  });
   expect(child.running).toBe(true);
   process.kill(child.pid, "SIGKILL");
   expect(await child.exited).not.toBe(0);

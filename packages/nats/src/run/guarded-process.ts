@@ -19,12 +19,17 @@ export interface GuardedProcess {
   ref(): void;
 }
 
+export interface GuardOptions {
+  readonly guard?: "shell" | "node";
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /** Starts `command`; its output is appended to `logFile`. */
 export async function spawnGuarded(
   command: string,
   args: readonly string[],
   logFile: string,
-  guard: "shell" | "node" = process.platform === "win32" ? "node" : "shell",
+  { guard = process.platform === "win32" ? "node" : "shell", env = process.env }: GuardOptions = {},
 ): Promise<GuardedProcess> {
   const log = openSync(logFile, "a", 0o600);
   let guardian: ChildProcess;
@@ -32,6 +37,7 @@ export async function spawnGuarded(
     const [shell, ...script] = guard === "node" ? NODE_GUARDIAN : SHELL_GUARDIAN;
     guardian = spawn(shell, [...script, command, ...args], {
       stdio: ["pipe", log, log, "pipe"],
+      env,
       detached: true,
       windowsHide: true,
     });

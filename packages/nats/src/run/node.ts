@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { serverConfig, type NodePorts, type NodeSettings, type ServerSettings } from "./config.ts";
+import { garbageCollection } from "./garbage-collection.ts";
 import { spawnGuarded, type GuardedProcess } from "./guarded-process.ts";
 import { hasJetStream, health, logSince, untilReady } from "./readiness.ts";
 
@@ -64,7 +65,9 @@ export class NatsNode {
     // It holds the cluster's secret.
     await writeFile(configFile, this.#config, { mode: 0o600 });
     const offset = await sizeOf(this.logFile);
-    const server = await spawnGuarded(this.#command, ["-c", configFile], this.logFile);
+    const server = await spawnGuarded(this.#command, ["-c", configFile], this.logFile, {
+      env: { ...garbageCollection(), ...process.env },
+    });
     this.#process = server;
     await writeFile(this.#pidFile, String(server.pid));
     try {

@@ -27,7 +27,8 @@ function withPriority(id: string, priority: JobPriority | undefined): string {
 
 /** Nothing is the normal one. */
 export function priorityOf(id: string): JobPriority | undefined {
-  return JOB_PRIORITIES.find((priority) => id.startsWith(`${priority}-`));
+  for (const priority of JOB_PRIORITIES) if (id.startsWith(priority) && id[priority.length] === "-") return priority;
+  return undefined;
 }
 
 /** What may stand for a job in a subject. */

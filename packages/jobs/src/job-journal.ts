@@ -84,6 +84,6 @@ export function toRecord(subject: string, sequence: number, time: string, data: 
   const named = readJobSubject(subject);
   const body = readRecordBody(data);
   if (named === undefined || body === undefined || !Number.isSafeInteger(sequence)) return undefined;
-  const { service, queue, event } = named;
-  return { service, queue, event, sequence, at: Date.parse(time), body: { ...body, id: named.id } };
+  const { service, queue, id, event } = named;
+  return { service, queue, event, sequence, at: Date.parse(time), body: body.id === id ? body : { ...body, id } };
 }

@@ -63,17 +63,19 @@ export interface JobRecord {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
+const EVENTS: ReadonlyMap<string, JobEvent> = new Map(JOB_EVENTS.map((event) => [event, event]));
+
 /** `trellis.jobs.<service>.<queue>.<jobId>.<event>`, read back. */
 export function readJobSubject(
   subject: string,
 ): { readonly service: string; readonly queue: string; readonly id: string; readonly event: JobEvent } | undefined {
-  const [trellis, jobs, service, queue, id, event, ...more] = subject.split(".");
-  if (trellis !== "trellis" || jobs !== "jobs" || more.length > 0) return undefined;
-  if (!service || !queue || !id || event === undefined) return undefined;
+  const [trellis, jobs, service, queue, id, named, more] = subject.split(".");
+  if (trellis !== "trellis" || jobs !== "jobs" || more !== undefined) return undefined;
+  if (!service || !queue || !id || named === undefined) return undefined;
   // Records that make work carry the priority of their job.
   const priority = priorityOf(id);
-  const plain = priority === undefined ? event : event.replace(`_${priority}`, "");
-  return isEvent(plain) ? { service, queue, id, event: plain } : undefined;
+  const event = EVENTS.get(priority === undefined ? named : named.replace(`_${priority}`, ""));
+  return event === undefined ? undefined : { service, queue, id, event };
 }
 
 export function writeRecord(body: JobRecordBody): Uint8Array {
@@ -91,10 +93,6 @@ export function readRecordBody(data: Uint8Array): JobRecordBody | undefined {
   return isRecordBody(value) ? value : undefined;
 }
 
-function isEvent(value: unknown): value is JobEvent {
-  return JOB_EVENTS.some((event) => event === value);
-}
-
 /** The last millisecond a date can stand for. */
 const LAST_INSTANT = 8_640_000_000_000_000;
 
@@ -104,15 +102,22 @@ const LAST_INSTANT = 8_640_000_000_000_000;
  */
 export function isRecordBody(value: unknown): value is JobRecordBody {
   if (!isObject(value) || typeof value.id !== "string" || !isObject(value.context)) return false;
-  const absentOr = (name: string, is: (found: unknown) => boolean): boolean =>
-    value[name] === undefined || is(value[name]);
+  const { claim, worker, key, group, message, by, reason, deadlineAt, notBefore, attempt, schedule, error } = value;
   return (
-    ["claim", "worker", "key", "group", "message", "by", "reason"].every((name) => absentOr(name, isText)) &&
-    ["deadlineAt", "notBefore"].every((name) => absentOr(name, isInstant)) &&
-    absentOr("attempt", Number.isSafeInteger) &&
-    absentOr("schedule", (found) => isObject(found) && isText(found.name) && isInstant(found.dueAt)) &&
-    absentOr("error", (found) => isObject(found) && isText(found.type) && isText(found.message)) &&
-    absentOr("for", (found) => OUTSIDE_CLAIMS.some((each) => each === found))
+    isTextOrAbsent(claim) &&
+    isTextOrAbsent(worker) &&
+    isTextOrAbsent(key) &&
+    isTextOrAbsent(group) &&
+    isTextOrAbsent(message) &&
+    isTextOrAbsent(by) &&
+    isTextOrAbsent(reason) &&
+    (deadlineAt === undefined || isInstant(deadlineAt)) &&
+    (notBefore === undefined || isInstant(notBefore)) &&
+    (attempt === undefined || Number.isSafeInteger(attempt)) &&
+    (schedule === undefined ||
+      (isObject(schedule) && typeof schedule.name === "string" && isInstant(schedule.dueAt))) &&
+    (error === undefined || (isObject(error) && typeof error.type === "string" && typeof error.message === "string")) &&
+    (value.for === undefined || OUTSIDE_CLAIMS.some((each) => each === value.for))
   );
 }
 
@@ -120,8 +125,8 @@ function isObject(value: unknown): value is { readonly [member: string]: unknown
   return typeof value === "object" && value !== null;
 }
 
-function isText(value: unknown): boolean {
-  return typeof value === "string";
+function isTextOrAbsent(value: unknown): boolean {
+  return value === undefined || typeof value === "string";
 }
 
 function isInstant(value: unknown): boolean {

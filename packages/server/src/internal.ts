@@ -37,6 +37,8 @@ export type { RunInside } from "./service-runtime.ts";
 export { createKv } from "./kv/kv.ts";
 export type { KvParts } from "./kv/kv.ts";
 export { OwnStream } from "./jetstream/own-stream.ts";
+export { fromDelivery } from "./jetstream/stored-message.ts";
+export type { StoredMessage } from "./jetstream/stored-message.ts";
 export { createStore } from "./store/store.ts";
 export type { StoreOptions } from "./store/store.ts";
 export { KvError } from "./kv/kv-error.ts";

@@ -1,6 +1,7 @@
-import type { Msg, NatsConnection } from "@nats-io/nats-core";
+import type { NatsConnection } from "@nats-io/nats-core";
 import { DEAD_EVENTS_STREAM, deadEventSubject, EVENTS_STREAM, isName, replayPrefix } from "@trellis/contracts";
 import { HEADERS } from "@trellis/protocol";
+import { fromDelivery, type StoredMessage } from "@trellis/server/internal";
 import { sealEventId, sharedEventId } from "../notices/event-id.ts";
 import { headersOf, isJsError, jsApi, JS_ERRORS, publishStored } from "../registry/jetstream-api.ts";
 
@@ -132,15 +133,14 @@ async function next(
   const message = await nc.request(`$JS.API.DIRECT.GET.${DEAD_EVENTS_STREAM}`, JSON.stringify(which), {
     timeout: TIMEOUT_MS,
   });
-  return message.headers === undefined || message.headers.code === 404 ? undefined : read(message);
+  const stored = fromDelivery(message, DEAD_EVENTS_STREAM);
+  return stored === undefined ? undefined : read(stored);
 }
 
-function read(message: Msg): DeadLetter | undefined {
-  const header = (name: string): string => message.headers?.get(name) ?? "";
-  const id = header("Nats-Subject").slice(PREFIX.length);
+function read({ subject, sequence, time, headers, data }: StoredMessage): DeadLetter {
+  const header = (name: string): string => headers.get(name);
+  const id = subject.slice(PREFIX.length);
   const [deployment = "", group = ""] = id.split(".");
-  const sequence = Number(header("Nats-Sequence"));
-  if (!Number.isSafeInteger(sequence) || sequence < 1) return undefined;
   return {
     id,
     deployment,
@@ -149,12 +149,12 @@ function read(message: Msg): DeadLetter | undefined {
     eventId: header(HEADERS.originalEventId),
     subject: header(HEADERS.deadSubject),
     at: header(HEADERS.eventTime),
-    diedAt: header("Nats-Time-Stamp"),
+    diedAt: time,
     attempts: Math.max(0, Math.trunc(Number(header(HEADERS.deadAttempts)) || 0)),
     code: header(HEADERS.deadCode),
     reason: header(HEADERS.deadReason),
     traceparent: header(HEADERS.traceparent) || undefined,
-    payload: message.data,
+    payload: data,
   };
 }
 

@@ -2,14 +2,7 @@ import { createInbox, type Msg, type NatsConnection } from "@nats-io/nats-core";
 import { JOBS_STREAM } from "@trellis/contracts";
 import type { JobRecord } from "@trellis/jobs";
 import { toRecord } from "@trellis/jobs/internal";
-
-/** A message as the stream has it. */
-export interface Stored {
-  readonly subject: string;
-  readonly sequence: number;
-  readonly time: string;
-  readonly data: Uint8Array;
-}
+import { fromDelivery, type StoredMessage } from "@trellis/server/internal";
 
 export interface RecordsPage {
   readonly records: readonly JobRecord[];
@@ -43,47 +36,37 @@ export function readStored(
   nc: NatsConnection,
   stream: string,
   options: { readonly from: number; readonly subject: string; readonly messages?: number },
-  onMessage: (stored: Stored) => void,
+  onMessage: (stored: StoredMessage) => void,
 ): Promise<{ readonly next: number; readonly pending: number }> {
   const { from, subject, messages = PAGE.messages } = options;
   return new Promise((resolve, reject) => {
     let next = from;
-    let timer: ReturnType<typeof setTimeout>;
     const inbox = createInbox();
     const finish = (end: () => void): void => {
-      clearTimeout(timer);
+      clearTimeout(silence);
       subscription.unsubscribe();
       end();
     };
-    const silence = (): void => {
-      clearTimeout(timer);
-      timer = setTimeout(
-        () => finish(() => reject(new Error("the stream stopped in the middle of an answer"))),
-        SILENCE_MS,
-      );
-    };
+    const silence = setTimeout(
+      () => finish(() => reject(new Error("the stream stopped in the middle of an answer"))),
+      SILENCE_MS,
+    );
     const subscription = nc.subscribe(inbox, {
       callback: (error, message: Msg) => {
         if (error) return finish(() => reject(error));
-        silence();
+        silence.refresh();
         const { headers } = message;
         const code = headers?.code ?? 0;
         if (code === 404) return finish(() => resolve({ next, pending: 0 }));
         if (code === 204)
           return finish(() => resolve({ next, pending: Number(headers?.get("Nats-Num-Pending")) || 0 }));
-        if (code !== 0 || headers === undefined)
-          return finish(() => reject(new Error(headers?.description ?? "the stream does not answer")));
-        const sequence = Number(headers.get("Nats-Sequence"));
-        next = sequence + 1;
-        onMessage({
-          subject: headers.get("Nats-Subject"),
-          sequence,
-          time: headers.get("Nats-Time-Stamp"),
-          data: message.data,
-        });
+        const stored = code === 0 ? fromDelivery(message, stream) : undefined;
+        if (stored === undefined)
+          return finish(() => reject(new Error(headers?.description || "the stream does not answer")));
+        next = stored.sequence + 1;
+        onMessage(stored);
       },
     });
-    silence();
     const request = { seq: Math.max(1, from), batch: messages, max_bytes: PAGE.bytes, next_by_subj: subject };
     nc.publish(`$JS.API.DIRECT.GET.${stream}`, encoder.encode(JSON.stringify(request)), { reply: inbox });
   });

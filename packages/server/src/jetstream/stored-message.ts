@@ -23,21 +23,23 @@ export interface Delivered extends StoredMessage {
   readonly before: number;
 }
 
-/** A message as direct reads and republishing deliver it; `undefined` when it is not one of this stream. */
+/**
+ * A message as direct reads and republishing deliver it; `undefined` when it is not one of this stream. The server puts its
+ * headers after those the message was stored with, so of each only the last is its word: any other can be forged.
+ */
 export function fromDelivery(message: LinkMessage, stream: string): Delivered | undefined {
   const { headers } = message;
   if (headers === undefined) return undefined;
   let subject = "";
   let time = "";
-  let isOurs = false;
+  let from = "";
   let sequence = 0;
   let before = 0;
   for (const [name, values] of headers) {
-    const value = values[0] ?? "";
+    const value = values.at(-1) ?? "";
     switch (name) {
       case "Nats-Stream":
-        // Twice means that the first came with the message: somebody wrote it, not the server.
-        isOurs = value === stream && values.length === 1;
+        from = value;
         break;
       case "Nats-Subject":
         subject = value;
@@ -53,7 +55,7 @@ export function fromDelivery(message: LinkMessage, stream: string): Delivered | 
         break;
     }
   }
-  if (!isOurs || !Number.isSafeInteger(sequence) || sequence < 1) return undefined;
+  if (from !== stream || !Number.isSafeInteger(sequence) || sequence < 1) return undefined;
   return { subject, sequence, time, before, data: message.data, headers };
 }
 

@@ -4,6 +4,7 @@ import { HEADERS, inboxPrefix, newReplySubject, randomToken, replyBase } from "@
 import { ok } from "@trellis/result";
 import { Type } from "typebox";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createDeadLetters } from "../../../platform/src/events/dead-letters.ts";
 import { sharedEventId } from "../../../platform/src/notices/event-id.ts";
 import { works } from "../jobs/contract.ts";
 import { eventually } from "./kit/eventually.ts";
@@ -350,6 +351,24 @@ describe.each([1, 3] as const)("on %i nodes", (nodes) => {
         (await lab.manager.streams.getMessage("JOBS_WORK", { last_by_subj: "trellis.work.victim.queue" }))?.string() ===
           "after" || undefined,
     );
+  });
+
+  it("what a service writes in the name of the server is not believed where streams are shared", async () => {
+    const { rpc } = lab.platform.admin;
+    const record = JSON.stringify({ id: "real", context: { requestId: "real" }, payload: {} });
+    await stored(victim, "trellis.jobs.victim.queue.real.created", record);
+    const forged = (subject: string) =>
+      natsHeaders({ "Nats-Subject": subject, "Nats-Sequence": "900000000", "Nats-Time-Stamp": "2020-01-01T00:00:00Z" });
+    mallory.nc.publish("trellis.jobs.mallory.queue.f.created", record, {
+      headers: forged("trellis.jobs.victim.queue.real.cancelled"),
+    });
+    mallory.nc.publish("trellis.dead.mallory.group.1", "{}", { headers: forged("trellis.dead.victim.group.7") });
+    await barrier(mallory);
+    await stored(victim, "trellis.jobs.victim.queue.later.created", record.replaceAll("real", "later"));
+    const { jobs } = await rpc.jobs.list({ service: "victim" }).orThrow();
+    expect(jobs.map(({ id, state }) => `${id} ${state}`)).toEqual(["later pending", "real pending"]);
+    const deadLetters = await createDeadLetters(lab.data, "unused").list({}, 0, 10);
+    expect(deadLetters.map(({ id }) => id)).toEqual(["mallory.group.1"]);
   });
 
   it("an acknowledgement or answer of JetStream is no event to those who listen", async () => {

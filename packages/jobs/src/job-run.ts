@@ -5,7 +5,9 @@ import { randomToken, TransportError } from "@trellis/protocol";
 import { startServerSpan } from "@trellis/telemetry";
 import type { TracedWork } from "@trellis/telemetry";
 import { claimJob } from "./job-claim.ts";
-import type { AnyJobHandler } from "./job-handler.ts";
+import type { HandlerPlaces } from "./handler-places.ts";
+import { JobContext } from "./job-context.ts";
+import type { AnyJobHandler, RunningJob } from "./job-handler.ts";
 import type { JobJournal } from "./job-journal.ts";
 import type { JobLog } from "./job-log.ts";
 import type { JobProblem, JobRecordBody } from "./job-record.ts";
@@ -22,6 +24,9 @@ export interface RunSurroundings {
   readonly facts: QueueFacts;
   readonly handler: AnyJobHandler;
   readonly worker: string;
+  readonly places: HandlerPlaces;
+  /** Aborts what runs themselves wait for, when their worker is at its end. */
+  readonly quit: AbortSignal;
   readonly nowMs: () => number;
   readonly log: JobLog;
   readonly client: unknown;
@@ -59,11 +64,10 @@ export class JobRun {
   readonly #item: JobRecordBody;
   readonly #itemSequence: number;
   readonly #claim = randomToken(12);
-  readonly #abort = new AbortController();
-  /** Aborts what this run itself waits for, when its worker is at its end. */
-  readonly #quit = new AbortController();
+  #context: JobContext | undefined;
   #reply: string;
   #fence = 0;
+  #claimedAt = 0;
   #attempt = 0;
   #ended = false;
   #stop: StopReason | undefined;
@@ -94,10 +98,11 @@ export class JobRun {
     this.#halt("stopping");
   }
 
-  /** Leaves everything as it is. */
-  quit(): void {
-    this.#halt("stopping");
-    this.#quit.abort();
+  /** Keeps the item from others, once the handler takes its time. */
+  beat(): void {
+    if (this.#fence === 0 || this.#ended || performance.now() - this.#claimedAt < this.#s.facts.ackWaitMs / 6) return;
+    this.#answer(WORKING);
+    void this.#checkClaim();
   }
 
   /** `deliveries` says how often the item has been handed out; `onHandled` hears when only the end is still to be stored. */
@@ -105,7 +110,7 @@ export class JobRun {
     const { journal, facts, nowMs, worker, enter } = this.#s;
     const earlyMs = (this.#item.notBefore ?? 0) - nowMs();
     if (earlyMs > 0) return this.#giveBack(earlyMs);
-    const entry = await enter?.(this.#item, deliveries, this.#quit.signal);
+    const entry = await enter?.(this.#item, deliveries, this.#s.quit);
     if (entry?.kind === "later") return this.#giveBack(entry.delayMs);
     const claimed = await claimJob({
       journal,
@@ -115,7 +120,7 @@ export class JobRun {
       item: this.#item,
       itemSequence: this.#itemSequence,
       claim: this.#claim,
-      signal: this.#quit.signal,
+      signal: this.#s.quit,
     });
     if (claimed.kind !== "ours") entry?.undo();
     if (claimed.kind === "ended") return this.#answer(ACK);
@@ -123,15 +128,14 @@ export class JobRun {
     if (claimed.kind === "theirs") return;
     this.#fence = claimed.fence;
     this.#attempt = claimed.attempt;
+    this.#claimedAt = performance.now();
     this.#leave = entry?.leave;
     const refusal = this.#refusal();
     if (refusal !== undefined) return this.#end(refusal.event, refusal.body);
-    const heart = setInterval(() => this.#beat(), facts.ackWaitMs / 3);
     const deadline = this.#watchDeadline();
     try {
       await this.#work(onHandled);
     } finally {
-      clearInterval(heart);
       clearTimeout(deadline);
     }
   }
@@ -156,7 +160,13 @@ export class JobRun {
   }
 
   async #work(onHandled: () => void): Promise<void> {
-    const { facts } = this.#s;
+    const { facts, places } = this.#s;
+    const placed = places.take(this);
+    if (placed !== true && !(await placed)) {
+      if (this.#ended || (this.#stop !== undefined && this.#stop !== "stopping")) return;
+      return this.#retryAfter(0, { givenBack: true });
+    }
+    const begunAt = performance.now();
     const traced = startServerSpan(
       { name: facts.queue, surface: "job", contractId: facts.contractId },
       {
@@ -170,6 +180,7 @@ export class JobRun {
     );
     const outcome = await this.#runHandler(traced);
     traced.end(outcome.error);
+    places.give(performance.now() - begunAt);
     onHandled();
     if (this.#ended || this.#stop === "lost" || this.#stop === "cancelled" || this.#stop === "expired") return;
     if (this.#givenUp !== undefined)
@@ -192,30 +203,11 @@ export class JobRun {
   ): Promise<
     { readonly value: unknown; readonly error?: never } | { readonly value?: never; readonly error: unknown }
   > {
-    const { handler, runInside, client, deps, log, facts } = this.#s;
-    const context = {
-      payload: this.#item.payload,
-      job: {
-        id: this.id,
-        attempt: this.#attempt,
-        fence: this.#fence,
-        progress: (value: unknown) => {
-          // Values a contract may carry are JSON; what is not becomes what JSON makes of it.
-          if (facts.progress) this.#note("progress", { progress: value as Json });
-        },
-        log: (message: string) => {
-          if (facts.logs) this.#note("logged", { message: clip(message) });
-        },
-        fail: (reason: string): never => {
-          this.#givenUp ??= reason;
-          throw new JobGivenUp(reason);
-        },
-      },
-      signal: this.#abort.signal,
-      log: log.child({ job: this.id, queue: facts.queue, attempt: this.#attempt, trace: traced.traceId }),
-      client,
-      deps,
-    };
+    const { handler, runInside, log, facts } = this.#s;
+    const context = new JobContext(this.#item.payload, this.#runningJob(), this.#s, () =>
+      log.child({ job: this.id, queue: facts.queue, attempt: this.#attempt, trace: traced.traceId }),
+    );
+    this.#context = context;
     try {
       const body = (): unknown => handler(context);
       const answer: unknown = await traced.run(runInside === undefined ? body : () => runInside(traced.context, body));
@@ -229,6 +221,26 @@ export class JobRun {
     } catch (error) {
       return { error };
     }
+  }
+
+  #runningJob(): RunningJob {
+    const { facts } = this.#s;
+    return {
+      id: this.id,
+      attempt: this.#attempt,
+      fence: this.#fence,
+      progress: (value: unknown) => {
+        // Values a contract may carry are JSON; what is not becomes what JSON makes of it.
+        if (facts.progress) this.#note("progress", { progress: value as Json });
+      },
+      log: (message: string) => {
+        if (facts.logs) this.#note("logged", { message: clip(message) });
+      },
+      fail: (reason: string): never => {
+        this.#givenUp ??= reason;
+        throw new JobGivenUp(reason);
+      },
+    };
   }
 
   async #complete(value: unknown): Promise<void> {
@@ -258,12 +270,11 @@ export class JobRun {
     const written = await journal.append(event, this.#body(members), {
       expect: { event: "started", sequence: this.#fence },
       follows: { sequence: this.#fence, claim: this.#claim },
-      signal: this.#quit.signal,
+      signal: this.#s.quit,
     });
     this.#ended = true;
     const ours =
-      written.kind === "stored" ||
-      (await journal.last(this.id, event, 0, this.#quit.signal))?.body.claim === this.#claim;
+      written.kind === "stored" || (await journal.last(this.id, event, 0, this.#s.quit))?.body.claim === this.#claim;
     if (ours) {
       this.#leave?.();
       return this.#answer(ACK);
@@ -277,7 +288,7 @@ export class JobRun {
     const written = await journal.append("retry", body, {
       // Its own subject's last record changes with every retry; the claim is what counts.
       expect: { event: "started", sequence: this.#fence },
-      signal: this.#quit.signal,
+      signal: this.#s.quit,
     });
     this.#ended = true;
     if (written.kind === "stored") {
@@ -290,26 +301,20 @@ export class JobRun {
   /** Our claim is over: if the job has ended, so has its item; otherwise it belongs to whoever claimed it. */
   async #ackIfEnded(): Promise<void> {
     for (let tries = 0; tries < 10; tries += 1) {
-      const last = await this.#s.journal.last(this.id, "*", this.#fence, this.#quit.signal);
+      const last = await this.#s.journal.last(this.id, "*", this.#fence, this.#s.quit);
       if (last !== undefined && endsLife(last.event)) return this.#answer(ACK);
       // Whoever cancels claims first and writes the end a moment later.
       if (last?.body.for === undefined) return;
-      await pause(50 * (tries + 1), this.#quit.signal);
+      await pause(50 * (tries + 1), this.#s.quit);
     }
   }
 
   async #checkClaim(): Promise<void> {
-    const newest = await this.#s.journal.last(this.id, "started", 0, this.#quit.signal).catch(() => undefined);
+    const newest = await this.#s.journal.last(this.id, "started", 0, this.#s.quit).catch(() => undefined);
     if (newest === undefined || newest.sequence <= this.#fence || this.#ended) return;
     this.#ended = true;
     this.#halt(newest.body.for === "cancel" ? "cancelled" : newest.body.for === "expire" ? "expired" : "lost");
     await this.#ackIfEnded().catch(() => undefined);
-  }
-
-  #beat(): void {
-    if (this.#ended) return;
-    this.#answer(WORKING);
-    void this.#checkClaim();
   }
 
   #watchDeadline(): ReturnType<typeof setTimeout> | undefined {
@@ -332,7 +337,8 @@ export class JobRun {
   #halt(reason: StopReason): void {
     if (this.#stop !== undefined) return;
     this.#stop = reason;
-    this.#abort.abort(new DOMException(WHY[reason], "AbortError"));
+    this.#s.places.withdraw(this);
+    this.#context?.abort(new DOMException(WHY[reason], "AbortError"));
   }
 
   #note(event: "progress" | "logged", members: Partial<JobRecordBody>): void {

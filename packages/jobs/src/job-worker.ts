@@ -5,6 +5,7 @@ import { readJobSubject, readRecordBody } from "./job-record.ts";
 import { JobRun } from "./job-run.ts";
 import type { RunSurroundings } from "./job-run.ts";
 import type { Slot } from "./group-seats.ts";
+import { HandlerPlaces } from "./handler-places.ts";
 import type { JobMarks } from "./job-marks.ts";
 import { QueueLimits } from "./queue-limits.ts";
 import { openIntake } from "./work-intake.ts";
@@ -24,23 +25,31 @@ export class JobWorker {
   readonly #wantPlace = new Map<string, () => void>();
   readonly #intake: WorkIntake;
   readonly #endings: readonly LinkSubscription[];
+  readonly #places: HandlerPlaces;
+  readonly #mayClaimAhead: boolean;
+  readonly #quit = new AbortController();
+  readonly #beating: ReturnType<typeof setInterval>;
   readonly #stopPresence: () => void;
   #closed: ReturnType<typeof setTimeout> | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(parts: RunSurroundings, marks: JobMarks, binding: JobsBinding) {
+  constructor(parts: Omit<RunSurroundings, "places" | "quit" | "enter">, marks: JobMarks, binding: JobsBinding) {
     const { link, journal, facts, log, nowMs, worker } = parts;
     const limits =
       facts.rate === undefined && facts.perGroup === undefined
         ? undefined
         : new QueueLimits({ marks, journal, facts, nowMs });
-    this.#surroundings =
-      limits === undefined
-        ? parts
-        : {
-            ...parts,
-            enter: (item, deliveries, signal) => limits.enter(item, deliveries, this.#slot(item.id), signal),
-          };
+    this.#places = new HandlerPlaces(facts.concurrency);
+    this.#surroundings = {
+      ...parts,
+      places: this.#places,
+      quit: this.#quit.signal,
+      ...(limits === undefined
+        ? {}
+        : { enter: (item, deliveries, signal) => limits.enter(item, deliveries, this.#slot(item.id), signal) }),
+    };
+    // What is claimed ahead of a limit would use it up, and what is more important may come meanwhile.
+    this.#mayClaimAhead = limits === undefined && !facts.priorities;
     // A hint that comes at once; the journal decides.
     this.#endings = (["cancelled", "expired"] as const).map((event) =>
       link.subscribe(journal.subject("*", event), {
@@ -54,20 +63,24 @@ export class JobWorker {
       link,
       binding,
       ackWaitMs: facts.ackWaitMs,
-      free: () => (limits !== undefined && this.#isClosed(limits.closedMs) ? 0 : this.#places),
+      free: () => (limits !== undefined && this.#isClosed(limits.closedMs) ? 0 : this.#room),
       enough: Math.max(1, Math.ceil(facts.concurrency / 4)),
       onDelivery: (delivery) => this.#take(delivery),
       onTrouble: (why) =>
         log.warn("No jobs come at the moment; asking again until they do.", { queue: facts.queue, why }),
     });
+    this.#beating = setInterval(() => {
+      for (const run of this.#runs.values()) run.beat();
+    }, facts.ackWaitMs / 3);
     this.#stopPresence = showPresence(marks, facts.concurrency, worker, () => this.#runs.keys());
   }
 
-  /** Storing an end takes no place from a handler; when ends pile up, as they do without NATS, it does. */
-  get #places(): number {
+  /** Jobs this worker could take. Storing an end takes no place; when ends pile up, as they do without NATS, it does. */
+  get #room(): number {
     const { concurrency } = this.#surroundings.facts;
     const ending = Math.min(this.#ending.size, concurrency);
-    return concurrency - (this.#runs.size - this.#waiting.size - ending);
+    const ahead = this.#mayClaimAhead ? this.#places.ahead : 0;
+    return concurrency + ahead - (this.#runs.size - this.#waiting.size - ending);
   }
 
   /** Asks again when the queue may go on. */
@@ -87,7 +100,7 @@ export class JobWorker {
         this.#placeFree();
       },
       acquire: async (withinMs) => {
-        if (this.#places <= 0) {
+        if (this.#room <= 0) {
           const free = new Promise<void>((resolve) => this.#wantPlace.set(id, resolve));
           const came = await within(Math.max(0, withinMs), free);
           this.#wantPlace.delete(id);
@@ -102,7 +115,7 @@ export class JobWorker {
   /** To those who wait here first, then to what waits in the stream. */
   #placeFree(): void {
     for (const [id, resolve] of this.#wantPlace) {
-      if (this.#places <= 0) break;
+      if (this.#room <= 0) break;
       this.#wantPlace.delete(id);
       this.#waiting.delete(id);
       resolve();
@@ -136,7 +149,9 @@ export class JobWorker {
     this.#intake.close();
     this.#stopPresence();
     clearTimeout(this.#closed);
-    for (const run of this.#runs.values()) run.quit();
+    clearInterval(this.#beating);
+    for (const run of this.#runs.values()) run.stop();
+    this.#quit.abort();
     for (const subscription of this.#endings) subscription.close();
   }
 

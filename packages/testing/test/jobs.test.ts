@@ -114,6 +114,34 @@ describe("jobs of a service", () => {
     expect(!plain.ok && plain.error).toMatchObject({ state: "failed", problem: { message: "never works" } });
   });
 
+  it("are claimed ahead of quick handlers, and go to another worker when those become slow", async () => {
+    await using one = await connect();
+    let running = 0;
+    let most = 0;
+    const release = Promise.withResolvers<void>();
+    one.handle.job.plain(async ({ payload }) => {
+      running += 1;
+      most = Math.max(most, running);
+      if (payload.n >= 100) await release.promise;
+      running -= 1;
+    });
+    await one.start();
+    const quick = await one.jobs.plain.createMany(Array.from({ length: 60 }, (_, n) => ({ n }))).orThrow();
+    await quick.wait({ timeoutMs: 10_000 }).orThrow();
+    const slow = await one.jobs.plain.createMany([100, 101, 102, 103].map((n) => ({ n }))).orThrow();
+    await eventually("both places are taken", () => running === 2);
+    await using two = await connect();
+    const moved: string[] = [];
+    two.handle.job.plain(({ job }) => void moved.push(`${job.id} ${job.attempt}`));
+    await two.start();
+    await eventually("the others are with the other worker", () => moved.length === 2);
+    const ids = slow.jobs.map(({ id }) => id);
+    expect(moved.every((each) => ids.some((id) => each === `${id} 1`))).toBe(true);
+    release.resolve();
+    await slow.wait({ timeoutMs: 10_000 }).orThrow();
+    expect(most).toBe(2);
+  });
+
   it("are kept by a handler that runs longer than the acknowledgement wait", async () => {
     await using service = await connect();
     await using other = await connect();

@@ -3,7 +3,7 @@ import type { TrellisClient } from "@trellis/client/node";
 import { defineServiceContract, type OperationsOf } from "@trellis/contracts";
 import { ok } from "@trellis/result";
 import { SILENT_LOG } from "@trellis/server";
-import type { OperationHandler, TrellisService } from "@trellis/server/node";
+import type { OperationHandler, ServiceLimits, TrellisService } from "@trellis/server/node";
 import { Type } from "typebox";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../src/index.ts";
@@ -11,6 +11,7 @@ import { makePerson } from "./feeds/kit/people.ts";
 import { connectData } from "./jobs/direct.ts";
 import { billing, shop } from "./operations/contract.ts";
 import { storedOperations } from "./operations/stored-operations.ts";
+import { BillingWorkers } from "./operations/workers.ts";
 import { eventually } from "./resilience/kit/eventually.ts";
 
 type Refund = OperationHandler<OperationsOf<typeof billing>["Billing.Refund"], TrellisClient<typeof billing>>;
@@ -19,8 +20,11 @@ describe("who may go on with an operation", () => {
   let platform: TestPlatform;
   let caller: TrellisClient<typeof shop>;
   const services: { stop(): Promise<void> }[] = [];
-  const serve = async (refund: Refund): Promise<TrellisService<typeof billing>> => {
-    const service = await platform.connectService(billing, { log: SILENT_LOG });
+  const serve = async (
+    refund: Refund,
+    limits: Partial<ServiceLimits> = {},
+  ): Promise<TrellisService<typeof billing>> => {
+    const service = await platform.connectService(billing, { log: SILENT_LOG, limits });
     services.push(service);
     service.handle.operation.billing.refund(refund);
     service.handle.operation.billing.short(({ input }) => ok({ order: input.order, by: "short" }));
@@ -56,6 +60,41 @@ describe("who may go on with an operation", () => {
       }),
     );
     expect(ended.map(({ by }) => by)).toEqual(ended.map((_, n) => `${n}`));
+  }, 90_000);
+
+  it("a signal that reaches a replica while that puts its operation to rest is not acknowledged away", async () => {
+    // Nothing runs here: it answers who asks.
+    await serve(({ op }) => op.defer(), { maxOperations: 0 });
+    const workers = new BillingWorkers(platform);
+    const slow = await workers.spawn();
+    const over = new AbortController();
+    // Between its parts it stands still: what the servers sent meanwhile reaches it all at once.
+    const stutter = (async () => {
+      while (!over.signal.aborted) {
+        slow.send("SIGSTOP");
+        await wait(30);
+        slow.send("SIGCONT");
+        await wait(4);
+      }
+    })();
+    try {
+      const ended = await Promise.all(
+        Array.from({ length: 60 }, async (_, n) => {
+          const started = await caller.operation.billing.refund
+            .start({ order: `slow ${n}`, how: "signal" }, { timeoutMs: 30_000 })
+            .orThrow();
+          for await (const { snapshot } of started.watch()) if (snapshot.pause !== undefined) break;
+          await wait(n);
+          await started.signal("approve", { by: `${n}` }, { timeoutMs: 30_000 }).orThrow();
+          return started.wait({ timeoutMs: 40_000 }).orThrow();
+        }),
+      );
+      expect(ended.map(({ by }) => by)).toEqual(ended.map((_, n) => `${n}`));
+    } finally {
+      over.abort();
+      await stutter;
+      await workers.killAll();
+    }
   }, 90_000);
 
   it("of a cancel and a completion exactly one happens, and both hear which", async () => {

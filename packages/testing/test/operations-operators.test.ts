@@ -26,7 +26,11 @@ describe("operations, for operators", () => {
       if (poor && input.how === "pay") return err(new NoFunds({ missing: 7 }));
       return ok({ order: input.order, by: "operator" });
     });
-    service.handle.operation.billing.short(({ input }) => ok({ order: input.order, by: "short" }));
+    service.handle.operation.billing.short(async ({ input, signal }) => {
+      if (input.how === "wait")
+        await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      return ok({ order: input.order, by: "short" });
+    });
     await service.start();
     caller = await platform.connectClient(shop);
   });
@@ -100,6 +104,13 @@ describe("operations, for operators", () => {
     await done.wait().orThrow();
     const late = await platform.admin.rpc.trellis.operationsCancel({ operation: REFUND, id: done.id });
     expect(!late.ok && late.error).toBeInstanceOf(Refused);
+  });
+
+  it("cancel one that its callers may not cancel, while it runs", async () => {
+    const one = await caller.operation.billing.short.start({ order: "theirs", how: "wait" }).orThrow();
+    await eventually("it runs", async () => (await one.get().orThrow()).state === "running");
+    await platform.admin.rpc.trellis.operationsCancel({ operation: "Billing.Short", id: one.id }).orThrow();
+    expect(await one.wait({ timeoutMs: 20_000 })).toMatchObject({ ok: false, error: { reason: "cancelled" } });
   });
 
   it("list what was accepted and has not begun, because the replica has its hands full", async () => {

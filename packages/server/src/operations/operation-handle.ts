@@ -22,7 +22,7 @@ export interface HandledRun {
   nowMs(): number;
   /** Records something; false when the operation is not ours any more. */
   append(kind: RecordKind, members: Partial<OperationRecord>, change?: Partial<OperationSnapshot>): Promise<boolean>;
-  park(pauseFor: OperationPause): Promise<void>;
+  park(pauseFor: OperationPause, stillRests: () => boolean): Promise<void>;
 }
 
 interface Signal {
@@ -317,13 +317,16 @@ export class OperationHandle implements RunningOperation {
     if (this.#resting) return;
     this.#resting = true;
     const until = this.#wakesAt();
+    const heard = this.#signals.length;
+    const stillRests = (): boolean => this.#signals.length === heard;
     try {
-      await this.#run.park(until === undefined ? { for: "signal" } : { for: "time", until });
+      await this.#run.park(until === undefined ? { for: "signal" } : { for: "time", until }, stillRests);
     } catch (error) {
       this.#run.log.warn("An operation could not be put to rest completely; it comes again.", { error });
     }
     this.#resting = false;
     if (this.#run.gone === "parked") this.#abandon();
+    else this.#settle();
   }
 
   /** Nothing follows here: the operation is at rest, over, or somebody else's. */

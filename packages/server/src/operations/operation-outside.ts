@@ -21,6 +21,7 @@ const RUN: ReadonlySet<RecordKind> = new Set([
   "signal",
   "cancelling",
   "attached",
+  "transferred",
 ]);
 
 export interface OutsideOptions {

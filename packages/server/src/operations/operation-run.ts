@@ -16,6 +16,7 @@ import { historyOf, newHistoryEntry, shortened } from "./operation-history.ts";
 import type { OperationJournal, OperationName } from "./operation-journal.ts";
 import type { HistoryEntry, OperationOrigin, OperationRecord, RecordKind } from "./operation-record.ts";
 import { OperationHandle } from "./operation-handle.ts";
+import type { OperationItems } from "./operation-items.ts";
 import { noFile, recordedUpload, uploadRecord } from "./operation-upload.ts";
 
 /** What all runs of one replica have in common. */
@@ -33,23 +34,20 @@ export type StopReason = "cancelled" | "expired" | "lost" | "stopping";
 /** What a run has come to. Nothing is written after any of these. */
 type Gone = "ended" | "parked" | "given back" | "lost";
 
-const NS_PER_MS = 1_000_000;
 const LONGEST_TEXT = 4_000;
 const FULL_AGAIN_MS = 500;
 /** `setTimeout` counts in 32 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How long a handler may go on after it was told that its operation is cancelled. */
 const CANCEL_GRACE_MS = 10_000;
-const encoder = new TextEncoder();
-const ACK = encoder.encode("+ACK");
-const WORKING = encoder.encode("+WPI");
 
 /**
  * One operation in the hands of one replica.
  *
  * 1. Every record expects the one this run wrote before it, its claim first. A refusal means that somebody else has the
  *    operation: the handler's signal aborts and nothing more is said, not even an acknowledgement.
- * 2. The items are acknowledged after an end or a rest is stored, and given back only after a stored failure.
+ * 2. The items that had come by then are acknowledged after an end or a rest is stored, and given back only after a
+ *    stored failure.
  * 3. While the handler runs the items are kept from others, as long as the last record was lately seen to be ours.
  * 4. Signals and cancels are copied from the inbox into the journal before the handler hears of them.
  */
@@ -61,7 +59,7 @@ export class OperationRun {
   readonly fence: number;
   readonly handle: OperationHandle;
   readonly #s: RunSurroundings;
-  readonly #replies: string[];
+  readonly #items: OperationItems;
   readonly #history: HistoryEntry[];
   readonly #abort = new AbortController();
   /** Aborts what this run itself waits for, when its replica is at its end. */
@@ -84,7 +82,7 @@ export class OperationRun {
     name: OperationName,
     claim: string,
     claimed: Extract<Claimed, { readonly kind: "ours" }>,
-    replies: string[],
+    items: OperationItems,
   ) {
     this.#s = surroundings;
     this.facts = facts;
@@ -94,7 +92,7 @@ export class OperationRun {
     this.fence = claimed.fence;
     this.#sequence = claimed.fence;
     this.#snapshot = claimed.snapshot;
-    this.#replies = replies;
+    this.#items = items;
     this.#history = historyOf(claimed.records);
     this.#history.push(newHistoryEntry("claimed", claimed.snapshot));
     this.#inboxAt = claimed.records.reduce((newest, { record }) => Math.max(newest, record.inbox ?? 0), 0);
@@ -131,16 +129,14 @@ export class OperationRun {
     return this.#s.nowMs();
   }
 
-  /** Another item for the same operation was handed to this replica. */
-  deliveredAgain(reply: string): void {
-    this.#replies.push(reply);
-  }
-
   /** Runs the handler to an end, a rest, or until somebody else has the operation. */
   async go(): Promise<void> {
-    const fetched = this.fetchInbox();
-    // Whoever ran it before us may have been told to cancel; one that begins need not wait for what usually is not there.
-    if (this.#history.length > 1) await fetched;
+    const begins = this.#history.length === 1;
+    // One that begins need not wait for what usually is not there, and if only operators could send something the first beat
+    // is soon enough. Whoever ran it before us may have been told to cancel.
+    const fetched =
+      begins && !this.facts.cancellable && this.facts.signals.size === 0 ? Promise.resolve() : this.fetchInbox();
+    if (!begins) await fetched;
     if (await this.#endedBeforeItBegan()) return;
     const deadline = this.#watchDeadline();
     try {
@@ -154,7 +150,6 @@ export class OperationRun {
 
   /** Something may have come for this operation. */
   fetchInbox(): Promise<void> {
-    if (!this.facts.cancellable && this.facts.signals.size === 0) return Promise.resolve();
     this.#fetching ??= this.#fetch()
       .catch((error: unknown) =>
         this.log.debug("The inbox of an operation could not be read; it is read again.", { error }),
@@ -170,7 +165,7 @@ export class OperationRun {
     if (this.#gone !== undefined) return;
     if (performance.now() - this.#seenAt > freshMs) await this.#enqueue(() => this.#look());
     if (this.#gone !== undefined) return;
-    this.#answer(WORKING);
+    this.#items.keep();
     await this.fetchInbox();
   }
 
@@ -209,24 +204,32 @@ export class OperationRun {
     return this.#enqueue(() => this.#write(kind, members, change, replaceForMs));
   }
 
-  /** Puts the operation to rest until somebody wakes it; what the handler holds in memory is dropped. */
-  park(pauseFor: NonNullable<OperationSnapshot["pause"]>): Promise<void> {
-    // What came before the record was stored found us running, and expected us to see it.
-    return this.#rest(pauseFor, async () => {
-      const missed = await this.#s.journal.inbox(this.name, this.#inboxAt, this.#quit.signal);
-      return missed.length > 0;
-    });
-  }
-
-  async #rest(pauseFor: NonNullable<OperationSnapshot["pause"]>, missed: () => Promise<boolean>): Promise<void> {
+  /**
+   * Puts the operation to rest until somebody wakes it; what the handler holds in memory is dropped. Nothing happens when
+   * it was told something in the meantime.
+   */
+  async park(
+    pauseFor: NonNullable<OperationSnapshot["pause"]>,
+    stillRests: () => boolean = () => true,
+    missed: () => Promise<boolean> = () => Promise.resolve(false),
+  ): Promise<void> {
     const { journal } = this.#s;
     const { until } = pauseFor;
     const { deadlineAt } = this.#snapshot;
-    if (!(await this.append("parked", until === undefined ? {} : { until }, { pause: pauseFor }))) return;
+    const came = this.#items.count;
+    const stored = await this.#enqueue(async () => {
+      // A signal or a cancel that was recorded just before has reached the handler, and nobody else will be told.
+      if (this.#stop === "cancelled" || !stillRests()) return false;
+      return this.#write("parked", until === undefined ? {} : { until }, { pause: pauseFor }, undefined);
+    });
+    if (!stored) return;
     this.#gone = "parked";
     const wakeAt = Math.min(until ?? Number.POSITIVE_INFINITY, deadlineAt ?? Number.POSITIVE_INFINITY);
     if (Number.isFinite(wakeAt)) await journal.wakeAt(this.name, wakeAt, this.#quit.signal);
-    this.#answer((await missed()) ? delayed(0) : ACK);
+    // What came before the record was stored found us running, and expected us to see it.
+    const unread = await journal.inbox(this.name, this.#inboxAt, this.#quit.signal);
+    if (unread.length > 0 || (await missed())) this.#items.giveBack(0);
+    else this.#items.acknowledge(came);
   }
 
   /** One that takes a file begins when the file is stored, and rests until then. */
@@ -245,7 +248,9 @@ export class OperationRun {
       const { until } = state;
       const isThere = async (): Promise<boolean> =>
         (await uploads.state(store, transfer.transferId)).kind !== "waiting";
-      await this.#rest({ for: "upload", until }, isThere);
+      await this.park({ for: "upload", until }, undefined, isThere);
+      // It was cancelled meanwhile.
+      if (this.#gone === undefined) await this.#failed(undefined);
     }
     return false;
   }
@@ -285,8 +290,11 @@ export class OperationRun {
     const outcome = await Promise.race([settled, this.handle.abandoned, this.#cancelledForLong()]);
     traced.end(outcome !== undefined && "error" in outcome ? outcome.error : undefined);
     if (this.#gone !== undefined || outcome === undefined) return;
-    if ("deferred" in outcome && this.#stop !== "cancelled") return this.park({ for: "outside" });
     if ("value" in outcome) return this.#complete(outcome.value);
+    if ("deferred" in outcome) {
+      await this.park({ for: "outside" });
+      if (this.#gone !== undefined) return;
+    }
     await this.#failed("error" in outcome ? outcome.error : undefined);
   }
 
@@ -357,7 +365,7 @@ export class OperationRun {
     );
     if (!stored) return;
     this.#gone = "given back";
-    this.#answer(delayed(delayMs));
+    this.#items.giveBack(delayMs);
   }
 
   #fail(error: Error, id: string = globalThis.crypto.randomUUID(), message?: string): Promise<void> {
@@ -378,6 +386,7 @@ export class OperationRun {
       newHistoryEntry(kind, { ...this.#snapshot, updatedAt: ended.endedAt }, undefined, message),
     ];
     const members = { history: shortened(history), ...(message === undefined ? {} : { message }) };
+    const came = this.#items.count;
     let stored: boolean;
     try {
       stored = await this.append(kind, { ...members, origin: this.origin }, ended, retentionMs);
@@ -388,7 +397,7 @@ export class OperationRun {
     }
     if (!stored) return;
     this.#gone = "ended";
-    this.#answer(ACK);
+    this.#items.acknowledge(came);
   }
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {
@@ -463,21 +472,31 @@ export class OperationRun {
       if (sequence <= this.#inboxAt) continue;
       if (message.kind === "signal") {
         const { name, input } = message;
-        if (!(await this.append("signal", { name, value: input, inbox: sequence }))) return;
-        this.#inboxAt = sequence;
-        this.handle.take({ name, input, sequence });
+        const tell = (): void => this.handle.take({ name, input, sequence });
+        if (!(await this.#copy(sequence, "signal", { name, value: input }, {}, tell))) return;
       } else {
         const { reason } = message;
-        const told = await this.append(
-          "cancelling",
-          { inbox: sequence, ...(reason === undefined ? {} : { message: reason }) },
-          { cancelRequested: true },
-        );
-        if (!told) return;
-        this.#inboxAt = sequence;
-        this.halt("cancelled");
+        const members = reason === undefined ? {} : { message: reason };
+        const tell = (): void => this.halt("cancelled");
+        if (!(await this.#copy(sequence, "cancelling", members, { cancelRequested: true }, tell))) return;
       }
     }
+  }
+
+  /** Records what came, then tells the handler: before anything else is recorded, which might be that it only waits. */
+  #copy(
+    inbox: number,
+    kind: "signal" | "cancelling",
+    members: Partial<OperationRecord>,
+    change: Partial<OperationSnapshot>,
+    tell: () => void,
+  ): Promise<boolean> {
+    return this.#enqueue(async () => {
+      if (!(await this.#write(kind, { ...members, inbox }, change, undefined))) return false;
+      this.#inboxAt = inbox;
+      tell();
+      return true;
+    });
   }
 
   #cancelledForLong(): Promise<HandlerOutcome | undefined> {
@@ -513,16 +532,6 @@ export class OperationRun {
     this.log.error(message, { log: id, ...fields });
     return id;
   }
-
-  #answer(what: Uint8Array): void {
-    for (const reply of this.#replies) {
-      try {
-        this.#s.link.publish(reply, what);
-      } catch {
-        // Without a connection the item comes again, and the journal says what became of it.
-      }
-    }
-  }
 }
 
 type HandlerOutcome = { readonly value: unknown } | { readonly error: unknown } | { readonly deferred: true };
@@ -533,11 +542,6 @@ const WHY: { readonly [R in StopReason]: string } = {
   lost: "Another replica has taken this operation.",
   stopping: "The service is stopping; the operation goes to another replica.",
 };
-
-/** Gives an item back for this long. */
-export function delayed(delayMs: number): Uint8Array {
-  return encoder.encode(delayMs <= 0 ? "-NAK" : `-NAK {"delay": ${Math.round(delayMs) * NS_PER_MS}}`);
-}
 
 function isTooLarge(error: unknown): boolean {
   return (

@@ -5,9 +5,10 @@ import type { OperationsBinding } from "@trellis/contracts";
 import { randomToken } from "@trellis/protocol";
 import { claimOperation } from "./operation-claim.ts";
 import type { OperationFacts } from "./operation-facts.ts";
+import { delayed, OperationItems } from "./operation-items.ts";
 import { readItem } from "./operation-record.ts";
 import type { OperationOrigin } from "./operation-record.ts";
-import { delayed, OperationRun } from "./operation-run.ts";
+import { OperationRun } from "./operation-run.ts";
 import type { RunSurroundings } from "./operation-run.ts";
 
 export interface WorkerOptions {
@@ -26,13 +27,12 @@ export interface WorkerOptions {
 
 /** An operation in this replica's hands, its claim perhaps still to come. */
 interface Held {
-  readonly replies: string[];
+  readonly items: OperationItems;
   run: OperationRun | undefined;
 }
 
 const CLAIM_CHARACTERS = 12;
 const encoder = new TextEncoder();
-const ACK = encoder.encode("+ACK");
 const TERM = encoder.encode("+TERM");
 /** A replica that serves this operation may be there soon; this one is older or newer. */
 const NOT_MINE_MS = 2_000;
@@ -129,18 +129,14 @@ export class OperationWorker {
     }
     const key = `${token} ${item.id}`;
     const same = this.#held.get(key);
-    if (same !== undefined) {
-      if (same.run === undefined) same.replies.push(reply);
-      else same.run.deliveredAgain(reply);
-      return;
-    }
+    if (same !== undefined) return same.items.add(reply);
     const known = facts.get(token);
     if (known === undefined) {
       log.warn("An operation waits: this replica's contract has none of its name.", { operation: token, id: item.id });
       link.publish(reply, delayed(NOT_MINE_MS));
       return;
     }
-    const held: Held = { replies: [reply], run: undefined };
+    const held: Held = { items: new OperationItems(link, reply), run: undefined };
     this.#held.set(key, held);
     void this.#run(known, item, held)
       .catch((error: unknown) => {
@@ -160,7 +156,9 @@ export class OperationWorker {
 
   async #run(facts: OperationFacts, item: NonNullable<ReturnType<typeof readItem>>, held: Held): Promise<void> {
     const { surroundings, replica, unfit } = this.#options;
-    const { journal, link, nowMs } = surroundings;
+    const { journal, nowMs } = surroundings;
+    const { items } = held;
+    const came = items.count;
     const name = { operation: facts.name, id: item.id };
     const claim = randomToken(CLAIM_CHARACTERS);
     const claimed = await claimOperation({
@@ -174,11 +172,10 @@ export class OperationWorker {
       signal: this.#over.signal,
       unfit: (origin) => unfit(facts, origin),
     });
-    const answer = (what: Uint8Array): void => held.replies.forEach((reply) => link.publish(reply, what));
-    if (claimed.kind === "done") return answer(ACK);
-    if (claimed.kind === "later") return answer(delayed(claimed.delayMs));
+    if (claimed.kind === "done") return items.acknowledge(came);
+    if (claimed.kind === "later") return items.giveBack(claimed.delayMs);
     if (claimed.kind === "theirs") return;
-    held.run = new OperationRun(surroundings, facts, name, claim, claimed, held.replies);
+    held.run = new OperationRun(surroundings, facts, name, claim, claimed, items);
     await held.run.go();
   }
 }

@@ -17,6 +17,12 @@ let made = 0;
 service.handle.operation.billing.refund(async ({ input, op, attempt, signal }) => {
   appendFileSync(runs, `${op.id} began ${attempt} ${process.pid}\n`);
   signal.addEventListener("abort", () => appendFileSync(runs, `${op.id} aborted ${attempt} ${process.pid}\n`));
+  if (input.how === "signal") {
+    const approval = op.nextSignal("approve");
+    // One that sleeps is put to rest soon.
+    await Promise.race([op.sleep(600_000), approval]);
+    return ok({ order: input.order, by: (await approval).by });
+  }
   const values: string[] = [];
   for (const name of ["one", "two", "three"]) {
     const value = await op.step(name, async () => {

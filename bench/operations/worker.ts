@@ -54,15 +54,8 @@ async function asking(side: string): Promise<Ask> {
   const options = { timeoutMs: 60_000 };
   if (side === "start") return async () => void (await none.start({ text: TEXT }, options).orThrow());
   if (side === "sleep") return async () => void (await sleep.start({ text: TEXT }, options).orThrow());
-  if (side === "three")
-    return async () => {
-      const started = await three.start({ text: TEXT }, options).orThrow();
-      await started.wait({ timeoutMs: 120_000 }).orThrow();
-    };
-  return async () => {
-    const started = await none.start({ text: TEXT }, options).orThrow();
-    await started.wait({ timeoutMs: 120_000 }).orThrow();
-  };
+  if (side === "three") return async () => void (await three.run({ text: TEXT }, { timeoutMs: 120_000 }).orThrow());
+  return async () => void (await none.run({ text: TEXT }, { timeoutMs: 120_000 }).orThrow());
 }
 
 /** The records of a three-step operation, published by nats.js under the same expectations: nobody works, nobody asks. */

@@ -14,6 +14,5 @@ const large = await pay.start({ order: "o_2", cents: 50_000 }).orThrow();
 await large.signal("approve", { by: "Ada" }).orThrow();
 console.log(await large.wait().orThrow());
 
-const again = await pay.start({ order: "o_0", cents: 1 }).orThrow();
-const outcome = await again.wait();
+const outcome = await pay.run({ order: "o_0", cents: 1 }, { timeoutMs: 60_000 });
 if (!outcome.ok && outcome.error instanceof AlreadyPaid) console.log(outcome.error.message);

@@ -17,6 +17,7 @@ export type {
   OperationUpdate,
   SnapshotOf,
   StartedOperation,
+  RunOptions,
   StartOptions,
   UploadingOperation,
   WaitOptions,

@@ -71,6 +71,12 @@ class Use {
       this.#list.publish(subject, `${this.#who} and may start its operation ${name}`);
       if (transfer !== undefined) this.#transfers("upload", `the operation ${name}`);
     }
+    if (calls && observes) {
+      this.#list.publish(
+        operationControlSubject(subject, "run"),
+        `${this.#who} and may start its operation ${name} and hear its end (run)`,
+      );
+    }
     if (observes) {
       for (const action of ["get", "wait", "watch"] as const) {
         this.#list.publish(

@@ -223,6 +223,7 @@ describe("derivePermissions for a service", () => {
         "transfer.v1.download.orders-eu.*",
         "transfer.v1.control.orders-eu.*.*",
         "operations.v2.Orders.Refund orders@v1",
+        "operations.v2.Orders.Refund.control.run orders@v1",
         "operations.v2.Orders.Refund.control.get orders@v1",
         "operations.v2.Orders.Refund.control.wait orders@v1",
         "operations.v2.Orders.Refund.control.watch orders@v1",
@@ -421,6 +422,7 @@ describe("for random contracts", () => {
       const subject = `operations.${operation.version}.${name}`;
       const needs = operation.capabilities;
       if (holds(needs?.call)) must.push(subject);
+      if (holds(needs?.call) && holds(needs?.observe ?? needs?.call)) must.push(`${subject}.control.run`);
       if (holds(needs?.observe ?? needs?.call))
         must.push(
           ...["get", "wait", "watch"].map((action) => `${subject}.control.${action}`),
@@ -482,7 +484,9 @@ describe("for random contracts", () => {
         subscribe.push(
           `${subject} shop@v1`,
           `${subject}.control.stream.*.*`,
-          ...["get", "wait", "watch", "cancel", "signal"].map((action) => `${subject}.control.${action} shop@v1`),
+          ...["run", "get", "wait", "watch", "cancel", "signal"].map(
+            (action) => `${subject}.control.${action} shop@v1`,
+          ),
         );
       }
       for (const queue of Object.keys(manifest.jobs ?? {})) {

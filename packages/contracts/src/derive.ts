@@ -109,6 +109,7 @@ function serveOperations(manifest: Manifest, bindings: Bindings, list: Permissio
         `${id} owns the operation ${name} and answers its control action ${action}`,
         id,
       );
+    answer("run");
     answer("get");
     answer("wait");
     answer("watch");

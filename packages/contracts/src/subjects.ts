@@ -3,8 +3,8 @@
  * the subject so that it can be read without this code, and parsing checks that the two agree.
  */
 
-/** What callers may do to a running operation, each on a subject of its own so that NATS holds them apart. */
-export const OPERATION_ACTIONS = ["get", "wait", "watch", "cancel", "signal"] as const;
+/** What callers may ask beside a plain start, each on a subject of its own so that NATS holds them apart. */
+export const OPERATION_ACTIONS = ["run", "get", "wait", "watch", "cancel", "signal"] as const;
 export type OperationAction = (typeof OPERATION_ACTIONS)[number];
 
 /** `rpc.v1.Orders.Get` */

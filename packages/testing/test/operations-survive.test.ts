@@ -34,7 +34,8 @@ describe("operations whose processes are killed", () => {
   it("go on elsewhere with their steps, and whoever watches or waits hears no error", async () => {
     const first = await workers.spawn();
     const how = gate();
-    const started = await caller.operation.billing.refund.start({ order: "k1", how }).orThrow();
+    const started = await caller.operation.billing.refund.start({ order: "k1", how }, { key: "k1" }).orThrow();
+    const ran = caller.operation.billing.refund.run({ order: "k1", how }, { key: "k1", timeoutMs: 60_000 });
     const watched = (async () => {
       const seen: { state: string; attempt: number }[] = [];
       for await (const { snapshot } of started.watch()) seen.push({ state: snapshot.state, attempt: snapshot.attempt });
@@ -53,6 +54,7 @@ describe("operations whose processes are killed", () => {
       first.pid,
       second.pid,
     ]);
+    expect(await ran.orThrow()).toEqual(result);
     const seen = await watched;
     expect(seen.at(-1)).toEqual({ state: "completed", attempt: 2 });
     await workers.kill(second);

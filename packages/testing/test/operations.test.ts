@@ -49,6 +49,29 @@ describe("operations", () => {
     expect(now.revision).toBe(3);
   });
 
+  it("answer a run with their output or their error; what takes longer than its caller waits goes on", async () => {
+    const go = Promise.withResolvers<void>();
+    let runs = 0;
+    await serve(async ({ input }) => {
+      runs += 1;
+      if (input.order === "poor") return err(new NoFunds({ missing: 5 }));
+      if (input.order === "slow") await go.promise;
+      return ok({ order: input.order, by: `run ${runs}` });
+    });
+    const { run } = caller.operation.billing.refund;
+    const once = { key: "run once" };
+    expect(await run({ order: "quick" }, once).orThrow()).toEqual({ order: "quick", by: "run 1" });
+    expect(await run({ order: "quick" }, once).orThrow()).toEqual({ order: "quick", by: "run 1" });
+    const poor = await run({ order: "poor" });
+    expect(!poor.ok && poor.error).toBeInstanceOf(NoFunds);
+    const early = await run({ order: "slow" }, { key: "slow", timeoutMs: 1_000 });
+    expect(!early.ok && early.error).toMatchObject({ code: "timeout" });
+    const late = run({ order: "slow" }, { key: "slow", timeoutMs: 10_000 });
+    go.resolve();
+    expect(await late.orThrow()).toEqual({ order: "slow", by: "run 3" });
+    expect(runs).toBe(3);
+  });
+
   it("tell whoever watches what happens, from where it stands to its end", async () => {
     const go = Promise.withResolvers<void>();
     await serve(async ({ input, op }) => {

@@ -13,9 +13,9 @@ import { UploadSending } from "../transfers/upload-sending.ts";
 import type { Uploaded, UploadOptions } from "../transfers/upload-sending.ts";
 import { callableOperations, unknownOperation } from "./callable-operations.ts";
 import type { CallableOperation } from "./callable-operations.ts";
-import { controlOperation, isPassing, startOperation, waitForOperation } from "./operation-calls.ts";
+import { controlOperation, isPassing, runOperation, startOperation, waitForOperation } from "./operation-calls.ts";
 import type { Accepted } from "./operation-calls.ts";
-import type { StartOptions, WaitOptions, WatchOptions } from "./operation-types.ts";
+import type { RunOptions, StartOptions, WaitOptions, WatchOptions } from "./operation-types.ts";
 
 const TOKEN_CHARACTERS = 22;
 
@@ -70,6 +70,7 @@ function makeCaller(
   });
   return {
     start: (input, options) => accept(input, options).map(started),
+    run: (input, options) => new AsyncResult(runOperation(transport, operation, input, options)),
     input: (input) => ({
       start: (options) => accept(input, options).map(started),
       transfer: (body, uploadOptions) => ({
@@ -218,6 +219,7 @@ interface UntypedBuilder {
 
 interface UntypedCaller {
   start(input: unknown, options?: StartOptions): AsyncResult<UntypedStarted, TrellisError>;
+  run(input: unknown, options?: RunOptions): AsyncResult<unknown, TrellisError>;
   input(input: unknown): UntypedBuilder & { transfer(body: Body, options?: UploadOptions): UntypedBuilder };
   resume(id: string): UntypedRef;
 }

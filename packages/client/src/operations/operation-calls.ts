@@ -17,7 +17,7 @@ import { pause, reconnectDelayMs } from "../reconnect-delay.ts";
 import { callRpc } from "../rpc-call.ts";
 import type { CallOptions, CallTransport } from "../rpc-call.ts";
 import type { CallableOperation } from "./callable-operations.ts";
-import type { StartOptions, WaitOptions } from "./operation-types.ts";
+import type { RunOptions, StartOptions, WaitOptions } from "./operation-types.ts";
 
 /** What is asked about operations and answered once. None of these rejects for an expected failure. */
 
@@ -27,6 +27,10 @@ const TOKEN_CHARACTERS = 22;
 const WINDOWS_MS = [5_000, 10_000, 20_000];
 /** One try of a question that may be asked again. */
 const TRY_MS = 4_000;
+/** One try of a run. A replica that dies with it costs so much; most operations are over long before. */
+const RUN_TRY_MS = 5_000;
+/** Then nobody has accepted it for so long that nobody will. */
+const ACCEPTED_WITHIN_MS = 15_000;
 /** Better the refusal there is than a try that times out. */
 const SHORTEST_TRY_MS = 500;
 /** Between two requests that were answered too soon. */
@@ -47,16 +51,52 @@ export async function startOperation(
   { key, deadlineMs, ...options }: StartOptions = {},
 ): Promise<Result<Accepted, TrellisError>> {
   if (!operation.input.check(input)) return err(inputError(operation, input));
-  const body: OperationStart = {
-    // Checked against the schema just above, so it is JSON.
+  const body = startBody(input, key, deadlineMs);
+  const answer = await insistently(options, (each) => callRpc(transport, operation.start, body, each));
+  return answer.ok ? readAccepted(operation, answer.value) : answer;
+}
+
+/** Starts it and waits for its end in one request; what takes longer is waited for like any other. */
+export async function runOperation(
+  transport: CallTransport,
+  operation: CallableOperation,
+  input: unknown,
+  { key, deadlineMs, timeoutMs = Number.POSITIVE_INFINITY, signal }: RunOptions = {},
+): Promise<Result<unknown, TrellisError>> {
+  if (!operation.input.check(input)) return err(inputError(operation, input));
+  const body = startBody(input, key, deadlineMs);
+  const begunAt = performance.now();
+  const endsAt = begunAt + timeoutMs;
+  const given = signal === undefined ? {} : { signal };
+  for (let tries = 0; ; tries += 1) {
+    const leftMs = endsAt - performance.now();
+    if (leftMs <= 0) return err(waitedTooLong(operation, timeoutMs));
+    const tryMs = Math.min(RUN_TRY_MS, leftMs);
+    const answer = await callRpc(transport, operation.action("run"), body, { timeoutMs: tryMs, ...given });
+    if (answer.ok) {
+      const accepted = readAccepted(operation, answer.value);
+      if (!accepted.ok) return accepted;
+      const { id, snapshot } = accepted.value;
+      if (isOver(snapshot.state)) return outcomeOf(operation, snapshot);
+      return waitForOperation(transport, operation, id, { timeoutMs: endsAt - performance.now(), ...given });
+    }
+    if (!isPassing(answer.error) || performance.now() - begunAt >= ACCEPTED_WITHIN_MS) return answer;
+    if (!(await pause(reconnectDelayMs(tries), signal))) return err(new TransportError("cancelled"));
+  }
+}
+
+function startBody(input: unknown, key: string | undefined, deadlineMs: number | undefined): OperationStart {
+  return {
+    // Checked against the schema by whoever calls this, so it is JSON.
     input: input as Json,
     ...(key === undefined ? { token: randomToken(TOKEN_CHARACTERS) } : { key }),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
   };
-  const answer = await insistently(options, (each) => callRpc(transport, operation.start, body, each));
-  if (!answer.ok) return answer;
-  if (!isObject(answer.value) || !isOperationSnapshot(answer.value.snapshot)) return err(unreadable(operation));
-  const { created, snapshot, transfer } = answer.value;
+}
+
+function readAccepted(operation: CallableOperation, answer: unknown): Result<Accepted, TrellisError> {
+  if (!isObject(answer) || !isOperationSnapshot(answer.snapshot)) return err(unreadable(operation));
+  const { created, snapshot, transfer } = answer;
   const grant = parseTransferGrant(transfer);
   return ok({
     id: snapshot.id,

@@ -37,6 +37,8 @@ export interface StartOptions extends CallOptions {
   readonly deadlineMs?: number;
 }
 
+export interface RunOptions extends WaitOptions, Pick<StartOptions, "key" | "deadlineMs"> {}
+
 export interface WatchOptions {
   /** Ends the watch; the loop throws the signal's reason. */
   readonly signal?: AbortSignal;
@@ -104,7 +106,9 @@ type StartWithFile<O extends OperationFacts> = (
 export interface OperationCaller<O extends OperationFacts> {
   /** Resolves when the operation is stored: it is then brought to an end, whatever dies. */
   start(input: O["input"], options?: StartOptions): AsyncResult<StartedOperation<O>, OperationFailure>;
-  /** The same in two steps. */
+  /** Starts it and waits for its output, in one request where it is over soon: as safe as `start` and then `wait`, and quicker. */
+  run(input: O["input"], options?: RunOptions): AsyncResult<O["output"], O["error"] | OperationFailure>;
+  /** `start` in two steps, for one that takes a file. */
   input(input: O["input"]): OperationBuilder<O>;
   /** One that was started before, here or elsewhere, by the same principal. */
   resume(id: string): OperationRef<O>;

@@ -89,5 +89,8 @@ function parseHeaders(bytes: Uint8Array): StoredHeaders {
 }
 
 function fromBase64(text: string | undefined): Uint8Array {
-  return text === undefined ? new Uint8Array(0) : Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const binary = text === undefined ? "" : atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = binary.charCodeAt(at);
+  return bytes;
 }

@@ -12,12 +12,15 @@ interface Followed {
   readonly name: OperationName;
   readonly listeners: Set<ChangeListener>;
   readonly subscription: LinkSubscription;
+  readonly firstLook: ReturnType<typeof setTimeout>;
   sequence: number;
   looking: boolean;
 }
 
 /** Republishing may miss a record around a reconnection or a change of leader; then it is found by looking. */
 const LOOK_MS = 10_000;
+/** By then every server knows that we listen: what was stored before has been republished past us. */
+const FIRST_LOOK_MS = 250;
 
 /**
  * What happens to operations, wherever they run, for those who watch or wait at this replica: the journal as its stream
@@ -40,12 +43,13 @@ export class OperationChanges {
 
   /** Hears of everything that is stored from now on. Returns what stops it. */
   follow(name: OperationName, listener: ChangeListener): () => void {
-    const key = `${name.operation} ${name.id}`;
+    const key = keyOf(name);
     const followed = this.#followed.get(key) ?? this.#begin(key, name);
     followed.listeners.add(listener);
     return () => {
       if (!followed.listeners.delete(listener) || followed.listeners.size > 0) return;
       followed.subscription.close();
+      clearTimeout(followed.firstLook);
       this.#followed.delete(key);
       if (this.#followed.size > 0) return;
       clearInterval(this.#timer);
@@ -53,10 +57,19 @@ export class OperationChanges {
     };
   }
 
+  /** What this replica has stored itself: whoever follows it here need not wait until it comes back. */
+  hear(name: OperationName, stored: StoredRecord): void {
+    const followed = this.#followed.get(keyOf(name));
+    if (followed !== undefined && stored.sequence > followed.sequence) this.#tell(followed, stored);
+  }
+
   close(): void {
     this.#stopState();
     clearInterval(this.#timer);
-    for (const { subscription } of this.#followed.values()) subscription.close();
+    for (const { subscription, firstLook } of this.#followed.values()) {
+      subscription.close();
+      clearTimeout(firstLook);
+    }
     this.#followed.clear();
   }
 
@@ -67,6 +80,7 @@ export class OperationChanges {
       listeners: new Set(),
       sequence: 0,
       looking: false,
+      firstLook: setTimeout(() => void this.#look(followed), FIRST_LOOK_MS),
       subscription: this.#link.subscribe(
         operationChangesSubject(stream.name, operationToken(name.operation), name.id),
         {
@@ -106,4 +120,8 @@ export class OperationChanges {
       followed.looking = false;
     }
   }
+}
+
+function keyOf({ operation, id }: OperationName): string {
+  return `${operation} ${id}`;
 }

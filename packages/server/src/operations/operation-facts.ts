@@ -1,13 +1,14 @@
 import { compileSchema, OPERATION_DEFAULTS, operationControlSubject } from "@trellis/contracts";
 import type { AnyContract, AnyErrorClass, CompiledSchema, JsonSchema, OperationAction } from "@trellis/contracts";
+import { startBody } from "./operation-control-body.ts";
 import type { AnyOperationHandler } from "./operation-handlers.ts";
 
 /** Everything about one owned operation that is the same for each time it runs. */
 export interface OperationFacts {
   readonly name: string;
   readonly subject: string;
-  /** The schema of its input, for the body of a start that holds it. */
-  readonly inputSchema: JsonSchema;
+  /** The body of a start, which holds the input. */
+  readonly start: CompiledSchema;
   readonly input: CompiledSchema;
   readonly output: CompiledSchema;
   readonly progress: CompiledSchema;
@@ -40,7 +41,7 @@ export function operationFacts({ manifest, errors }: AnyContract): ReadonlyMap<s
         {
           name,
           subject: operation.subject,
-          inputSchema: schema(operation.input.schema),
+          start: startBody(schema(operation.input.schema)),
           input: compileSchema(schema(operation.input.schema)),
           output: compileSchema(schema(operation.output.schema)),
           progress: compileSchema(operation.progress === undefined ? true : schema(operation.progress.schema)),
@@ -53,6 +54,7 @@ export function operationFacts({ manifest, errors }: AnyContract): ReadonlyMap<s
           cancellable: capabilities.cancel !== undefined && operation.cancel !== false,
           required: {
             start: capabilities.call ?? [],
+            run: [...new Set([...(capabilities.call ?? []), ...observe])],
             get: observe,
             wait: observe,
             watch: observe,
@@ -81,6 +83,7 @@ export function operationFacts({ manifest, errors }: AnyContract): ReadonlyMap<s
 /** The subjects of the actions callers may ask for; what nobody may do has none. */
 export function actionsOf(facts: OperationFacts): readonly OperationAction[] {
   return [
+    "run",
     "get",
     "wait",
     "watch",

@@ -10,6 +10,7 @@ import { StreamRefused } from "../jetstream/stream-refused.ts";
 import type { Log } from "../log.ts";
 import type { StoredObject } from "../store/store-types.ts";
 import type { Uploads } from "../transfers/uploads.ts";
+import type { OperationChanges } from "./operation-changes.ts";
 import type { Claimed } from "./operation-claim.ts";
 import type { OperationFacts } from "./operation-facts.ts";
 import { historyOf, newHistoryEntry, shortened } from "./operation-history.ts";
@@ -23,6 +24,7 @@ import { noFile, recordedUpload, uploadRecord } from "./operation-upload.ts";
 export interface RunSurroundings extends CallSurroundings {
   readonly link: Link;
   readonly journal: OperationJournal;
+  readonly changes: OperationChanges;
   readonly contractId: string;
   readonly nowMs: () => number;
   readonly uploads: Uploads;
@@ -429,6 +431,7 @@ export class OperationRun {
     this.#sequence = sequence;
     this.#snapshot = snapshot;
     this.#seenAt = performance.now();
+    this.#s.changes.hear(this.name, { sequence, at: snapshot.updatedAt, record });
     if (kind !== "progress") this.#history.push(newHistoryEntry(kind, snapshot, members.name, members.message));
     return true;
   }

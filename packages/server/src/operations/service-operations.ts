@@ -9,8 +9,8 @@ import type { ServiceLimits } from "../limits.ts";
 import type { RpcEndpoint } from "../rpc-endpoint.ts";
 import type { Uploads } from "../transfers/uploads.ts";
 import { deferredControl } from "./deferred-control.ts";
-import { actionEndpoints, waitEndpoint } from "./operation-actions.ts";
-import type { ActionParts } from "./operation-actions.ts";
+import { actionEndpoints, waitingEndpoints } from "./operation-actions.ts";
+import type { ActionParts } from "./action-parts.ts";
 import { OperationChanges } from "./operation-changes.ts";
 import { OperationContracts } from "./operation-contracts.ts";
 import { operationFacts } from "./operation-facts.ts";
@@ -128,7 +128,7 @@ export function createServiceOperations<C extends AnyContract, Client, Deps>(
     handle: handle as unknown as OperationRegistrars<ShapeOf<C>, Client, Deps>,
     controls: controls as unknown as OperationControls<ShapeOf<C>>,
     actions: [...facts.values()].flatMap((each) => actionEndpoints(each, parts)),
-    waits: [...facts.values()].map((each) => waitEndpoint(each, parts)),
+    waits: [...facts.values()].flatMap((each) => waitingEndpoints(each, parts)),
     watches: [...facts.values()].map((each) => watchEndpoint(each, parts)),
     get running() {
       return worker?.running ?? 0;
@@ -151,11 +151,11 @@ export function createServiceOperations<C extends AnyContract, Client, Deps>(
     start() {
       const binding = options.bindings().operations;
       if (facts.size === 0 || binding === undefined) return;
-      const { journal, contracts } = parts();
+      const { journal, changes, contracts } = parts();
       // Stored or given up: somebody looks at the operation that waits for it.
       uploads.onSettled = ({ operation, ref }) => journal.wake({ operation, id: ref });
       worker = new OperationWorker({
-        surroundings: { ...surroundings, link, journal, contractId: contract.id, nowMs, uploads },
+        surroundings: { ...surroundings, link, journal, changes, contractId: contract.id, nowMs, uploads },
         binding,
         service,
         replica: instance,

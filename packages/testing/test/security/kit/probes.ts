@@ -150,7 +150,7 @@ export function subjectsOf(name: string, manifest: Manifest, prefix: string): re
     const base = `operations.v1.${operation}`;
     found.push(
       base,
-      ...["get", "wait", "watch", "cancel", "signal", "other"].map((action) => `${base}.control.${action}`),
+      ...["run", "get", "wait", "watch", "cancel", "signal", "other"].map((action) => `${base}.control.${action}`),
       ...streamed(base),
     );
   }

@@ -4,6 +4,7 @@ import { loadOrCreateSeedFile, nodeSessionKey } from "@trellis/auth/node";
 import { Refused } from "@trellis/sdk";
 import type { TestPlatform } from "../../src/index.ts";
 import { Program } from "../../src/program.ts";
+import type { ProgramOptions } from "../../src/program.ts";
 
 const WORKER = new URL("./worker-process.ts", import.meta.url);
 
@@ -23,10 +24,11 @@ export class BillingWorkers {
     writeFileSync(this.#runsFile, "");
   }
 
-  async spawn(): Promise<Program> {
+  async spawn({ preload = [], env = {} }: Pick<ProgramOptions, "preload" | "env"> = {}): Promise<Program> {
     const seedFile = this.#spareKeys.pop() ?? (await this.#register());
     const program = new Program(WORKER, {
-      env: { TRELLIS_URL: this.#platform.url, TRELLIS_SEED_FILE: seedFile, RUNS_FILE: this.#runsFile },
+      env: { TRELLIS_URL: this.#platform.url, TRELLIS_SEED_FILE: seedFile, RUNS_FILE: this.#runsFile, ...env },
+      preload,
     });
     this.#alive.set(program, seedFile);
     await program.said(/serving/, 60_000);

@@ -1,5 +1,8 @@
 /** A handler this quick is over about when the claim of another job would be stored. */
 const QUICK_MS = 10;
+/** Enough that the round trip of a claim is never waited for, however many are stored at once. */
+const AHEAD_OF_EACH = 3;
+const MOST_AHEAD = 128;
 /** Then a job that was claimed ahead is better off with another worker. */
 const LONGEST_WAIT_MS = 1_000;
 /** How much of what is usual the newest handler decides. */
@@ -8,9 +11,8 @@ const NEWEST = 1 / 8;
 /**
  * The places of a worker's handlers: `concurrency` of them, whatever else is under way.
  *
- * While handlers are quick, as many jobs again are claimed ahead; otherwise every place would be empty for the round trip of a
- * claim after each job. When one that was claimed finds no place in time, nothing is claimed ahead until handlers are quick
- * again.
+ * While handlers are quick, jobs are claimed ahead; otherwise every place would be empty for the round trip of a claim after each
+ * job. When one that was claimed finds no place in time, nothing is claimed ahead until handlers are quick again.
  */
 export class HandlerPlaces {
   readonly #concurrency: number;
@@ -24,7 +26,7 @@ export class HandlerPlaces {
 
   /** So many jobs may be claimed before there is a place for them. */
   get ahead(): number {
-    return this.#usualMs <= QUICK_MS ? this.#concurrency : 0;
+    return this.#usualMs <= QUICK_MS ? Math.min(AHEAD_OF_EACH * this.#concurrency, MOST_AHEAD) : 0;
   }
 
   /** A place, or `false`: none came in time, or it is not wanted any more. */

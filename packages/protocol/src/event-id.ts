@@ -1,3 +1,5 @@
+import { randomByte } from "./random-token.ts";
+
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const TIME_CHARACTERS = 10;
 const RANDOM_CHARACTERS = 16;
@@ -10,7 +12,6 @@ export function newEventId(nowMs: number): string {
     left = Math.floor(left / 32);
   }
   let random = "";
-  for (const byte of globalThis.crypto.getRandomValues(new Uint8Array(RANDOM_CHARACTERS)))
-    random += ALPHABET.charAt(byte % 32);
+  for (let at = 0; at < RANDOM_CHARACTERS; at += 1) random += ALPHABET.charAt(randomByte() & 31);
   return time + random;
 }

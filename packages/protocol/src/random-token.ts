@@ -8,16 +8,20 @@ let used = pool.length;
 /** Unguessable text of this many characters from the system's cryptographic generator. */
 export function randomToken(characters: number): string {
   let text = "";
-  for (let index = 0; index < characters; index += 1) {
-    if (used === pool.length) {
-      globalThis.crypto.getRandomValues(pool);
-      used = 0;
-    }
-    text += ALPHABET.charAt((pool[used] ?? 0) & 63);
-    pool[used] = 0;
-    used += 1;
-  }
+  for (let index = 0; index < characters; index += 1) text += ALPHABET.charAt(randomByte() & 63);
   return text;
+}
+
+/** A byte of the system's cryptographic generator, which is asked for many at once; none is given out twice. */
+export function randomByte(): number {
+  if (used === pool.length) {
+    globalThis.crypto.getRandomValues(pool);
+    used = 0;
+  }
+  const byte = pool[used] ?? 0;
+  pool[used] = 0;
+  used += 1;
+  return byte;
 }
 
 /** Whether this part of a text, from `start` on, is exactly `characters` characters of a random token. */

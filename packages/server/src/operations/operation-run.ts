@@ -13,11 +13,12 @@ import type { Uploads } from "../transfers/uploads.ts";
 import type { OperationChanges } from "./operation-changes.ts";
 import type { Claimed } from "./operation-claim.ts";
 import type { OperationFacts } from "./operation-facts.ts";
-import { historyOf, newHistoryEntry, shortened } from "./operation-history.ts";
 import type { OperationJournal, OperationName } from "./operation-journal.ts";
-import type { HistoryEntry, OperationOrigin, OperationRecord, RecordKind } from "./operation-record.ts";
+import type { OperationOrigin, OperationRecord, RecordKind } from "./operation-record.ts";
 import { OperationHandle } from "./operation-handle.ts";
 import type { OperationItems } from "./operation-items.ts";
+import { RunJournal } from "./run-journal.ts";
+import type { Gone } from "./run-journal.ts";
 import { noFile, recordedUpload, uploadRecord } from "./operation-upload.ts";
 
 /** What all runs of one replica have in common. */
@@ -33,11 +34,7 @@ export interface RunSurroundings extends CallSurroundings {
 /** Why a handler's signal aborted. */
 export type StopReason = "cancelled" | "expired" | "lost" | "stopping";
 
-/** What a run has come to. Nothing is written after any of these. */
-type Gone = "ended" | "parked" | "given back" | "lost";
-
 const LONGEST_TEXT = 4_000;
-const FULL_AGAIN_MS = 500;
 /** `setTimeout` counts in 32 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How long a handler may go on after it was told that its operation is cancelled. */
@@ -62,18 +59,13 @@ export class OperationRun {
   readonly handle: OperationHandle;
   readonly #s: RunSurroundings;
   readonly #items: OperationItems;
-  readonly #history: HistoryEntry[];
+  readonly #journal: RunJournal;
   readonly #abort = new AbortController();
   /** Aborts what this run itself waits for, when its replica is at its end. */
   readonly #quit = new AbortController();
-  #snapshot: OperationSnapshot;
-  #sequence: number;
-  #tail: Promise<unknown> = Promise.resolve();
-  #seenAt = performance.now();
   #inboxAt: number;
   /** The file it was started with, once that is stored. */
   #upload: StoredObject | undefined;
-  #gone: Gone | undefined;
   #stop: StopReason | undefined;
   #fetching: Promise<void> | undefined;
   #log: Log | undefined;
@@ -92,18 +84,28 @@ export class OperationRun {
     this.claim = claim;
     this.origin = claimed.origin;
     this.fence = claimed.fence;
-    this.#sequence = claimed.fence;
-    this.#snapshot = claimed.snapshot;
     this.#items = items;
-    this.#history = historyOf(claimed.records);
-    this.#history.push(newHistoryEntry("claimed", claimed.snapshot));
+    const { journal, changes, nowMs } = surroundings;
+    this.#journal = new RunJournal(
+      {
+        journal,
+        changes,
+        name,
+        claim,
+        nowMs,
+        quit: this.#quit.signal,
+        log: () => this.log,
+        onLost: () => this.halt("lost"),
+      },
+      claimed,
+    );
     this.#inboxAt = claimed.records.reduce((newest, { record }) => Math.max(newest, record.inbox ?? 0), 0);
     this.handle = new OperationHandle(this, claimed.records);
     this.#upload = recordedUpload(claimed.records);
   }
 
   get snapshot(): OperationSnapshot {
-    return this.#snapshot;
+    return this.#journal.snapshot;
   }
 
   get signal(): AbortSignal {
@@ -115,14 +117,14 @@ export class OperationRun {
   }
 
   get gone(): Gone | undefined {
-    return this.#gone;
+    return this.#journal.gone;
   }
 
   get log(): Log {
     this.#log ??= this.#s.log.child({
       operation: this.name.operation,
       id: this.name.id,
-      attempt: this.#snapshot.attempt,
+      attempt: this.snapshot.attempt,
     });
     return this.#log;
   }
@@ -133,7 +135,7 @@ export class OperationRun {
 
   /** Runs the handler to an end, a rest, or until somebody else has the operation. */
   async go(): Promise<void> {
-    const begins = this.#history.length === 1;
+    const begins = this.#journal.isNew;
     // One that begins need not wait for what usually is not there, and if only operators could send something the first beat
     // is soon enough. Whoever ran it before us may have been told to cancel.
     const fetched =
@@ -164,9 +166,7 @@ export class OperationRun {
 
   /** Keeps the items from others, if the operation is still ours. */
   async beat(freshMs: number): Promise<void> {
-    if (this.#gone !== undefined) return;
-    if (performance.now() - this.#seenAt > freshMs) await this.#enqueue(() => this.#look());
-    if (this.#gone !== undefined) return;
+    if (!(await this.#journal.isOurs(freshMs))) return;
     this.#items.keep();
     await this.fetchInbox();
   }
@@ -178,7 +178,7 @@ export class OperationRun {
 
   /** The handler did not heed its signal: the operation goes to another replica all the same. */
   async giveBack(): Promise<void> {
-    if (this.#gone === undefined) await this.#failAttempt("The replica that ran it was stopped.", 0, true);
+    if (this.gone === undefined) await this.#failAttempt("The replica that ran it was stopped.", 0, true);
   }
 
   /** Leaves everything as it is. */
@@ -203,7 +203,7 @@ export class OperationRun {
     change: Partial<OperationSnapshot> = {},
     replaceForMs?: number,
   ): Promise<boolean> {
-    return this.#enqueue(() => this.#write(kind, members, change, replaceForMs));
+    return this.#journal.inTurn(() => this.#journal.write(kind, members, change, replaceForMs));
   }
 
   /**
@@ -217,15 +217,15 @@ export class OperationRun {
   ): Promise<void> {
     const { journal } = this.#s;
     const { until } = pauseFor;
-    const { deadlineAt } = this.#snapshot;
+    const { deadlineAt } = this.snapshot;
     const came = this.#items.count;
-    const stored = await this.#enqueue(async () => {
+    const stored = await this.#journal.inTurn(async () => {
       // A signal or a cancel that was recorded just before has reached the handler, and nobody else will be told.
       if (this.#stop === "cancelled" || !stillRests()) return false;
-      return this.#write("parked", until === undefined ? {} : { until }, { pause: pauseFor }, undefined);
+      return this.#journal.write("parked", until === undefined ? {} : { until }, { pause: pauseFor });
     });
     if (!stored) return;
-    this.#gone = "parked";
+    this.#journal.close("parked");
     const wakeAt = Math.min(until ?? Number.POSITIVE_INFINITY, deadlineAt ?? Number.POSITIVE_INFINITY);
     if (Number.isFinite(wakeAt)) await journal.wakeAt(this.name, wakeAt, this.#quit.signal);
     // What came before the record was stored found us running, and expected us to see it.
@@ -252,13 +252,13 @@ export class OperationRun {
         (await uploads.state(store, transfer.transferId)).kind !== "waiting";
       await this.park({ for: "upload", until }, undefined, isThere);
       // It was cancelled meanwhile.
-      if (this.#gone === undefined) await this.#failed(undefined);
+      if (this.gone === undefined) await this.#failed(undefined);
     }
     return false;
   }
 
   async #endedBeforeItBegan(): Promise<boolean> {
-    const { attempt, deadlineAt, id } = this.#snapshot;
+    const { attempt, deadlineAt, id } = this.snapshot;
     if (deadlineAt !== undefined && this.nowMs() >= deadlineAt) {
       await this.#fail(new OperationError("deadline_exceeded", id));
       return true;
@@ -267,7 +267,7 @@ export class OperationRun {
       await this.#fail(new OperationError("attempts_exhausted", id));
       return true;
     }
-    if (this.#snapshot.cancelRequested === true) {
+    if (this.snapshot.cancelRequested === true) {
       // Its handler was told, and the process that ran it is gone.
       await this.#end("cancelled", { state: "cancelled" });
       return true;
@@ -291,11 +291,11 @@ export class OperationRun {
     // A handler that was put to rest never settles, and one that is cancelled has its time.
     const outcome = await Promise.race([settled, this.handle.abandoned, this.#cancelledForLong()]);
     traced.end(outcome !== undefined && "error" in outcome ? outcome.error : undefined);
-    if (this.#gone !== undefined || outcome === undefined) return;
+    if (this.gone !== undefined || outcome === undefined) return;
     if ("value" in outcome) return this.#complete(outcome.value);
     if ("deferred" in outcome) {
       await this.park({ for: "outside" });
-      if (this.#gone !== undefined) return;
+      if (this.gone !== undefined) return;
     }
     await this.#failed("error" in outcome ? outcome.error : undefined);
   }
@@ -307,7 +307,7 @@ export class OperationRun {
       caller: this.origin.caller,
       op: this.handle,
       signal: this.signal,
-      attempt: this.#snapshot.attempt,
+      attempt: this.snapshot.attempt,
       ...(this.#upload === undefined ? {} : { upload: this.#upload }),
       log: this.log,
       client,
@@ -348,7 +348,7 @@ export class OperationRun {
     if (this.#stop === "cancelled") return this.#end("cancelled", { state: "cancelled" });
     if (isForCaller(error, this.facts.declared) && !(error instanceof TransportError)) return this.#fail(error);
     if (this.#stop === "stopping") return this.#failAttempt(describe(error), 0, true);
-    const { attempt } = this.#snapshot;
+    const { attempt } = this.snapshot;
     const { maxAttempts, backoffMs } = this.facts;
     const id = this.#report("An attempt of an operation failed.", { error });
     if (attempt >= maxAttempts) return this.#fail(new UnexpectedError(id), id, describe(error));
@@ -366,7 +366,7 @@ export class OperationRun {
       { pause: { for: "retry", until, reason } },
     );
     if (!stored) return;
-    this.#gone = "given back";
+    this.#journal.close("given back");
     this.#items.giveBack(delayMs);
   }
 
@@ -383,11 +383,8 @@ export class OperationRun {
   ): Promise<void> {
     const { retentionMs } = this.origin;
     const ended = { ...change, ...this.handle.takeProgress(), endedAt: Math.round(this.nowMs()) };
-    const history = [
-      ...this.#history,
-      newHistoryEntry(kind, { ...this.#snapshot, updatedAt: ended.endedAt }, undefined, message),
-    ];
-    const members = { history: shortened(history), ...(message === undefined ? {} : { message }) };
+    const history = this.#journal.endedHistory(kind, ended.endedAt, message);
+    const members = { history, ...(message === undefined ? {} : { message }) };
     const came = this.#items.count;
     let stored: boolean;
     try {
@@ -398,75 +395,8 @@ export class OperationRun {
       stored = await this.append(kind, {}, ended, retentionMs);
     }
     if (!stored) return;
-    this.#gone = "ended";
+    this.#journal.close("ended");
     this.#items.acknowledge(came);
-  }
-
-  #enqueue<T>(task: () => Promise<T>): Promise<T> {
-    const done = this.#tail.then(task);
-    this.#tail = done.catch(() => undefined);
-    return done;
-  }
-
-  async #write(
-    kind: RecordKind,
-    members: Partial<OperationRecord>,
-    change: Partial<OperationSnapshot>,
-    replaceForMs: number | undefined,
-  ): Promise<boolean> {
-    if (this.#gone !== undefined) return false;
-    const { pause: _, ...before } = this.#snapshot;
-    const snapshot: OperationSnapshot = {
-      ...before,
-      ...change,
-      revision: before.revision + 1,
-      updatedAt: Math.round(this.nowMs()),
-    };
-    const record: OperationRecord = { kind, claim: this.claim, owner: this.origin.owner, snapshot, ...members };
-    const sequence = await this.#store(record, replaceForMs);
-    if (sequence === undefined) {
-      this.#lose();
-      return false;
-    }
-    this.#sequence = sequence;
-    this.#snapshot = snapshot;
-    this.#seenAt = performance.now();
-    this.#s.changes.hear(this.name, { sequence, at: snapshot.updatedAt, record });
-    if (kind !== "progress") this.#history.push(newHistoryEntry(kind, snapshot, members.name, members.message));
-    return true;
-  }
-
-  async #store(record: OperationRecord, replaceForMs: number | undefined): Promise<number | undefined> {
-    const options = {
-      after: this.#sequence,
-      signal: this.#quit.signal,
-      ...(replaceForMs === undefined ? {} : { replaceForMs }),
-    };
-    for (;;) {
-      try {
-        return await this.#s.journal.append(this.name, record, options);
-      } catch (error) {
-        if (!(error instanceof StreamRefused) || !error.isFull) throw error;
-        // The work was done: it is kept until there is room, or somebody else has the operation.
-        this.log.warn("A record of an operation waits: its stream is full.", { record: record.kind, error });
-        if (!(await pause(FULL_AGAIN_MS, this.#quit.signal))) throw error;
-      }
-    }
-  }
-
-  /** Whether the last record is still one of this claim. */
-  async #look(): Promise<void> {
-    if (this.#gone !== undefined) return;
-    const last = await this.#s.journal.last(this.name);
-    if (last?.record.claim !== this.claim) return this.#lose();
-    this.#seenAt = performance.now();
-  }
-
-  #lose(): void {
-    if (this.#gone !== undefined) return;
-    this.#gone = "lost";
-    this.log.warn("Another replica has taken this operation over.", {});
-    this.halt("lost");
   }
 
   async #fetch(): Promise<void> {
@@ -494,8 +424,8 @@ export class OperationRun {
     change: Partial<OperationSnapshot>,
     tell: () => void,
   ): Promise<boolean> {
-    return this.#enqueue(async () => {
-      if (!(await this.#write(kind, { ...members, inbox }, change, undefined))) return false;
+    return this.#journal.inTurn(async () => {
+      if (!(await this.#journal.write(kind, { ...members, inbox }, change))) return false;
       this.#inboxAt = inbox;
       tell();
       return true;
@@ -513,11 +443,11 @@ export class OperationRun {
   }
 
   #watchDeadline(): ReturnType<typeof setTimeout> | undefined {
-    const { deadlineAt } = this.#snapshot;
+    const { deadlineAt } = this.snapshot;
     if (deadlineAt === undefined) return undefined;
     return setTimeout(
       () => {
-        if (this.#gone !== undefined || this.nowMs() < deadlineAt) return;
+        if (this.gone !== undefined || this.nowMs() < deadlineAt) return;
         void this.#fail(new OperationError("deadline_exceeded", this.name.id))
           .catch((error: unknown) =>
             this.log.warn("The end of an operation at its deadline could not be recorded; it is tried again.", {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { headers as newHeaders } from "@nats-io/nats-core";
 import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/nats-core";
 
@@ -24,6 +25,7 @@ export class JetStreamApiError extends Error {
 
 /** Error codes this code base decides on; the server keeps them stable. */
 export const JS_ERRORS = {
+  noSuitablePeers: 10005,
   streamNotFound: 10059,
   streamNameExists: 10058,
   messageNotFound: 10037,
@@ -71,6 +73,9 @@ export interface StreamState {
 }
 
 const API_TIMEOUT_MS = 5_000;
+/** A busy server that has just begun is taken for one that is offline until its next word. */
+const PEERS_WITHIN_MS = 15_000;
+const PEERS_AGAIN_MS = 250;
 const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
 
@@ -167,6 +172,7 @@ export async function ensureStream(
   config: { readonly name: string; readonly [option: string]: unknown },
 ): Promise<StreamState> {
   const { name } = config;
+  const peersBy = performance.now() + PEERS_WITHIN_MS;
   for (let attempt = 0; ; attempt += 1) {
     try {
       const existing = await streamState(nc, name);
@@ -180,6 +186,11 @@ export async function ensureStream(
     try {
       await jsApi(nc, `STREAM.CREATE.${name}`, config, 10_000);
     } catch (error) {
+      if (isJsError(error, JS_ERRORS.noSuitablePeers) && performance.now() < peersBy) {
+        attempt -= 1;
+        await pause(PEERS_AGAIN_MS);
+        continue;
+      }
       // Another replica was faster: look at what it made.
       if (!isJsError(error, JS_ERRORS.streamNameExists) || attempt > 3) throw error;
     }

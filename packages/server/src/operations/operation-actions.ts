@@ -6,6 +6,7 @@ import { EndpointStats } from "../endpoint-stats.ts";
 import type { HandlerContext } from "../handlers.ts";
 import type { RpcEndpoint } from "../rpc-endpoint.ts";
 import type { ActionParts } from "./action-parts.ts";
+import { orNoRoom } from "./no-room.ts";
 import { CONTROL_BODY } from "./operation-control-body.ts";
 import { actionsOf, actionSubject } from "./operation-facts.ts";
 import type { OperationFacts } from "./operation-facts.ts";
@@ -26,7 +27,13 @@ export function actionEndpoints(facts: OperationFacts, parts: () => ActionParts)
   const control = (action: "get" | "cancel" | "signal", run: Action): RpcEndpoint => ({
     ...endpoint(`${facts.name} (${action})`, actionSubject(facts, action), facts.required[action]),
     input: CONTROL_BODY,
-    handler: async (context) => ok(await run(facts, parts(), nameOf(facts, context), context)),
+    handler: async (context) => {
+      try {
+        return ok(await run(facts, parts(), nameOf(facts, context), context));
+      } catch (error) {
+        throw orNoRoom(error, parts().service, `the ${action} was not taken`);
+      }
+    },
   });
   return [
     {

@@ -4,8 +4,8 @@ import { isOver, portableSha256, randomToken, TransportError } from "@trellis/pr
 import type { OperationAccepted, OperationSnapshot, OperationStart } from "@trellis/protocol";
 import { startClientSpan } from "@trellis/telemetry";
 import type { HandlerContext } from "../handlers.ts";
-import { StreamRefused } from "../jetstream/stream-refused.ts";
 import type { ActionParts } from "./action-parts.ts";
+import { orNoRoom } from "./no-room.ts";
 import { followToEnd } from "./operation-end.ts";
 import type { OperationFacts } from "./operation-facts.ts";
 import type { OperationJournal, OperationName } from "./operation-journal.ts";
@@ -93,11 +93,7 @@ async function accept(
     return { kind: "accepted", ref, created, snapshot, ...(transfer === undefined ? {} : { transfer }) };
   } catch (error) {
     if (transfer !== undefined) void uploads.takeBack(transfer);
-    if (error instanceof StreamRefused && error.isFull)
-      throw new TransportError("overloaded", {
-        message: `The operations of ${service} are full: no more are accepted now.`,
-      });
-    throw unreachable(error, `${facts.name} was not accepted`);
+    throw unreachable(orNoRoom(error, service, "no more are accepted now"), `${facts.name} was not accepted`);
   }
 }
 
@@ -135,7 +131,7 @@ function traceOf(name: string, contractId: string): { readonly traceparent?: str
 }
 
 function unreachable(error: unknown, what: string): unknown {
-  if (!(error instanceof TransportError) || !error.retryable) return error;
+  if (!(error instanceof TransportError) || !error.retryable || error.code === "overloaded") return error;
   return new TransportError("retry_later", {
     message: `${what}: the stream of operations cannot be reached (${error.message})`,
     hint: "Start it again with the same key: a key starts one operation, however often it is used.",

@@ -91,7 +91,9 @@ export class OperationWorker {
     if (!(await within(graceMs, idle))) {
       for (const { run } of this.#held.values()) run?.stop();
       if (!(await within(GIVE_BACK_MS, idle))) {
-        await Promise.allSettled([...this.#held.values()].map(({ run }) => run?.giveBack() ?? Promise.resolve()));
+        // While there is no room for the records it never ends; the items come again all the same.
+        const givenBack = [...this.#held.values()].map(({ run }) => run?.giveBack() ?? Promise.resolve());
+        await within(GIVE_BACK_MS, Promise.allSettled(givenBack));
         await within(GIVE_BACK_MS, idle);
       }
     }

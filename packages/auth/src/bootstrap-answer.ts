@@ -39,6 +39,7 @@ function isReady(value: { readonly [member: string]: unknown }): boolean {
     isText(value["inboxPrefix"]) &&
     isObject(value["bindings"]) &&
     isTexts(value["grantedUses"]) &&
+    (value["inactiveUses"] === undefined || isTexts(value["inactiveUses"])) &&
     isTexts(value["capabilities"]) &&
     isObject(principal) &&
     isText(principal["id"]) &&

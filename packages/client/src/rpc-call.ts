@@ -5,6 +5,8 @@ import type { Result } from "@trellis/result";
 import { startClientSpan } from "@trellis/telemetry";
 import type { CallableRpc } from "./callable-rpc.ts";
 import type { Link, LinkMessage } from "./link.ts";
+import { notGranted } from "./not-granted.ts";
+import type { UseFacts } from "./not-granted.ts";
 import { pause } from "./reconnect-delay.ts";
 import type { RequestSigner } from "./request-signer.ts";
 
@@ -16,7 +18,7 @@ export interface CallOptions {
 }
 
 /** What calls travel on; a `Session` fits. */
-export interface CallTransport {
+export interface CallTransport extends UseFacts {
   readonly link: Link;
   readonly signer: RequestSigner;
   /** Corrects the clock, so that a refused time of signing can be mended. */
@@ -109,7 +111,7 @@ async function askOnce<T>(
     });
     result = readAnswer(rpc, answer, read);
   } catch (error) {
-    result = err(asCallError(rpc, error));
+    result = err(asCallError(transport, rpc, error));
   }
   span.end(result.ok ? undefined : result.error);
   return result;
@@ -158,8 +160,10 @@ export function unreadableAnswer(rpc: CallableRpc): TransportError {
 }
 
 /** What stopped a call before its answer; a bug of ours passes through. */
-function asCallError(rpc: CallableRpc, error: unknown): TrellisError {
-  if (error instanceof TransportError && error.code === "permission_denied") return notPermitted(rpc);
+function asCallError(transport: CallTransport, rpc: CallableRpc, error: unknown): TrellisError {
+  if (error instanceof TransportError && error.code === "permission_denied") {
+    return notGranted({ ...rpc, selection: rpc.surface === "rpc" ? "rpc.call" : "operations.call" }, transport);
+  }
   if (error instanceof TransportError && error.code === "no_responders") {
     return new TransportError("no_responders", {
       message: `Nobody serves ${rpc.name} (${rpc.subject}) at the moment.`,
@@ -170,24 +174,6 @@ function asCallError(rpc: CallableRpc, error: unknown): TrellisError {
   }
   if (error instanceof TransportError || error instanceof AuthError) return error;
   throw error;
-}
-
-/** NATS refused the subject: either the contract does not declare the call, or its declaration is not in force. */
-function notPermitted(rpc: CallableRpc): AuthError {
-  return new AuthError("insufficient_permissions", { message: `${rpc.name} was refused by NATS. ${remedy(rpc)}` });
-}
-
-function remedy({ name, surface, contractId, declared }: CallableRpc): string {
-  const member = surface === "rpc" ? "rpc" : "operations";
-  if (declared === undefined) {
-    return `This contract uses no contract that has ${name}. Add the one that owns it to \`uses\`: { required: { owner: owner.use({ ${member}: { call: ["${name}"] } }) } }.`;
-  }
-  const { alias, list, selected } = declared;
-  if (!selected) {
-    const names = [...list, name].map((each) => `"${each}"`).join(", ");
-    return `The contract does not declare it. Add it to \`uses\`: ${alias}: ${alias}.use({ ${member}: { call: [${names}] } }).`;
-  }
-  return `The contract declares it (uses ${alias}, ${contractId ?? "an unknown contract"}), but it is not granted: a capability is missing, an optional use was not accepted, or the change is not in force yet. \`trellis why\` tells which.`;
 }
 
 function describeInput(rpc: CallableRpc, input: unknown): string {

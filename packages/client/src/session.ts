@@ -10,6 +10,7 @@ import type { ConnectFunction, ConnectionPlan } from "./nats-wire.ts";
 import { pause, reconnectDelayMs } from "./reconnect-delay.ts";
 import { createRequestSigner } from "./request-signer.ts";
 import type { RequestSigner } from "./request-signer.ts";
+import { within } from "./within.ts";
 
 export interface SessionOptions {
   readonly url: string;
@@ -40,16 +41,19 @@ export interface Session {
   readonly ended: AbortSignal;
   /** Told when renewed facts differ from those before. */
   onFacts(listener: (facts: BootstrapReady) => void): () => void;
+  /** Whether a required use grants nothing at the moment, because its contract is not in force. */
+  isInactive(alias: string): boolean;
   /** Corrects the clock by asking the platform again. */
   refresh(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Refused logins are looked into no more often than this. */
+/** Refused logins and publishes are looked into no more often than this. */
 const LOOK_EVERY_MS = 2_000;
 /** An outage this long may mean that NATS is elsewhere now; the platform knows. */
 const LOOK_ELSEWHERE_MS = 5_000;
-/** After about two seconds the connection is renewed with the facts there are. */
+/** Then the connection is renewed with the facts there are: what was taken away is waited for no longer than a second. */
+const CATCH_UP_MS = 500;
 const CATCH_UP_ATTEMPTS = 6;
 
 /** Asks the platform until it is ready, connects, and keeps both true until it is closed or the platform ends it. */
@@ -114,6 +118,7 @@ class PlatformSession implements Session {
     link.subscribe(sessionNoticeSubject(this.facts.inboxPrefix), {
       onMessage: (message) => this.#notice(message.data),
     });
+    link.hearRefusals(() => this.#lookIntoRefusal());
     link.onState((state) => {
       if (state === "reconnecting") void this.#lookElsewhere();
     });
@@ -122,6 +127,10 @@ class PlatformSession implements Session {
   onFacts(listener: (facts: BootstrapReady) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  isInactive(alias: string): boolean {
+    return this.facts.inactiveUses?.includes(alias) === true;
   }
 
   refresh(): Promise<void> {
@@ -167,7 +176,7 @@ class PlatformSession implements Session {
         break;
       case "permissionsChanged":
         // The new facts first, so that whoever works with them finds their permissions granted.
-        void this.#catchUpWith(notice.revision).then(() => this.link.renew());
+        void within(CATCH_UP_MS, this.#catchUpWith(notice.revision)).then(() => this.link.renew());
         break;
       case "goingAway":
         void this.link.renew();
@@ -204,6 +213,7 @@ class PlatformSession implements Session {
     const answer = await askPlatform(this.#options, this.clock, this.#stop.signal);
     if (answer.ok) {
       this.#told = "";
+      this.#tellOfUses(answer.value);
       this.facts = answer.value;
       for (const listener of this.#listeners) listener(answer.value);
       return;
@@ -214,6 +224,20 @@ class PlatformSession implements Session {
     // A disabled instance may be enabled again: it goes on asking whenever NATS refuses it.
     else if (message !== this.#told) this.#options.onNotice?.(message);
     this.#told = message;
+  }
+
+  #tellOfUses({ inactiveUses = [] }: BootstrapReady): void {
+    const { required } = this.#options.contract.manifest.uses ?? {};
+    const nameOf = (alias: string): string => `${alias} (${required?.[alias]?.contract ?? "an unknown contract"})`;
+    const { inactiveUses: before = [] } = this.facts;
+    const gone = inactiveUses.filter((alias) => !before.includes(alias));
+    const back = before.filter((alias) => !inactiveUses.includes(alias));
+    if (gone.length > 0) {
+      this.#options.onNotice?.(
+        `What this contract requires as ${gone.map(nameOf).join(", ")} is not in force any more. Everything else goes on; calls of it fail until it is back. See what serves it: trellis svc list`,
+      );
+    }
+    if (back.length > 0) this.#options.onNotice?.(`${back.map(nameOf).join(", ")} is in force again.`);
   }
 
   #end(reason: Error): void {

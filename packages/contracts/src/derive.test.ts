@@ -281,6 +281,17 @@ describe("derivePermissions for a service", () => {
     expect(derive({ manifest: mailer, bindings, capabilities: new Set(["orders::read"]) }).publish).toContain(next);
   });
 
+  test("a consumer group is closed while a required use is not granted, and goes on without an optional one", () => {
+    const own = { ...orders, id: "mailer@v1", capabilities: {}, rpc: {}, operations: {}, feeds: {} };
+    const uses = { orders: { contract: "orders@v1", events: { subscribe: ["Orders.Placed"] } } };
+    const group = { eventConsumers: { own: { self: ["Orders.Placed"], uses: { orders: ["Orders.Placed"] } } } };
+    const next = "$JS.API.CONSUMER.MSG.NEXT.EVENTS.orders-eu_own";
+    const ofNothing = (declared: object) =>
+      derive({ manifest: parsed({ ...own, ...group, uses: declared }), bindings, uses: {} }).publish;
+    expect(ofNothing({ required: uses })).not.toContain(next);
+    expect(ofNothing({ optional: uses })).toContain(next);
+  });
+
   test.each<[string, Partial<DeriveInput>]>([
     ["a bucket", { bindings: { ...bindings, kv: { cache: { bucket: "orders.>", history: 1, ttlMs: 0 } } } }],
     ["a store", { bindings: { ...bindings, store: { files: { bucket: "*" } } } }],

@@ -226,13 +226,15 @@ function deriveEventConsumers({ manifest, uses, capabilities, bindings }: Derive
   for (const [group, consumer] of entries(manifest.eventConsumers)) {
     const binding = own(bindings.eventConsumers, group);
     if (binding === undefined) continue;
-    // The consumer delivers all its events or none: what is missing an allowance closes the whole group.
-    const allowed = entries(consumer.uses).every(([alias, events]) =>
-      events.every((event) => {
-        const needed = own(own(uses, alias)?.events, event)?.capabilities?.subscribe ?? [];
-        return needed.every((key) => capabilities.has(key));
-      }),
-    );
+    // The consumer delivers all its events or none: what is missing an allowance closes the whole group. It reads nothing of
+    // an optional use that is not granted, but keeps the place of a required one.
+    const allowed = entries(consumer.uses).every(([alias, events]) => {
+      const granted = own(uses, alias);
+      if (granted === undefined) return own(manifest.uses?.required, alias) === undefined;
+      return events.every((event) =>
+        (own(granted.events, event)?.capabilities?.subscribe ?? []).every((key) => capabilities.has(key)),
+      );
+    });
     if (!allowed) continue;
     const what = `${manifest.id} declares the event consumer ${group}`;
     deriveConsumer(binding, `${what}: it takes its events`, list);

@@ -1,4 +1,5 @@
 import { headers } from "@nats-io/nats-core";
+import type { NatsConnection } from "@nats-io/nats-core";
 import { contractDigest } from "@trellis/contracts";
 import {
   inboxPrefix,
@@ -10,6 +11,7 @@ import {
 import type { AuthChange, SessionNotice } from "@trellis/protocol";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ANN, manifestOf, newKey } from "./control-kit.ts";
+import type { TestKey } from "./control-kit.ts";
 import { deploy, startLivePlatform } from "./live-control.ts";
 import type { LivePlatform, LiveReplica } from "./live-control.ts";
 import { until } from "./plain-nats-server.ts";
@@ -33,6 +35,34 @@ afterEach(() => replica.close());
 const denials = (): unknown[] =>
   replica.lines.filter(({ message }) => message === "a connection was refused").map(({ fields }) => fields["reason"]);
 const live = (key: { readonly text: string }): number => replica.connections.ofSession(key.text).length;
+
+/** A connection, and what the server refuses it from now on. */
+async function heard(nc: NatsConnection): Promise<[NatsConnection, readonly string[]]> {
+  const violations: string[] = [];
+  void (async () => {
+    for await (const status of nc.status()) if (status.type === "error") violations.push(status.error.message);
+  })();
+  await nc.flush();
+  return [nc, violations];
+}
+
+/** What a session is told from now on. */
+async function noticesTo(key: TestKey): Promise<readonly string[]> {
+  const told: string[] = [];
+  const nc = await platform.connect("TRELLIS");
+  nc.subscribe(sessionNoticeSubject(inboxPrefix(key.text)), {
+    callback: (_, message) => void told.push(present(parseSessionNotice(message.data)).type),
+  });
+  await nc.flush();
+  return told;
+}
+
+async function setEnabled(deployment: string, enabled: boolean): Promise<void> {
+  const { tables } = replica.context;
+  await replica.registry.transact((tx) =>
+    tx.put(tables.deployments, deployment, { ...present(tx.get(tables.deployments, deployment)), enabled }),
+  );
+}
 
 describe("the callout", () => {
   test("lets an instance in with exactly the permissions of its contract, and it is seen", async () => {
@@ -235,7 +265,7 @@ describe("what changes reaches live connections", () => {
     expect(second.isClosed()).toBe(false);
   });
 
-  test("what was taken away: kicked at once, and back with less", async () => {
+  test("what was taken away: told, kicked when it has not renewed, and back with less", async () => {
     const key = newKey();
     const smaller = await deploy(replica, "shrunk", ORDERS, [key]);
     const user = manifestOf("shrinker@v1", {
@@ -245,15 +275,125 @@ describe("what changes reaches live connections", () => {
     await deploy(replica, "shrunk", user, [key], { alsoAccepted: [smaller] });
     const nc = await platform.participant(key, user);
     await until(() => live(key) === 1, "the connection is seen");
-    const { tables } = replica.context;
-    await replica.registry.transact((tx) =>
-      tx.put(tables.deployments, "tax", { ...present(tx.get(tables.deployments, "tax")), enabled: false }),
-    );
+    await setEnabled("tax", false);
     await nc.closed();
     const back = await platform.participant(key, user);
     await until(() => live(key) === 1, "it is back");
     await replica.access.enforcer.settled();
     expect(back.isClosed()).toBe(false);
+  });
+
+  test("a required contract that is gone takes what it granted from who works, and nobody begins without it", async () => {
+    const [key, late] = [newKey(), newKey()];
+    const tax = manifestOf("duty@v1", { rpc: { "Duty.Rate": [] } });
+    const clerk = manifestOf("clerk@v1", {
+      rpc: { "Clerk.Ask": [] },
+      uses: { required: { duty: { contract: "duty@v1", rpc: { call: ["Duty.Rate"] } } } },
+    });
+    await deploy(replica, "duty", tax, [newKey()]);
+    await deploy(replica, "clerk", clerk, [key, late]);
+    const [first, violations] = await heard(await platform.participant(key, clerk));
+    await until(() => live(key) === 1, "the connection is seen");
+    const told = await noticesTo(key);
+    const grantsOf = async (one: TestKey): Promise<unknown> => {
+      const verdict = await replica.access.resolver.resolve({
+        sessionKey: one.text,
+        contractDigest: contractDigest(clerk),
+      });
+      return verdict.admitted ? Object.keys(verdict.grants.uses) : verdict.waiting;
+    };
+    first.publish("rpc.v1.Duty.Rate");
+    await first.flush();
+    expect(violations).toEqual([]);
+
+    await setEnabled("duty", false);
+    await until(() => told.length === 1, "it is told");
+    expect(told).toEqual(["permissionsChanged"]);
+    expect(first.isClosed()).toBe(false);
+    expect(await grantsOf(key)).toEqual([]);
+    expect(await grantsOf(late)).toBe("dependency_not_active");
+    await expect(platform.participant(late, clerk)).rejects.toThrow();
+    // It moves: the rest is granted, and only the old connection ends.
+    const [second, refused] = await heard(await platform.participant(key, clerk));
+    await first.closed();
+    second.publish("rpc.v1.Duty.Rate");
+    second.subscribe("rpc.v1.Clerk.Ask", { queue: "clerk@v1", callback: () => undefined });
+    await until(() => refused.length > 0, "the duty is refused");
+    expect(refused).toEqual([expect.stringContaining("rpc.v1.Duty.Rate")]);
+    // A connection that was lost is no beginning either.
+    await second.close();
+    await until(() => live(key) === 0, "the close is seen");
+    const third = await platform.participant(key, clerk);
+    await until(() => live(key) === 1, "it is back");
+
+    await setEnabled("duty", true);
+    await until(() => told.length >= 2, "it is told that more is granted");
+    const [fourth, none] = await heard(await platform.participant(key, clerk));
+    await third.close();
+    fourth.publish("rpc.v1.Duty.Rate");
+    await fourth.flush();
+    expect(none).toEqual([]);
+  });
+
+  test("a capability that a user no longer holds goes the same way", async () => {
+    const [key, userKey] = [newKey(), newKey()];
+    const contract = manifestOf("fetcher@v1", {
+      kind: "agent",
+      uses: {
+        required: {
+          vault: { contract: "vault@v1", rpc: { call: ["Vault.Open"] } },
+          lobby: { contract: "lobby@v1", rpc: { call: ["Lobby.Enter"] } },
+        },
+      },
+    });
+    await deploy(replica, "vault", manifestOf("vault@v1", { rpc: { "Vault.Open": ["vault::open"] } }), [newKey()]);
+    await deploy(replica, "lobby", manifestOf("lobby@v1", { rpc: { "Lobby.Enter": [] } }), [newKey()]);
+    const { tables } = replica.context;
+    const now = Date.now();
+    const by = { createdAt: now, createdBy: ANN };
+    const setGroup = (capabilities: readonly string[]): Promise<unknown> =>
+      replica.registry.transact((tx) =>
+        tx.put(tables.groups, "keepers", {
+          name: "keepers",
+          capabilities: [...capabilities],
+          everyCapability: false,
+          createdAt: now,
+        }),
+      );
+    await setGroup(["vault::open"]);
+    await replica.registry.transact((tx) => {
+      tx.put(tables.users, "U2", { id: "U2", name: "eve", groups: ["keepers"], active: true, ...by });
+      tx.put(tables.userKeys, userKey.text, { key: userKey.text, userId: "U2", enabled: true, ...by });
+      const digest = contractDigest(contract);
+      tx.put(tables.contracts, digest, {
+        digest,
+        contractId: contract.id,
+        manifest: contract,
+        firstSeenAt: now,
+        presentedAt: now,
+        kept: true,
+        presentedBy: ANN,
+      });
+    });
+    await replica.sessions.put({
+      sessionKey: key.text,
+      userId: "U2",
+      userKey: userKey.text,
+      contractDigest: contractDigest(contract),
+      createdAt: now,
+      lastSeenAt: now,
+    });
+    const first = await platform.participant(key, contract);
+    await until(() => live(key) === 1, "the connection is seen");
+    const told = await noticesTo(key);
+    await setGroup([]);
+    await until(() => told.length === 1, "it is told");
+    const [second, refused] = await heard(await platform.participant(key, contract));
+    await first.closed();
+    second.publish("rpc.v1.Lobby.Enter");
+    second.publish("rpc.v1.Vault.Open");
+    await until(() => refused.length > 0, "the vault is refused");
+    expect(refused).toEqual([expect.stringContaining("rpc.v1.Vault.Open")]);
   });
 
   test("a digest that is no longer accepted is kicked; a newer compatible one leaves older replicas alone", async () => {

@@ -43,6 +43,8 @@ export async function startControl(
       live.filter((one) => one.deployment === deployment && (digest === undefined || one.contractDigest === digest))
         .length,
     connected: (key) => live.some((one) => one.sessionKey === key),
+    works: (key, digest) => live.some((one) => one.sessionKey === key && one.contractDigest === digest),
+    hasBegun: (key, digest) => live.some((one) => one.sessionKey === key && one.contractDigest === digest),
     participants: () => live,
   };
   let offset = 0;

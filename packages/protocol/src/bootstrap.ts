@@ -66,8 +66,10 @@ export interface BootstrapReady extends Answer {
   readonly contractDigest: string;
   readonly inboxPrefix: string;
   readonly bindings: Bindings;
-  /** Aliases of optional uses that are granted; a required one always is. */
+  /** Aliases of optional uses that are granted. */
   readonly grantedUses: readonly string[];
+  /** Aliases of required uses whose contract is not in force: nobody begins with one, a running participant goes on. */
+  readonly inactiveUses?: readonly string[];
   readonly principal: {
     readonly type: "service" | "user" | "device";
     readonly id: string;

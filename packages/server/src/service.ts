@@ -81,6 +81,8 @@ export interface ServiceSession {
   readonly ended: AbortSignal;
   /** The platform's newest answer: what the contract's resources are called. */
   readonly facts?: { readonly bindings: Bindings };
+  /** Whether a required use grants nothing at the moment, because its contract is not in force. */
+  isInactive?(alias: string): boolean;
   /** Told when the platform's answer has changed; returns the function that stops listening. */
   onFacts?(listener: () => void): () => void;
   refresh(): Promise<void>;
@@ -129,6 +131,7 @@ export function createService<C extends AnyContract, Deps>(options: ServiceOptio
     link,
     signer,
     clock: session.clock,
+    isInactive: (alias: string) => session.isInactive?.(alias) === true,
     refresh: () => session.refresh(),
     ...(host.tracing === undefined ? {} : { trace: host.tracing.inject }),
   };

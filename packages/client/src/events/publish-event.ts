@@ -4,6 +4,7 @@ import type { Result } from "@trellis/result";
 import { startClientSpan } from "@trellis/telemetry";
 import type { Link, LinkMessage } from "../link.ts";
 import { pause } from "../reconnect-delay.ts";
+import { declaredInVain, inactive } from "../not-granted.ts";
 import type { EventFacts } from "./event-facts.ts";
 import type { EventTransport } from "./event-transport.ts";
 import { eventMessage, eventTooLarge, preparedMessage } from "./prepare-event.ts";
@@ -46,7 +47,7 @@ export async function publishEvent(
     message.value.headers,
   );
   const result = await store(transport.link, message.value, options);
-  const named = result.ok ? result : err(explain(facts, message.value, result.error));
+  const named = result.ok ? result : err(explain(transport, facts, message.value, result.error));
   span.end(named.ok ? undefined : named.error);
   return named;
 }
@@ -66,7 +67,7 @@ export async function publishPrepared(
   const message = preparedMessage(facts, event);
   if (!message.ok) return message;
   const result = await store(transport.link, message.value, options);
-  return result.ok ? result : err(explain(facts, message.value, result.error));
+  return result.ok ? result : err(explain(transport, facts, message.value, result.error));
 }
 
 /**
@@ -118,10 +119,16 @@ async function store(
 /** No answer, nobody there, or no connection: all of them pass when NATS is back. */
 const AGAIN: ReadonlySet<string> = new Set(["timeout", "no_responders", "disconnected"]);
 
-function explain(facts: EventFacts, event: EventMessage, error: TransportError): TransportError | AuthError {
-  const { name } = facts;
+function explain(
+  transport: EventTransport,
+  facts: EventFacts,
+  event: EventMessage,
+  error: TransportError,
+): TransportError | AuthError {
+  const { name, alias, contractId } = facts;
   switch (error.code) {
     case "permission_denied":
+      if (alias !== undefined && transport.isInactive?.(alias) === true) return inactive(name, contractId);
       return new AuthError("insufficient_permissions", {
         message: `Publishing ${name} was refused by NATS. ${remedy(facts)}`,
       });
@@ -145,5 +152,5 @@ function explain(facts: EventFacts, event: EventMessage, error: TransportError):
 function remedy({ name, contractId, alias }: EventFacts): string {
   return alias === undefined
     ? "The contract owns it, but its permissions are not in force yet; see `trellis why` for the subject."
-    : `The contract declares it (uses ${alias}, ${contractId}), but it is not granted: a capability is missing, an optional use was not accepted, or the change is not in force yet. \`trellis why\` tells which of ${name}.`;
+    : `${declaredInVain(alias, contractId)} \`trellis why\` tells which of ${name}.`;
 }

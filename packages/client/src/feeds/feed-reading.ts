@@ -11,6 +11,7 @@ import {
 } from "@trellis/protocol";
 import type { StreamFrame } from "@trellis/protocol";
 import { startClientSpan } from "@trellis/telemetry";
+import { notGranted } from "../not-granted.ts";
 import { reconnectDelayMs } from "../reconnect-delay.ts";
 import type { CallTransport } from "../rpc-call.ts";
 import { CreditWindow } from "../streams/credit-window.ts";
@@ -246,8 +247,12 @@ export class Reading implements FeedReading<unknown> {
         return;
       }
     }
-    if (!this.#isWorthAnother(error)) return this.#finish(explain(this.#feed, error));
-    this.#again(error);
+    const told =
+      error instanceof TransportError && error.code === "permission_denied"
+        ? notGranted({ ...this.#feed, selection: "feeds.subscribe" }, this.#transport)
+        : error;
+    if (!this.#isWorthAnother(told)) return this.#finish(told);
+    this.#again(told);
   }
 
   /** Opens it once more, soon; the first time at once-ish, so that a replaced replica is hardly felt. */
@@ -322,24 +327,6 @@ function describeInput(feed: ReadableFeed, input: unknown): string {
   const what =
     input === undefined ? "there is none; pass {} when it has no members" : (issue?.message ?? "does not match");
   return `The input of ${feed.name} does not match its contract: ${where}: ${what}.`;
-}
-
-/** NATS refused the subject: either the contract does not declare the feed, or its declaration is not in force. */
-function explain(feed: ReadableFeed, error: Error): Error {
-  if (!(error instanceof TransportError) || error.code !== "permission_denied") return error;
-  return new AuthError("insufficient_permissions", { message: `${feed.name} was refused by NATS. ${remedy(feed)}` });
-}
-
-function remedy({ name, contractId, declared }: ReadableFeed): string {
-  if (declared === undefined) {
-    return `This contract uses no contract that has ${name}. Add the one that owns it to \`uses\`: { required: { owner: owner.use({ feeds: { subscribe: ["${name}"] } }) } }.`;
-  }
-  const { alias, list, selected } = declared;
-  if (!selected) {
-    const names = [...list, name].map((each) => `"${each}"`).join(", ");
-    return `The contract does not declare it. Add it to \`uses\`: ${alias}: ${alias}.use({ feeds: { subscribe: [${names}] } }).`;
-  }
-  return `The contract declares it (uses ${alias}, ${contractId ?? "an unknown contract"}), but it is not granted: a capability is missing, an optional use was not accepted, or the change is not in force yet. \`trellis why\` tells which.`;
 }
 
 function abortReason(signal: AbortSignal | undefined): Error {

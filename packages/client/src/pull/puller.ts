@@ -50,7 +50,7 @@ export class Puller {
   readonly #ask: string;
   readonly #subject: string;
   readonly #subscription: LinkSubscription;
-  readonly #stopState: () => void;
+  readonly #stops: readonly (() => void)[];
   /** Settled, once the owner stops, when no request is open. */
   readonly #requestOver = Promise.withResolvers<void>();
   #stopped = false;
@@ -73,15 +73,21 @@ export class Puller {
     this.#subject = subject;
     this.#subscription = subscription;
     let away = link.state !== "connected";
-    this.#stopState = link.onState((state) => {
-      if (state === "reconnecting") away = true;
-      else if (state === "connected" && away) {
-        away = false;
-        // After a restart the server knows of no turns: whoever has something in hand must be first.
-        if (pinned !== undefined && this.#pin === undefined && !pinned.holds()) this.#rest(pinned.standBackMs);
-        else this.#over();
-      }
-    });
+    this.#stops = [
+      link.onState((state) => {
+        if (state === "reconnecting") away = true;
+        else if (state === "connected" && away) {
+          away = false;
+          // After a restart the server knows of no turns: whoever has something in hand must be first.
+          if (pinned !== undefined && this.#pin === undefined && !pinned.holds()) this.#rest(pinned.standBackMs);
+          else this.#over();
+        }
+      }),
+      // Of a contract that is not in force at the moment: it will be asked again until it is.
+      link.hearRefusals((refused) => {
+        if (refused === this.#ask) this.#failed("the permissions of this connection do not cover it at the moment");
+      }),
+    ];
     this.#pull();
   }
 
@@ -127,7 +133,7 @@ export class Puller {
 
   #end(): void {
     this.#stopped = true;
-    this.#stopState();
+    for (const stop of this.#stops) stop();
     clearTimeout(this.#again);
     clearTimeout(this.#gather);
     this.#requestOver.resolve();
@@ -217,7 +223,11 @@ export class Puller {
       this.#pin = undefined;
       return this.#over();
     }
-    const why = code === 503 ? "no stream or consumer answers" : (headers?.description ?? `status ${code}`);
+    this.#failed(code === 503 ? "no stream or consumer answers" : (headers?.description ?? `status ${code}`));
+  }
+
+  #failed(why: string): void {
+    if (this.#stopped) return this.#over();
     if (why !== this.#told) this.#options.onTrouble(why);
     this.#told = why;
     this.#failures += 1;

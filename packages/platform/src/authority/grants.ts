@@ -55,11 +55,23 @@ export function permissionsOf(grants: Grants): Permissions {
   return derivePermissions(grants);
 }
 
+/**
+ * Whether a session begins, or works already and goes on. Nobody begins without all it requires; what is lost later takes
+ * along what it granted and nothing else, because the rest of a running participant is what others require.
+ */
+export type Stage = "begins" | "goes on";
+
+/** By its connections: a session that has lost one just now goes on. */
+export function stageOf({ liveness }: ControlContext, sessionKey: string, digest: string): Stage {
+  return liveness.hasBegun(sessionKey, digest) ? "goes on" : "begins";
+}
+
 /** What an instance of a deployment may do with this contract. */
 export function serviceGrants(
   context: ControlContext,
   sessionKey: string,
   digest: string,
+  stage: Stage = "begins",
 ): Result<Grants, GrantsDenied> {
   const { tables, catalog, registry } = context;
   const revoked = revocation(context, sessionKey);
@@ -119,7 +131,7 @@ export function serviceGrants(
       ),
     );
   }
-  const gap = closureDenial(context, manifest);
+  const gap = stage === "begins" ? closureDenial(context, manifest) : undefined;
   if (gap) return err(gap);
   const uses = grantedUses(manifest, catalog);
   return ok({
@@ -143,6 +155,7 @@ export function agentGrants(
   context: ControlContext,
   agent: AgentIdentity,
   digest: string,
+  stage: Stage = "begins",
 ): Result<Grants, GrantsDenied> {
   const { tables, catalog, registry } = context;
   const revoked = revocation(context, agent.sessionKey) ?? revocation(context, agent.userKey);
@@ -177,7 +190,7 @@ export function agentGrants(
       ),
     );
   }
-  const gap = closureDenial(context, manifest);
+  const gap = stage === "begins" ? closureDenial(context, manifest) : undefined;
   if (gap) return err(gap);
   const uses = grantedUses(manifest, catalog);
   const held = userCapabilities(context, user);
@@ -185,7 +198,7 @@ export function agentGrants(
   const lacking = needs.filter(
     (need) => need.essential && manifest.uses?.required?.[need.alias] !== undefined && !held.has(need.capability),
   );
-  if (lacking.length > 0) {
+  if (lacking.length > 0 && stage === "begins") {
     const words = [...new Set(lacking.map((need) => `${need.capability} to ${need.action} ${need.surface}`))].join(
       ", ",
     );

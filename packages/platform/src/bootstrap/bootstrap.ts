@@ -12,7 +12,14 @@ import {
   type WaitingReason,
 } from "@trellis/protocol";
 import type { ControlContext } from "../authority/context.ts";
-import { agentGrants, type AgentIdentity, type Grants, type GrantsDenied, serviceGrants } from "../authority/grants.ts";
+import {
+  agentGrants,
+  type AgentIdentity,
+  type Grants,
+  type GrantsDenied,
+  serviceGrants,
+  type Stage,
+} from "../authority/grants.ts";
 import { propose, rememberContract, type Proposal } from "../authority/proposals.ts";
 import type { AgentSessions } from "../identity/agent-sessions.ts";
 import type { Plan } from "../tables.ts";
@@ -45,6 +52,11 @@ const RECONCILING_RETRY_MS = 100;
 
 /** Whoever waits for a person asks less often as time passes, but never so rarely that an acceptance seems lost. */
 const RETRY_AFTER_MAX_MS = 5_000;
+
+function inactiveUses({ manifest, uses }: Grants): Pick<BootstrapReady, "inactiveUses"> {
+  const inactive = Object.keys(manifest.uses?.required ?? {}).filter((alias) => uses[alias] === undefined);
+  return inactive.length === 0 ? {} : { inactiveUses: inactive.sort() };
+}
 
 /** Makes the bootstrap service of one replica. */
 export function createBootstrap(options: BootstrapOptions): Bootstrap {
@@ -83,6 +95,7 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
     grantedUses: Object.keys(grants.uses)
       .filter((alias) => grants.manifest.uses?.required?.[alias] === undefined)
       .sort(),
+    ...inactiveUses(grants),
     principal: grants.principal,
     capabilities: [...grants.capabilities].sort(),
     revision: grants.revision,
@@ -130,12 +143,17 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
     return parsed.value.manifest;
   };
 
+  /** A program that starts again with the key of the last run has no connection yet: it begins. */
+  const stageOf = ({ sessionKey, contractDigest: digest }: ReadRequest): Stage =>
+    context.liveness.works(sessionKey, digest) ? "goes on" : "begins";
+
   const service = async (input: unknown): Promise<BootstrapAnswer> => {
     const request = await open(input);
     if ("status" in request) return request;
     const { sessionKey, contractDigest: digest } = request;
     // Asked first without the contract: nobody unknown or disabled gets to store one.
-    const first = serviceGrants(context, sessionKey, digest);
+    const stage = stageOf(request);
+    const first = serviceGrants(context, sessionKey, digest, stage);
     if (first.ok) return ready(first.value);
     if (first.error.status === "refused") return deny(first.error);
     if (first.error.reason !== "manifest_required" && first.error.reason !== "authority_update_required")
@@ -158,7 +176,7 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
       );
     const answer = pending(instance.deployment, proposed.value);
     if (answer) return answer;
-    const second = serviceGrants(context, sessionKey, digest);
+    const second = serviceGrants(context, sessionKey, digest, stage);
     return second.ok ? ready(second.value) : deny(second.error);
   };
 
@@ -227,7 +245,8 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
     const { sessionKey, contractDigest: digest } = request;
     const identity = await identify(request);
     if ("status" in identity) return identity;
-    let grants = agentGrants(context, identity, digest);
+    const stage = stageOf(request);
+    let grants = agentGrants(context, identity, digest, stage);
     if (!grants.ok && grants.error.reason === "manifest_required") {
       const manifest = manifestOf(request);
       if ("status" in manifest) return manifest;
@@ -240,7 +259,7 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
       const user = context.tables.users.get(identity.userId)?.value;
       const by = { type: "user", id: identity.userId, name: user?.name ?? identity.userId } as const;
       await context.registry.transact((tx) => rememberContract(context, tx, manifest, digest, by));
-      grants = agentGrants(context, identity, digest);
+      grants = agentGrants(context, identity, digest, stage);
     }
     if (!grants.ok) return deny(grants.error);
     const now = context.now();

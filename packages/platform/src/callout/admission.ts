@@ -1,7 +1,7 @@
 import type { UserPermissions } from "@trellis/nats";
 import type { AuthReason, ConnectToken } from "@trellis/protocol";
 import type { ControlContext } from "../authority/context.ts";
-import { agentGrants, serviceGrants } from "../authority/grants.ts";
+import { agentGrants, serviceGrants, stageOf } from "../authority/grants.ts";
 import type { Grants, GrantsDenied } from "../authority/grants.ts";
 import type { SessionStore } from "../sessions/session-store.ts";
 import { authReason } from "../sessions/denial-reason.ts";
@@ -77,8 +77,9 @@ export function createAdmissionResolver({ context, sessions, sets, staleMs }: Ad
           detail: `the registry was last read ${Math.round(stale / 1_000)} s ago`,
         };
       }
+      const stage = stageOf(context, sessionKey, contractDigest);
       if (context.tables.instances.get(sessionKey)) {
-        const grants = serviceGrants(context, sessionKey, contractDigest);
+        const grants = serviceGrants(context, sessionKey, contractDigest, stage);
         return grants.ok ? admit(grants.value) : denial(grants.error);
       }
       let session = await sessions.get(sessionKey);
@@ -97,7 +98,7 @@ export function createAdmissionResolver({ context, sessions, sets, staleMs }: Ad
           detail: `the session was made for the contract ${session.contractDigest}`,
         };
       }
-      const grants = agentGrants(context, session, contractDigest);
+      const grants = agentGrants(context, session, contractDigest, stage);
       if (!grants.ok) return denial(grants.error);
       sessions.touch(session);
       return admit(grants.value);

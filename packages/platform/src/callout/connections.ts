@@ -31,7 +31,7 @@ export interface ConnectionListener {
   readonly closed?: (connection: LiveConnection, reason: string, at: number) => void;
 }
 
-/** A late event or listing must not bring a closed connection back; ids are remembered this long. */
+/** A late event or listing must not bring a closed connection back, and whoever lost one is back in less. */
 const REMEMBER_CLOSED_MS = 120_000;
 
 /** Who is connected, on every server. */
@@ -39,7 +39,10 @@ export class Connections implements Liveness {
   readonly #byId = new Map<string, LiveConnection>();
   readonly #bySession = new Map<string, Set<LiveConnection>>();
   readonly #byPrincipal = new Map<string, Set<LiveConnection>>();
+  /** Ids of closed connections. */
   readonly #closed = new Map<string, number>();
+  /** What closed connections worked at. */
+  readonly #left = new Map<string, number>();
   readonly #listeners = new Set<ConnectionListener>();
 
   get size(): number {
@@ -84,6 +87,17 @@ export class Connections implements Liveness {
     return this.#bySession.has(sessionKey);
   }
 
+  works(sessionKey: string, digest: string): boolean {
+    for (const { name } of this.#bySession.get(sessionKey) ?? []) if (name.digest === digest) return true;
+    return false;
+  }
+
+  hasBegun(sessionKey: string, digest: string): boolean {
+    if (this.works(sessionKey, digest)) return true;
+    const leftAt = this.#left.get(work(sessionKey, digest));
+    return leftAt !== undefined && performance.now() - leftAt < REMEMBER_CLOSED_MS;
+  }
+
   *participants(): Iterable<LiveParticipant> {
     for (const sessionKey of this.#bySession.keys()) {
       const digests = new Set<string>();
@@ -117,22 +131,14 @@ export class Connections implements Liveness {
   }
 
   remove(id: string, reason: string, at: number): void {
-    this.#rememberClosed(id);
+    remember(this.#closed, id);
     const connection = this.#byId.get(id);
     if (!connection) return;
+    remember(this.#left, work(connection.name.sessionKey, connection.name.digest));
     this.#byId.delete(id);
     unfile(this.#bySession, connection.name.sessionKey, connection);
     unfile(this.#byPrincipal, connection.name.principalId, connection);
     for (const { closed } of this.#listeners) closed?.(connection, reason, at);
-  }
-
-  #rememberClosed(id: string): void {
-    const now = performance.now();
-    this.#closed.set(id, now);
-    for (const [old, at] of this.#closed) {
-      if (now - at < REMEMBER_CLOSED_MS) break;
-      this.#closed.delete(old);
-    }
   }
 }
 
@@ -160,4 +166,19 @@ function unfile(index: Map<string, Set<LiveConnection>>, key: string, connection
   const filed = index.get(key);
   filed?.delete(connection);
   if (filed?.size === 0) index.delete(key);
+}
+
+function work(sessionKey: string, digest: string): string {
+  return `${sessionKey} ${digest}`;
+}
+
+/** Keeps the time of something, newest last, and lets go of what is too old. */
+function remember(times: Map<string, number>, key: string): void {
+  const now = performance.now();
+  times.delete(key);
+  times.set(key, now);
+  for (const [old, at] of times) {
+    if (now - at < REMEMBER_CLOSED_MS) break;
+    times.delete(old);
+  }
 }

@@ -19,13 +19,17 @@ export interface EnforcerOptions {
   readonly kick: (connection: LiveConnection) => Promise<boolean>;
   readonly publishEvent: PublishEvent;
   readonly log: Log;
-  /** How long a connection may go on without what was added. */
+  /** How long a connection may go on without what was added; one that lost something has a second at most. */
   readonly graceMs?: number;
   /** Everything is checked this often, besides after every change. */
   readonly sweepMs?: number;
 }
 
 const GRACE_MS = 10_000;
+/** For a connection that lost something. A runtime moves in a tenth of it, and whoever does not move is kicked. */
+const LOSS_GRACE_MS = 1_000;
+/** The callout lets in more than this; what many lose at the same time must not kick those that stand in its queue. */
+const MOVES_PER_SECOND = 300;
 const SWEEP_MS = 60_000;
 /** Other work gets its turn after this many connections. */
 const CHUNK = 100;
@@ -33,18 +37,12 @@ const CHUNK = 100;
 /** What a connection is told or done to after its rights were looked at again. */
 export type Measure =
   | { readonly do: "nothing" }
-  /** It should open a new connection, and is closed if it has not after a while. */
-  | { readonly do: "renew"; readonly fingerprint: string; readonly revision: number }
+  /** It should open a new connection, and is closed if it has not after a while: a short one when it lost something. */
+  | { readonly do: "renew"; readonly fingerprint: string; readonly revision: number; readonly lost: boolean }
   | { readonly do: "kick"; readonly reason: string };
 
 /** Not having this any more is not being refused: what was granted on it stays until the permissions run out. */
-const GOES_ON: ReadonlySet<string> = new Set([
-  "reconciliation_pending",
-  "manifest_required",
-  "dependency_not_active",
-  "dependency_unknown",
-  "dependency_incompatible",
-]);
+const GOES_ON: ReadonlySet<string> = new Set(["reconciliation_pending", "manifest_required"]);
 
 /** What follows for a connection from what it would be given now. */
 export function measureFor(connection: LiveConnection, verdict: Admission | Denial, sets: PermissionSets): Measure {
@@ -57,8 +55,8 @@ export function measureFor(connection: LiveConnection, verdict: Admission | Deni
   if (verdict.set.fingerprint === fingerprint) return { do: "nothing" };
   // What it has may be from before this replica started; whoever took something away then has kicked it already.
   const before = sets.known(fingerprint);
-  if (before && takesAway(before, verdict.set)) return { do: "kick", reason: "permissions_removed" };
-  return { do: "renew", fingerprint: verdict.set.fingerprint, revision: verdict.grants.revision };
+  const lost = before !== undefined && takesAway(before, verdict.set);
+  return { do: "renew", fingerprint: verdict.set.fingerprint, revision: verdict.grants.revision, lost };
 }
 
 /**
@@ -66,13 +64,14 @@ export function measureFor(connection: LiveConnection, verdict: Admission | Deni
  *
  * 1. A connection is looked at when it opens (what changed while it was being let in counts), when a change concerns
  *    it, and in every sweep.
- * 2. What lost something is kicked at once; what gained something is told, and kicked when it has not renewed in time.
+ * 2. Who is not let in any more is kicked at once. Whose permissions changed is told to move to a new connection, which
+ *    costs no call, and kicked when it has not in time: within a second when it lost something.
  * 3. Every replica does this for every connection: kicking twice does nothing.
  */
 export class Enforcer {
   readonly #options: EnforcerOptions;
   readonly #stops: readonly (() => void)[];
-  readonly #renewing = new Map<string, { readonly fingerprint: string; readonly timer: NodeJS.Timeout }>();
+  readonly #renewing = new Map<string, Renewing>();
   readonly #waiting = new Set<string>();
   readonly #sweeper: NodeJS.Timeout;
   #working: Promise<void> | undefined;
@@ -178,19 +177,36 @@ export class Enforcer {
   }
 
   async #judge(connection: LiveConnection): Promise<void> {
-    const { resolver, sets, notices } = this.#options;
+    const { resolver, sets, notices, log } = this.#options;
     const { sessionKey, digest } = connection.name;
     const measure = measureFor(connection, await resolver.resolve({ sessionKey, contractDigest: digest }), sets);
     if (measure.do === "nothing") this.#forget(connection.id);
     // Not waited for: one server that does not answer must not keep the others connected.
     else if (measure.do === "kick") void this.#kick(connection, measure.reason);
     else if (this.#renewing.get(connection.id)?.fingerprint !== measure.fingerprint) {
-      this.#forget(connection.id);
       notices.notify(sessionKey, { type: "permissionsChanged", revision: measure.revision });
-      const timer = setTimeout(() => void this.#endGrace(connection), this.#options.graceMs ?? GRACE_MS);
-      timer.unref();
-      this.#renewing.set(connection.id, { fingerprint: measure.fingerprint, timer });
+      if (measure.lost) {
+        log.info("something was taken from a connection; it is to move to a new one", {
+          connection: connection.id,
+          sessionKey,
+          principal: connection.name.principalName,
+        });
+      }
+      this.#startGrace(connection, measure.fingerprint, measure.lost);
     }
+  }
+
+  /** A further change never gives longer than the one before did. */
+  #startGrace(connection: LiveConnection, fingerprint: string, lost: boolean): void {
+    const { graceMs = GRACE_MS } = this.#options;
+    const now = performance.now();
+    const turnMs = (this.#renewing.size / MOVES_PER_SECOND) * 1_000;
+    const ownMs = lost ? Math.min(graceMs, LOSS_GRACE_MS + turnMs) : graceMs;
+    const endsAt = Math.min(now + ownMs, this.#renewing.get(connection.id)?.endsAt ?? Number.POSITIVE_INFINITY);
+    this.#forget(connection.id);
+    const timer = setTimeout(() => void this.#endGrace(connection), endsAt - now);
+    timer.unref();
+    this.#renewing.set(connection.id, { fingerprint, endsAt, timer });
   }
 
   async #endGrace(connection: LiveConnection): Promise<void> {
@@ -199,8 +215,9 @@ export class Enforcer {
     if (!connections.get(connection.id) || this.#closed) return;
     const { sessionKey, digest } = connection.name;
     const measure = measureFor(connection, await resolver.resolve({ sessionKey, contractDigest: digest }), sets);
-    if (measure.do !== "nothing")
-      await this.#kick(connection, measure.do === "kick" ? measure.reason : "permissions_outdated");
+    if (measure.do === "nothing") return;
+    const outdated = measure.do === "renew" && measure.lost ? "permissions_removed" : "permissions_outdated";
+    await this.#kick(connection, measure.do === "kick" ? measure.reason : outdated);
   }
 
   async #kick(connection: LiveConnection, reason: string): Promise<boolean> {
@@ -235,6 +252,13 @@ export class Enforcer {
     clearTimeout(this.#renewing.get(id)?.timer);
     this.#renewing.delete(id);
   }
+}
+
+interface Renewing {
+  readonly fingerprint: string;
+  /** By the monotonic clock. */
+  readonly endsAt: number;
+  readonly timer: NodeJS.Timeout;
 }
 
 function nextTurn(): Promise<void> {

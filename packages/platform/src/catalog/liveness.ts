@@ -1,9 +1,13 @@
-/** Who is connected, as NATS tells it. Injected: nothing here decides anything by it, it informs people. */
+/** Who is connected, as NATS tells it. Injected: it informs people, and tells who begins from who goes on. */
 export interface Liveness {
   /** Connected replicas of a deployment, of one contract digest when given. */
   replicas(deployment: string, digest?: string): number;
   /** Whether this session key is connected now. */
   connected(sessionKey: string): boolean;
+  /** Whether this session works under this contract now: one of its connections is open. */
+  works(sessionKey: string, digest: string): boolean;
+  /** The same, or it did a moment ago: whoever lost a connection goes on and does not begin. */
+  hasBegun(sessionKey: string, digest: string): boolean;
   participants(): Iterable<LiveParticipant>;
 }
 
@@ -16,4 +20,10 @@ export interface LiveParticipant {
 }
 
 /** Nobody is connected: for tests and for a control plane that has not heard yet. */
-export const NOBODY_LIVE: Liveness = { replicas: () => 0, connected: () => false, participants: () => [] };
+export const NOBODY_LIVE: Liveness = {
+  replicas: () => 0,
+  connected: () => false,
+  works: () => false,
+  hasBegun: () => false,
+  participants: () => [],
+};

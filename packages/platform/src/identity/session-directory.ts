@@ -1,4 +1,4 @@
-import { agentGrants, type Grants, type GrantsDenied, serviceGrants } from "../authority/grants.ts";
+import { agentGrants, type Grants, type GrantsDenied, serviceGrants, stageOf } from "../authority/grants.ts";
 import type { ControlContext } from "../authority/context.ts";
 import type { LiveParticipant } from "../catalog/liveness.ts";
 import type { AgentSession } from "./agent-sessions.ts";
@@ -87,16 +87,22 @@ export function createSessionDirectory(
     return undefined;
   };
 
+  const grantsOfAgent = (session: AgentSession): Result<Grants, GrantsDenied> => {
+    const { sessionKey, contractDigest } = session;
+    return agentGrants(context, session, contractDigest, stageOf(context, sessionKey, contractDigest));
+  };
   const grants = async (sessionKey: string): Promise<Result<Grants, GrantsDenied> | undefined> => {
     const instance = tables.instances.get(sessionKey)?.value;
     if (instance) {
       const authority = tables.authorities.get(instance.deployment)?.value;
       const digest =
         liveOf(sessionKey)?.contractDigest ?? authority?.materialized?.digest ?? authority?.desired?.digest;
-      return digest === undefined ? undefined : serviceGrants(context, sessionKey, digest);
+      return digest === undefined
+        ? undefined
+        : serviceGrants(context, sessionKey, digest, stageOf(context, sessionKey, digest));
     }
     const session = await stored.get(sessionKey);
-    return session && agentGrants(context, session, session.contractDigest);
+    return session && grantsOfAgent(session);
   };
 
   return {
@@ -144,7 +150,7 @@ export function createSessionDirectory(
       if (!user) return undefined;
       const { sessions } = await stored.list({ userId: user.id, limit: 50 });
       const session = sessions.find((one) => connections(one.sessionKey) > 0) ?? sessions.at(-1);
-      return session && agentGrants(context, session, session.contractDigest);
+      return session && grantsOfAgent(session);
     },
     end: (sessionKey) => stored.remove(sessionKey),
   };

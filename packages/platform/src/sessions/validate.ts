@@ -12,7 +12,7 @@ import {
 import type { AuthReason, ReplayWindow } from "@trellis/protocol";
 import type { ValidateAnswer, ValidateRequest } from "@trellis/server/internal";
 import type { ControlContext } from "../authority/context.ts";
-import { agentGrants, serviceGrants } from "../authority/grants.ts";
+import { agentGrants, serviceGrants, stageOf } from "../authority/grants.ts";
 import type { Grants } from "../authority/grants.ts";
 import type { RequestClaims } from "./claims.ts";
 import { authReason } from "./denial-reason.ts";
@@ -107,12 +107,13 @@ export function createRequestValidator(
       const digest =
         digestOf(sessionKey) ?? context.tables.authorities.get(instance.deployment)?.value.materialized?.digest;
       if (digest === undefined) return "approval_required";
-      const grants = serviceGrants(context, sessionKey, digest);
+      const grants = serviceGrants(context, sessionKey, digest, stageOf(context, sessionKey, digest));
       return grants.ok ? grants.value : authReason(grants.error);
     }
     const session = await sessions.get(sessionKey);
     if (!session) return "session_not_found";
-    const grants = agentGrants(context, session, session.contractDigest);
+    const { contractDigest } = session;
+    const grants = agentGrants(context, session, contractDigest, stageOf(context, sessionKey, contractDigest));
     if (!grants.ok) return authReason(grants.error);
     sessions.touch(session);
     return grants.value;

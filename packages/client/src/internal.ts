@@ -10,6 +10,7 @@ export { carriesJetStreamHeaders } from "./jetstream-headers.ts";
 export { readHeadersEverywhere } from "./read-headers.ts";
 
 // Pull consumers.
+export { headerValues } from "./received-message.ts";
 export { Puller } from "./pull/puller.ts";
 export type { Delivery } from "./pull/delivery.ts";
 

@@ -1,7 +1,7 @@
 import { MsgHdrsImpl } from "@nats-io/nats-core";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { readHeaders } from "./read-headers.ts";
+import { readHeaders, valuesOf } from "./read-headers.ts";
 
 const encoder = new TextEncoder();
 const read = (text: string) => readHeaders(encoder.encode(text));
@@ -38,6 +38,20 @@ test("reads what nats.js reads, whatever the headers are", () => {
       expect(seen(read(text) ?? new MsgHdrsImpl(1, "nothing"))).toEqual(seen(MsgHdrsImpl.decode(encoder.encode(text))));
     }),
     { numRuns: 500 },
+  );
+});
+
+test("one header has the values it has among all", () => {
+  const name = fc.constantFrom("a", "A", "aa", "a b", "Nats-Pin-Id", "b:a");
+  const value = fc.constantFrom("", " 1", "a: 2", "half\rend", "half\nend", "  3  ", "\r");
+  fc.assert(
+    fc.property(fc.array(fc.tuple(name, value), { maxLength: 8 }), name, (lines, wanted) => {
+      const text = `NATS/1.0\r\n${lines.map(([key, each]) => `${key}:${each}\r\n`).join("")}\r\n`;
+      const all = read(text)?.headers.get(wanted) ?? [];
+      // No header has such a name, so nobody asks for it.
+      if (!/[ :]/.test(wanted)) expect(valuesOf(text, wanted)).toEqual(all);
+    }),
+    { numRuns: 1_000 },
   );
 });
 

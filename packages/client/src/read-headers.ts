@@ -28,6 +28,19 @@ export function readHeaders(bytes: Uint8Array): MsgHdrsImpl | undefined {
   return headers;
 }
 
+/** Every value of one header, in order: what `readHeaders` has under that name. */
+export function valuesOf(text: string, name: string): string[] {
+  const values: string[] = [];
+  if (!text.startsWith(VERSION)) return values;
+  for (let at = endOfLine(text, 0) + 2, end = at; at < text.length; at = end + 2) {
+    end = endOfLine(text, at);
+    if (!text.startsWith(name, at) || text.charCodeAt(at + name.length) !== COLON) continue;
+    const value = text.slice(at + name.length + 1, end).trim();
+    if (!value.includes("\r") && !value.includes("\n")) values.push(value);
+  }
+  return values;
+}
+
 /**
  * Lets nats.js itself read headers this way, in the whole process: for a program that is not on a link alone and reads
  * with nats.js what strangers have stored.

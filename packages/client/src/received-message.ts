@@ -1,7 +1,7 @@
 import type { Msg, MsgHdrs } from "@nats-io/nats-core";
 import { MsgImpl } from "@nats-io/nats-core/internal";
 import type { LinkMessage } from "./link.ts";
-import { readHeaders } from "./read-headers.ts";
+import { readHeaders, valuesOf } from "./read-headers.ts";
 
 /** A message as NATS brought it. Its headers are read by us and only when asked for. */
 export class ReceivedMessage implements LinkMessage {
@@ -9,6 +9,7 @@ export class ReceivedMessage implements LinkMessage {
   readonly #message: Msg;
   #headers: MsgHdrs | undefined;
   #isRead = false;
+  #text: string | undefined;
 
   constructor(message: Msg) {
     this.data = message.data;
@@ -30,11 +31,32 @@ export class ReceivedMessage implements LinkMessage {
     }
     return this.#headers;
   }
+
+  /** See `headerValues`. */
+  valuesOf(name: string): readonly string[] {
+    const message = this.#message;
+    if (this.#isRead || !(message instanceof MsgImpl)) return this.headers?.values(name) ?? [];
+    this.#text ??= decoder.decode(headerBytes(message));
+    return valuesOf(this.#text, name);
+  }
 }
+
+/**
+ * All values of one header of a message, without reading the others: most of what is delivered is asked for one or two of
+ * its headers.
+ */
+export function headerValues(message: LinkMessage, name: string): readonly string[] {
+  return message instanceof ReceivedMessage ? message.valuesOf(name) : (message.headers?.values(name) ?? []);
+}
+
+const decoder = new TextDecoder();
 
 function headersOf(message: Msg): MsgHdrs | undefined {
   // Of another nats.js than the one this package brings, whose reading is then as good as any.
   if (!(message instanceof MsgImpl)) return message.headers;
-  const { hdr } = message._msg;
-  return hdr < 0 ? undefined : readHeaders(message._rdata.subarray(0, hdr));
+  return message._msg.hdr < 0 ? undefined : readHeaders(headerBytes(message));
+}
+
+function headerBytes({ _msg, _rdata }: MsgImpl): Uint8Array {
+  return _rdata.subarray(0, Math.max(0, _msg.hdr));
 }

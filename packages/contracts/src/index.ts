@@ -30,16 +30,21 @@ export {
   operationRecordSubject,
   operationSubject,
   operationToken,
-  replayPrefix,
+  readStoredSubject,
+  REPLAY_TRANSFORM,
+  replaySubject,
+  replayToken,
   rpcSubject,
   streamControlSubject,
   subjectCovers,
+  subjectMatcher,
   subjectsOverlap,
   transferControlSubject,
   transferSubject,
+  withReplays,
   workSubject,
 } from "./subjects.ts";
-export type { OperationAction } from "./subjects.ts";
+export type { OperationAction, StoredEventSubject } from "./subjects.ts";
 export { LIMITS } from "./limits.ts";
 export { cronDay, parseCron } from "./cron.ts";
 export type { CronTimes, WallTime } from "./cron.ts";

@@ -8,9 +8,14 @@ import {
   listSurfaces,
   operationControlSubject,
   operationSubject,
+  readStoredSubject,
+  REPLAY_TRANSFORM,
+  replaySubject,
   rpcSubject,
   subjectCovers,
+  subjectMatcher,
   subjectsOverlap,
+  withReplays,
 } from "./index.ts";
 import type { Manifest } from "./index.ts";
 
@@ -80,8 +85,35 @@ describe("subjects", () => {
         if (subjectCovers(one, other))
           for (const subject of subjects)
             if (subjectCovers(other, subject)) expect(subjectCovers(one, subject)).toBe(true);
+        const matches = subjectMatcher(one);
+        for (const subject of subjects) expect(matches(subject)).toBe(subjectCovers(one, subject));
       }),
     );
+  });
+});
+
+describe("an event that is handled again", () => {
+  /** What JetStream stores what was sent to this subject under. */
+  const storedUnder = (subject: string): string => {
+    expect(subjectCovers(REPLAY_TRANSFORM.src, subject)).toBe(true);
+    const [, , first = "", ...rest] = subject.split(".");
+    return REPLAY_TRANSFORM.dest.replace("$1", first).replace(">", rest.join("."));
+  };
+
+  test("is found by the filter of its event, and says whose it is", () => {
+    for (const wildcard of ["events.v1.Orders.Placed", "events.v2.Orders.Placed.*.*"]) {
+      const subject = wildcard.replaceAll("*", "x");
+      const stored = storedUnder(replaySubject("billing", "all", subject));
+      expect(readStoredSubject(stored)).toEqual({ subject, replayedTo: "billing_all" });
+      expect(readStoredSubject(subject)).toEqual({ subject, replayedTo: undefined });
+      for (const each of [subject, stored]) expect(subjectCovers(withReplays(wildcard), each)).toBe(true);
+      expect(subjectCovers(withReplays("events.v1.Orders.Other"), stored)).toBe(false);
+    }
+  });
+
+  test("is stored by a transform that leaves every event alone", () => {
+    for (const subject of ["events.v1.Orders.Placed", "events.v1.replay.a.b"])
+      expect(subjectCovers(REPLAY_TRANSFORM.src, subject)).toBe(false);
   });
 });
 

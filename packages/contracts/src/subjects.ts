@@ -47,10 +47,46 @@ export function deadEventSubject(deployment: string, group: string, sequence: st
   return `trellis.dead.${deployment}.${group}.${sequence}`;
 }
 
-/** `events.replay.<deployment>.<group>.`: before the rest of an event's subject, it reaches that group and nobody else. */
-export function replayPrefix(deployment: string, group: string): string {
-  return `events.replay.${deployment}.${group}.`;
+/**
+ * `<deployment>_<group>`: stands in place of `events` in the subject of an event that this group alone is to handle again.
+ * A deployment's name holds no `_`, so no two groups meet, and no group is called `events`.
+ */
+export function replayToken(deployment: string, group: string): string {
+  return `${deployment}_${group}`;
 }
+
+/** `events.replay.<deployment>_<group>.<rest>`: where an event is sent to be stored under its `replayToken`. */
+export function replaySubject(deployment: string, group: string, subject: string): string {
+  return `${REPLAY_PREFIX}${replayToken(deployment, group)}.${subject.slice(EVENT_PREFIX.length)}`;
+}
+
+/** Turns `replaySubject` into the form it is stored under; every other subject stays as it is. */
+export const REPLAY_TRANSFORM = { src: "events.replay.*.>", dest: "$1.>" } as const;
+
+/**
+ * `*.v1.Orders.Placed.*`: an event and whatever replays there are of it. One filter for both: with two, JetStream looks
+ * through all subjects it has for each event it delivers.
+ */
+export function withReplays(wildcard: string): string {
+  return `*.${wildcard.slice(EVENT_PREFIX.length)}`;
+}
+
+/** What a stored event is: its own subject, and whom it was sent to again. */
+export interface StoredEventSubject {
+  readonly subject: string;
+  /** The `replayToken` of the one group it is for; `undefined` for all of them. */
+  readonly replayedTo: string | undefined;
+}
+
+/** Reads a subject an event is stored under. */
+export function readStoredSubject(stored: string): StoredEventSubject {
+  if (stored.startsWith(EVENT_PREFIX)) return { subject: stored, replayedTo: undefined };
+  const dot = stored.indexOf(".");
+  return { subject: `${EVENT_PREFIX}${stored.slice(dot + 1)}`, replayedTo: stored.slice(0, dot) };
+}
+
+const EVENT_PREFIX = "events.";
+const REPLAY_PREFIX = "events.replay.";
 
 /** `transfer.v1.upload.<service>.<id>` */
 export function transferSubject(direction: "upload" | "download", service: string, id: string): string {
@@ -121,6 +157,23 @@ export function subjectsOverlap(a: string, b: string): boolean {
     if (l === ">" || r === ">") return true;
     if (l !== r && l !== "*" && r !== "*") return false;
   }
+}
+
+/** `subjectCovers` for many subjects without wildcards: a pattern that ends in its wildcards is taken apart once. */
+export function subjectMatcher(pattern: string): (subject: string) => boolean {
+  const tokens = pattern.split(".");
+  const first = tokens.findIndex((token) => token === "*" || token === ">");
+  if (first < 0) return (subject) => subject === pattern;
+  if (first === 0 || tokens.slice(first).some((token) => token !== "*"))
+    return (subject) => subjectCovers(pattern, subject);
+  const start = `${tokens.slice(0, first).join(".")}.`;
+  const dots = tokens.length - first - 1;
+  return (subject) => {
+    if (!subject.startsWith(start)) return false;
+    let found = 0;
+    for (let at = subject.indexOf(".", start.length); at >= 0; at = subject.indexOf(".", at + 1)) found += 1;
+    return found === dots;
+  };
 }
 
 /** Whether everything `inner` matches, `outer` matches too. */

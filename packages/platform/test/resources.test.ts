@@ -203,14 +203,14 @@ describe("shared streams", () => {
     expect(await store.ensure(group(["events.v1.A.B", "events.v1.C.*"]))).toBeUndefined();
     const wide = await jsApi<{ config: { [option: string]: unknown } }>(nc, `CONSUMER.INFO.EVENTS.${name}_index`);
     expect(wide.config).toMatchObject({
-      filter_subjects: ["events.v1.A.B", "events.v1.C.*"],
+      filter_subjects: ["*.v1.A.B", "*.v1.C.*"],
       deliver_policy: "new",
       max_ack_pending: 1,
     });
     expect(wide.config["backoff"]).toBeUndefined();
     expect(await store.ensure(group(["events.v1.C.*"]))).toBeUndefined();
     const narrow = await jsApi<{ config: { [option: string]: unknown } }>(nc, `CONSUMER.INFO.EVENTS.${name}_index`);
-    expect(narrow.config).toMatchObject({ filter_subjects: ["events.v1.C.*"] });
+    expect(narrow.config).toMatchObject({ filter_subjects: ["*.v1.C.*"] });
     expect(await store.ensure(group(["events.v1.C.*"]))).toBeUndefined();
   });
 

@@ -19,6 +19,11 @@ const TRACESTATE = "tracestate";
 /** The recommendation lets a participant drop a longer one. */
 const TRACESTATE_LIMIT = 512;
 
+/** Whether a context belongs to a trace. */
+export function hasTrace(context: Context): boolean {
+  return trace.getSpanContext(context) !== undefined;
+}
+
 /** Writes the trace of this context, if it has one. */
 export function injectTrace(headers: TraceHeaderWriter, context: Context): void {
   const spanContext = trace.getSpanContext(context);

@@ -1,4 +1,4 @@
-import { compileSchema, eventWildcard } from "@trellis/contracts";
+import { compileSchema, eventWildcard, subjectMatcher } from "@trellis/contracts";
 import type { AnyContract, CompiledSchema } from "@trellis/contracts";
 import { auth } from "@trellis/sdk/auth";
 import { core } from "@trellis/sdk/core";
@@ -12,6 +12,8 @@ export interface EventFacts {
   readonly contractId: string;
   /** What matches every message of it. */
   readonly wildcard: string;
+  /** Whether a message of it has this subject. */
+  readonly matches: (subject: string) => boolean;
   readonly template: EventTemplate;
   readonly schema: CompiledSchema;
   /** Where this contract declares it: an alias, or itself. */
@@ -80,10 +82,12 @@ function add(all: Map<string, EventFacts>, owner: AnyContract, name: string, ali
   if (event === undefined) return;
   // Compiling a schema costs a millisecond; a participant of a large contract touches a few of its events.
   let schema: CompiledSchema | undefined;
+  const wildcard = eventWildcard(event.subject);
   all.set(name, {
     name,
     contractId: owner.id,
-    wildcard: eventWildcard(event.subject),
+    wildcard,
+    matches: subjectMatcher(wildcard),
     template: compileEventTemplate(event.subject),
     get schema() {
       return (schema ??= compileSchema(owner.manifest.schemas?.[event.event.schema] ?? false));

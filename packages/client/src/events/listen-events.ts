@@ -141,7 +141,8 @@ class Listener implements LiveEvents {
     return this;
   }
 
-  #receive({ subject, data, headers }: LinkMessage): void {
+  #receive(message: LinkMessage): void {
+    const { subject, data, headers } = message;
     if (this.#end !== undefined) return;
     const id = headers?.get(HEADERS.eventId) ?? "";
     // Every event has an id. What comes without one is no event but an acknowledgement or an answer of JetStream, which
@@ -167,7 +168,7 @@ class Listener implements LiveEvents {
       this.#queue.shift();
       this.#dropped += 1;
     }
-    const at = eventTime(headers, () => this.#transport.clock?.nowMs() ?? Date.now());
+    const at = eventTime(message, () => this.#transport.clock?.nowMs() ?? Date.now());
     this.#queue.push({ event: read.event, id, at, subject });
     this.#notify();
   }

@@ -1,6 +1,7 @@
-import type { MsgHdrs } from "@nats-io/nats-core";
 import { HEADERS } from "@trellis/protocol";
 import type { ValidationIssue } from "@trellis/protocol";
+import type { LinkMessage } from "../link.ts";
+import { headerValues } from "../received-message.ts";
 import { eventIssues } from "./event-facts.ts";
 import type { EventFacts } from "./event-facts.ts";
 
@@ -24,7 +25,7 @@ export function readEvent(
 }
 
 /** When the event happened by its publisher; the present moment when it does not say. */
-export function eventTime(headers: MsgHdrs | undefined, now: () => number): Date {
-  const at = Date.parse(headers?.get(HEADERS.eventTime) ?? "");
+export function eventTime(message: LinkMessage, now: () => number): Date {
+  const at = Date.parse(headerValues(message, HEADERS.eventTime)[0] ?? "");
   return new Date(Number.isNaN(at) ? now() : at);
 }

@@ -1,6 +1,7 @@
 import type { ConsumerBinding } from "@trellis/contracts";
 import type { Link, LinkMessage, LinkSubscription } from "../link.ts";
-import { readDelivery } from "./delivery.ts";
+import { headerValues } from "../received-message.ts";
+import { deliveryReader } from "./delivery.ts";
 import type { Delivery } from "./delivery.ts";
 
 export interface PullerOptions {
@@ -47,6 +48,7 @@ const GIVE_BACK = encoder.encode("-NAK");
  */
 export class Puller {
   readonly #options: PullerOptions;
+  readonly #read: ReturnType<typeof deliveryReader>;
   readonly #ask: string;
   readonly #subject: string;
   readonly #subscription: LinkSubscription;
@@ -68,6 +70,7 @@ export class Puller {
   constructor(options: PullerOptions) {
     this.#options = options;
     const { link, binding, pinned } = options;
+    this.#read = deliveryReader(binding);
     this.#ask = `$JS.API.CONSUMER.MSG.NEXT.${binding.stream}.${binding.consumer}`;
     const { subject, subscription } = link.openPull((message) => this.#receive(message));
     this.#subject = subject;
@@ -177,7 +180,7 @@ export class Puller {
   }
 
   #receive(message: LinkMessage): void {
-    const delivery = readDelivery(message, this.#options.binding);
+    const delivery = this.#read(message);
     if (delivery === undefined) return this.#status(message);
     this.#failures = 0;
     this.#told = "";
@@ -201,10 +204,11 @@ export class Puller {
     }
   }
 
-  #notePin({ headers }: LinkMessage): void {
+  #notePin(message: LinkMessage): void {
     const { pinned } = this.#options;
     if (pinned === undefined) return;
-    const pin = headers?.get("Nats-Pin-Id") ?? "";
+    // The server writes its own behind whatever the publisher of the message wrote.
+    const pin = headerValues(message, "Nats-Pin-Id").at(-1) ?? "";
     if (pin === "" || pin === this.#pin) return;
     this.#pin = pin;
     pinned.onTurn();

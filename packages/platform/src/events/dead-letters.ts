@@ -1,5 +1,5 @@
 import type { NatsConnection } from "@nats-io/nats-core";
-import { DEAD_EVENTS_STREAM, deadEventSubject, EVENTS_STREAM, isName, replayPrefix } from "@trellis/contracts";
+import { DEAD_EVENTS_STREAM, deadEventSubject, EVENTS_STREAM, isName, replaySubject } from "@trellis/contracts";
 import { HEADERS } from "@trellis/protocol";
 import { fromDelivery, type StoredMessage } from "@trellis/server/internal";
 import { sealEventId, sharedEventId } from "../notices/event-id.ts";
@@ -97,21 +97,16 @@ export function createDeadLetters(nc: NatsConnection, secret: string): DeadLette
       const payload = letter.payload.length > 0 ? letter.payload : await originalPayload(nc, letter.id);
       if (payload === undefined)
         return `the payload of ${letter.id} was too large to keep and has left the event stream`;
-      await publishStored(
-        nc,
-        replayPrefix(letter.deployment, letter.group) + letter.subject.slice("events.".length),
-        payload,
-        {
-          headers: headersOf({
-            // A second try within the window is stored once; an id somebody could guess, somebody could have used before.
-            [HEADERS.eventId]: sealEventId(sharedEventId(0, `replay ${letter.id} ${letter.sequence}`), secret),
-            [HEADERS.originalEventId]: letter.eventId,
-            [HEADERS.eventTime]: letter.at,
-            [HEADERS.traceparent]: letter.traceparent,
-          }),
-          timeoutMs: TIMEOUT_MS,
-        },
-      );
+      await publishStored(nc, replaySubject(letter.deployment, letter.group, letter.subject), payload, {
+        headers: headersOf({
+          // A second try within the window is stored once; an id somebody could guess, somebody could have used before.
+          [HEADERS.eventId]: sealEventId(sharedEventId(0, `replay ${letter.id} ${letter.sequence}`), secret),
+          [HEADERS.originalEventId]: letter.eventId,
+          [HEADERS.eventTime]: letter.at,
+          [HEADERS.traceparent]: letter.traceparent,
+        }),
+        timeoutMs: TIMEOUT_MS,
+      });
       await drop(letter);
       return undefined;
     },

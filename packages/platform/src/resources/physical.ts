@@ -1,4 +1,4 @@
-import { EVENT_CONSUMER_DEFAULTS } from "@trellis/contracts";
+import { EVENT_CONSUMER_DEFAULTS, withReplays } from "@trellis/contracts";
 import type {
   ConsumerResource,
   KvResource,
@@ -174,7 +174,7 @@ export function consumerConfig(consumer: ConsumerResource): ConsumerConfig {
     max_deliver: consumer.maxDeliver,
     max_ack_pending: consumer.maxAckPending,
     replay_policy: "instant",
-    filter_subjects: consumer.filters,
+    filter_subjects: consumer.kind === "eventConsumer" ? consumer.filters.map(withReplays) : consumer.filters,
     priority_groups: consumer.oneReplicaMs === undefined ? undefined : [EVENT_CONSUMER_DEFAULTS.pinnedGroup],
     priority_policy: consumer.oneReplicaMs === undefined ? "none" : "pinned_client",
     priority_timeout: (consumer.oneReplicaMs ?? 0) * NS_PER_MS,

@@ -9,7 +9,6 @@ import {
   JOBS_WORK_STREAM,
   OPERATION_DEFAULTS,
   type Manifest,
-  replayPrefix,
   subjectCovers,
   workSubject,
 } from "@trellis/contracts";
@@ -160,7 +159,7 @@ export function planResources(deployment: string, manifest: Manifest, world: Con
       owner: owner(group),
       stream: EVENTS_STREAM,
       consumer: physicalName(deployment, group),
-      filters: [...filters, `${replayPrefix(deployment, group)}>`].sort(),
+      filters,
       replay: consumer.replay,
       ackWaitMs,
       // The runtime counts and puts the event aside: JetStream would only stop delivering it.

@@ -5,6 +5,7 @@ import {
   JOBS_MARKS_STREAM,
   JOBS_STREAM,
   JOBS_WORK_STREAM,
+  REPLAY_TRANSFORM,
 } from "@trellis/contracts";
 import type { StreamConfig } from "./physical.ts";
 
@@ -63,6 +64,7 @@ export function sharedStreams(limits: SharedStreamLimits): readonly StreamConfig
       max_age: limits.eventsMaxAgeMs * NS_PER_MS,
       max_bytes: limits.eventsMaxBytes,
       duplicate_window: limits.eventsDedupeMs * NS_PER_MS,
+      subject_transform: REPLAY_TRANSFORM,
       // A publisher may let its own event live shorter, such as heartbeats.
       allow_msg_ttl: true,
     },

@@ -1,6 +1,6 @@
 import { consumedEvents } from "@trellis/client/internal";
 import type { EventFacts } from "@trellis/client/internal";
-import { EVENT_CONSUMER_DEFAULTS, subjectCovers } from "@trellis/contracts";
+import { EVENT_CONSUMER_DEFAULTS } from "@trellis/contracts";
 import type { AnyContract } from "@trellis/contracts";
 import type { AnyEventHandler } from "./event-handlers.ts";
 
@@ -37,7 +37,7 @@ export function consumerGroups(contract: AnyContract): ReadonlyMap<string, Consu
 /** The event of a group that is published under this subject. */
 export function eventOf(group: ConsumerGroup, subject: string): EventFacts | undefined {
   for (const facts of group.events.values()) {
-    if (facts.wildcard === subject || subjectCovers(facts.wildcard, subject)) return facts;
+    if (facts.matches(subject)) return facts;
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
-import { eventTime, Puller, readEvent } from "@trellis/client/internal";
+import { headerValues, Puller, readEvent } from "@trellis/client/internal";
 import type { Delivery, Link } from "@trellis/client/internal";
-import { EVENT_CONSUMER_DEFAULTS, replayPrefix, TrellisError } from "@trellis/contracts";
+import { EVENT_CONSUMER_DEFAULTS, readStoredSubject, replayToken, TrellisError } from "@trellis/contracts";
 import type { ConsumerBinding } from "@trellis/contracts";
 import { HEADERS } from "@trellis/protocol";
 import { startServerSpan } from "@trellis/telemetry";
@@ -11,7 +11,6 @@ import type { ConsumerGroup } from "./consumer-group.ts";
 import { buryEvent } from "./dead-letter.ts";
 import type { DeadReason } from "./dead-letter.ts";
 import { HeldAttempt, HeldEvent } from "./held-event.ts";
-import type { EventIdentity } from "./held-event.ts";
 
 export interface GroupRunnerOptions {
   readonly link: Link;
@@ -57,7 +56,7 @@ export class GroupRunner {
   readonly #held = new Map<number, HeldEvent>();
   readonly #lanes = new Map<string, HeldEvent[]>();
   readonly #handled = new Set<number>();
-  readonly #replayPrefix: string;
+  readonly #replayToken: string;
   readonly #puller: Puller;
   readonly #acks: AckBatch;
   readonly #keepAlive: ReturnType<typeof setInterval>;
@@ -69,7 +68,7 @@ export class GroupRunner {
   constructor(options: GroupRunnerOptions) {
     this.#options = options;
     const { link, group, binding, deployment, surroundings } = options;
-    this.#replayPrefix = replayPrefix(deployment, group.name);
+    this.#replayToken = replayToken(deployment, group.name);
     this.#aliveAt = performance.now();
     const everyMs = Math.max(20, Math.min(10_000, Math.floor(group.ackWaitMs / 3)));
     this.#keepAlive = setInterval(() => this.#sayAlive(), everyMs);
@@ -148,8 +147,12 @@ export class GroupRunner {
       known.aliveAt = now;
       return;
     }
-    const identity = this.#identify(delivery);
-    const held = new HeldEvent(delivery, identity, this.#strict ? "" : identity.subject, now);
+    const stored = readStoredSubject(delivery.message.subject);
+    // Sent again to another group; it comes here because one filter covers an event and all its replays.
+    if (stored.replayedTo !== undefined && stored.replayedTo !== this.#replayToken)
+      return this.#acks.add(delivery.reply);
+    const { stream } = this.#options.binding;
+    const held = new HeldEvent(delivery, stored, { stream, lane: this.#strict ? "" : stored.subject }, now);
     if (this.#stopping) return this.#say(delivery.reply, nak(1));
     this.#held.set(sequence, held);
     if (delivery.deliveries === 1) this.#beginAll();
@@ -186,28 +189,18 @@ export class GroupRunner {
     }
   }
 
-  #identify({ message, sequence }: Delivery): EventIdentity {
-    const { headers } = message;
-    const replayed = message.subject.startsWith(this.#replayPrefix);
-    const subject = replayed ? `events.${message.subject.slice(this.#replayPrefix.length)}` : message.subject;
-    const original = headers?.get(HEADERS.originalEventId) ?? "";
-    const own = headers?.get(HEADERS.eventId) ?? "";
-    const id = (replayed && original !== "" ? original : own) || `${this.#options.binding.stream}-${sequence}`;
-    return { subject, id, at: eventTime(headers, Date.now), replayed };
-  }
-
   #begin(held: HeldEvent): void {
     held.begun = true;
     const { group, deployment, surroundings } = this.#options;
     const { message } = held.delivery;
-    const facts = eventOf(group, held.identity.subject);
+    const facts = eventOf(group, held.subject);
     const handler = facts === undefined ? undefined : group.handlerOf?.(facts.name);
     if (facts === undefined || handler === undefined) {
       surroundings.log.warn(
         "An event came that this version of the contract does not know; it is left to a newer one.",
         {
           group: group.name,
-          subject: held.identity.subject,
+          subject: held.subject,
         },
       );
       return this.#giveBack(held, UNKNOWN_EVENT_MS);
@@ -218,7 +211,7 @@ export class GroupRunner {
         message: `Delivered ${group.maxDeliver} times and never finished: the replica that had it stopped each time.`,
       });
     }
-    const read = readEvent(facts, held.identity.subject, message.data);
+    const read = readEvent(facts, held.subject, message.data);
     if (!read.ok) {
       const [first] = read.issues;
       const where = first === undefined || first.path === "" ? "the event" : first.path;
@@ -229,7 +222,7 @@ export class GroupRunner {
     }
     const traced = startServerSpan(
       { name: facts.name, surface: "event", contractId: facts.contractId },
-      message.headers,
+      { get: (name) => headerValues(message, name)[0] },
     );
     const consumer = `${deployment}.${group.name}`;
     const attempt = new HeldAttempt(facts, consumer, held, read.event, traced, surroundings, performance.now());
@@ -305,14 +298,16 @@ export class GroupRunner {
       deployment,
       group: group.name,
       sequence,
-      ...held.identity,
+      subject: held.subject,
+      id: held.id,
+      at: held.at,
       attempts: Math.min(held.attempts, group.maxDeliver),
       payload: message.data,
-      traceparent: message.headers?.get(HEADERS.traceparent) || undefined,
+      traceparent: headerValues(message, HEADERS.traceparent)[0] || undefined,
       reason,
     });
     if (held.lost) return;
-    const fields = { group: group.name, id: held.identity.id, subject: held.identity.subject, reason: reason.message };
+    const fields = { group: group.name, id: held.id, subject: held.subject, reason: reason.message };
     if (stored.ok) {
       surroundings.log.error("An event is a dead letter now.", fields);
       return this.#done(held);

@@ -1,23 +1,21 @@
+import { eventTime, headerValues } from "@trellis/client/internal";
 import type { Delivery, EventFacts } from "@trellis/client/internal";
+import type { StoredEventSubject } from "@trellis/contracts";
+import { HEADERS } from "@trellis/protocol";
 import type { TracedWork } from "@trellis/telemetry";
 import type { CallSurroundings } from "../call.ts";
 import type { Log } from "../log.ts";
 import type { EventContext } from "./event-handlers.ts";
 
-/** What is read of a message once, whatever becomes of it. */
-export interface EventIdentity {
-  /** The subject it was published under, also when it was replayed under another. */
-  readonly subject: string;
-  readonly id: string;
-  readonly at: Date;
-  readonly replayed: boolean;
-}
-
-/** An event this replica has in hand, from its delivery to its acknowledgement. */
+/** An event this replica has in hand, from its delivery to its acknowledgement. Few handlers ask for its id or its time. */
 export class HeldEvent {
   delivery: Delivery;
-  readonly identity: EventIdentity;
+  /** The subject it was published under, also when it was replayed under another. */
+  readonly subject: string;
+  readonly replayed: boolean;
   readonly lane: string;
+  readonly #stream: string;
+  #at: Date | undefined = undefined;
   /** When JetStream last heard that it is in hand, by the monotonic clock. */
   aliveAt: number;
   /** The attempt under way. */
@@ -30,11 +28,25 @@ export class HeldEvent {
   begun = false;
   wake: ReturnType<typeof setTimeout> | undefined = undefined;
 
-  constructor(delivery: Delivery, identity: EventIdentity, lane: string, now: number) {
+  constructor(delivery: Delivery, stored: StoredEventSubject, place: { stream: string; lane: string }, now: number) {
     this.delivery = delivery;
-    this.identity = identity;
-    this.lane = lane;
+    this.subject = stored.subject;
+    this.replayed = stored.replayedTo !== undefined;
+    this.lane = place.lane;
+    this.#stream = place.stream;
     this.aliveAt = now;
+  }
+
+  /** The same for every delivery, replays included. */
+  get id(): string {
+    const { message, sequence } = this.delivery;
+    const first = (name: string): string => headerValues(message, name)[0] ?? "";
+    const original = this.replayed ? first(HEADERS.originalEventId) : "";
+    return original || first(HEADERS.eventId) || `${this.#stream}-${sequence}`;
+  }
+
+  get at(): Date {
+    return (this.#at ??= eventTime(this.delivery.message, Date.now));
   }
 
   /** 1 for the first time. */
@@ -53,7 +65,7 @@ export class HeldAttempt implements EventContext {
   readonly traced: TracedWork;
   /** Its outcome counts for nothing any more. */
   over = false;
-  readonly #identity: EventIdentity;
+  readonly #held: HeldEvent;
   readonly #surroundings: CallSurroundings;
   #abort: AbortController | undefined = undefined;
   #reason: string | undefined = undefined;
@@ -74,24 +86,24 @@ export class HeldAttempt implements EventContext {
     this.attempt = held.attempts;
     this.startedAt = now;
     this.traced = traced;
-    this.#identity = held.identity;
+    this.#held = held;
     this.#surroundings = surroundings;
   }
 
   get id(): string {
-    return this.#identity.id;
+    return this.#held.id;
   }
 
   get at(): Date {
-    return this.#identity.at;
+    return this.#held.at;
   }
 
   get subject(): string {
-    return this.#identity.subject;
+    return this.#held.subject;
   }
 
   get replayed(): boolean {
-    return this.#identity.replayed;
+    return this.#held.replayed;
   }
 
   get signal(): AbortSignal {

@@ -1,7 +1,7 @@
 /// <reference types="node" />
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { RequestSigner } from "@trellis/client/internal";
-import { injectTrace } from "@trellis/telemetry";
+import { hasTrace, injectTrace } from "@trellis/telemetry";
 import type { TracedWork } from "@trellis/telemetry";
 import type { ServiceHost } from "../service.ts";
 
@@ -12,7 +12,9 @@ import type { ServiceHost } from "../service.ts";
 export function nodeTracing(): NonNullable<ServiceHost["tracing"]> {
   const active = new AsyncLocalStorage<TracedWork["context"]>();
   return {
-    runInside: (context, body) => active.run(context, body),
+    // Entering a context costs as much as a small handler; without a trace on either side there is nothing to hand on.
+    runInside: (context, body) =>
+      hasTrace(context) || active.getStore() !== undefined ? active.run(context, body) : body(),
     inject(headers) {
       const context = active.getStore();
       if (context !== undefined) injectTrace(headers, context);

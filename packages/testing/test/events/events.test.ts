@@ -186,6 +186,31 @@ describe("consuming", () => {
     await service.stop();
   });
 
+  it("keeps its turn, whatever a publisher says whose turn it is", async () => {
+    const asked: { readonly id?: string }[] = [];
+    const data = await connectRaw(platform, "DATA");
+    data.subscribe("$JS.API.CONSUMER.MSG.NEXT.EVENTS.turns_invoices", {
+      callback: (_, message) => void asked.push(message.json()),
+    });
+    await data.flush();
+    const service = await platform.connectService(billing, { name: "turns" });
+    const seen: string[] = [];
+    service.handle.events.invoices(({ event }) => void seen.push(event.id));
+    await service.start();
+    await seller.event.shop.ordered.publish(order("t0")).orThrow();
+    const raw = await connectRaw(platform, "TRELLIS");
+    const head = headers();
+    head.set("Nats-Msg-Id", "forged-turn");
+    head.set("Nats-Pin-Id", "forged");
+    raw.publish("events.v1.Shop.Ordered.placed", JSON.stringify(order("t1")), { headers: head });
+    await raw.flush();
+    await eventually(() => expect(seen).toEqual(["t0", "t1"]));
+    // The request that is open ends by itself; the next one says who asks.
+    await eventually(() => expect(asked.at(-1)?.id).toMatch(/^\w{22}$/));
+    expect(asked.map(({ id }) => id)).not.toContain("forged");
+    await Promise.all([service.stop(), raw.close(), data.close()]);
+  });
+
   it("takes an event of almost a megabyte", async () => {
     const service = await platform.connectService(shipping, { name: "large" });
     const lengths: number[] = [];

@@ -153,7 +153,7 @@ describe.each([1, 3] as const)("on %i nodes", (nodes) => {
     "$O.victim_files.M.1",
     "events.v1.Victim.Told",
     "events.v1.Auth.Sessions.Revoked",
-    "events.replay.victim.group.events.v1.Victim.Told",
+    "events.replay.victim_group.v1.Victim.Told",
     "trellis.jobs.victim.queue.1.created",
     "trellis.jobs.victim.queue.1.cancelled",
     "trellis.work.victim.queue",

@@ -59,7 +59,7 @@ const FORBIDDEN: readonly string[] = [
   "trellis.dead.>",
   "trellis.dead.x.g.1",
   "events.replay.>",
-  "events.replay.x.g.v1.y",
+  "events.replay.x_g.v1.y",
   "trellis.leader.EVENTS_DEAD",
   "$JS.API.DIRECT.GET.EVENTS_DEAD",
   "trellis.auth.v1.changes",
@@ -177,7 +177,8 @@ export function subjectsOf(name: string, manifest: Manifest, prefix: string): re
       ...consumer("EVENTS", `${name}_${group}`),
       `trellis.dead.${name}.${group}.1`,
       `trellis.dead.${name}.>`,
-      `events.replay.${name}.${group}.events.v1.x`,
+      `events.replay.${name}_${group}.v1.x`,
+      `${name}_${group}.v1.x`,
     );
   for (const alias of Object.keys(manifest.resources?.kv ?? {})) found.push(...bucket("KV", "$KV", `${name}_${alias}`));
   for (const alias of Object.keys(manifest.resources?.store ?? {}))

@@ -85,7 +85,8 @@ async function groupsReady(lab: Laboratory, name: string, identity: RawIdentity,
     });
     const wanted = [{ names: consumer.self ?? [], events }, ...owners].flatMap((owner) =>
       owner.names.map((event) =>
-        [`events.v1.${event}`, ...(owner.events?.[event]?.params ?? []).map(() => "*")].join("."),
+        // The event, and what of it is sent again; the stream holds nothing else.
+        [`*.v1.${event}`, ...(owner.events?.[event]?.params ?? []).map(() => "*")].join("."),
       ),
     );
     let found: unknown;
@@ -94,9 +95,7 @@ async function groupsReady(lab: Laboratory, name: string, identity: RawIdentity,
         const answer = await askBootstrap(lab.platform.url, identity);
         const bound = answer.status === "ready" && Object.hasOwn(answer.bindings.eventConsumers, group);
         const config = bound ? (await lab.manager.consumers.info("EVENTS", `${name}_${group}`)).config : undefined;
-        const filters = (config?.filter_subjects ?? [config?.filter_subject ?? ""]).filter(
-          (filter) => !filter.startsWith("events.replay."),
-        );
+        const filters = config?.filter_subjects ?? [config?.filter_subject ?? ""];
         found = filters;
         return JSON.stringify(filters.toSorted()) === JSON.stringify([...new Set(wanted)].toSorted()) || undefined;
       },

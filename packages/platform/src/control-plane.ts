@@ -25,6 +25,7 @@ import { ensureGroups } from "./identity/user-commands.ts";
 import { createSessionDirectory } from "./identity/session-directory.ts";
 import { expireOverdue } from "./jobs/job-janitor.ts";
 import { followJobs } from "./jobs/job-projection.ts";
+import { markWork } from "./jobs/work-marks.ts";
 import { keepSchedules } from "./jobs/schedules/keep-schedules.ts";
 import { Leases, runSingleton } from "./leases/leases.ts";
 import { createDeadLetters } from "./events/dead-letters.ts";
@@ -182,6 +183,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   started.defer(() => jobs.close());
   const expiring = runSingleton({ leases, name: "jobs", log, run: (signal) => expireOverdue(jobs, link, signal) });
   started.defer(() => expiring.close());
+  const marking = runSingleton({ leases, name: "work-marks", log, run: (signal) => markWork(nats.data, jobs, signal) });
+  started.defer(() => marking.close());
   const scheduling = runSingleton({
     leases,
     name: "schedules",

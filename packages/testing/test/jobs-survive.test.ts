@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { ok } from "@trellis/result";
 import { SILENT_LOG } from "@trellis/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -62,6 +63,37 @@ describe("jobs whose processes are killed", () => {
     expect(runsOf(job.id).filter((line) => line.includes("began"))).toHaveLength(2);
     await kill(second);
   }, 150_000);
+
+  it("are handed out although the work queue lagged behind them when its server died", async () => {
+    await using data = await connectData(platform);
+    const { streams } = await jetstreamManager(data);
+    await using service = await platform.connectService(works, { log: SILENT_LOG });
+    service.handle.job.steady(({ payload }) => ok({ n: payload.n, worker: "one" }));
+    await service.start();
+    const before = await service.jobs.steady.create({ n: 1 }).orThrow();
+    await before.wait({ timeoutMs: 10_000 }).orThrow();
+    await eventually("the place is marked", async () => (await streams.info("JOBS_WORK")).state.messages === 1);
+    // Filled no longer, as by a server that was paused; then something newer than the jobs it lacks is stored in it.
+    const { config } = await streams.info("JOBS_WORK");
+    await streams.update("JOBS_WORK", { ...config, sources: [], subjects: ["late"] });
+    const lagging = await service.jobs.steady.createMany([{ n: 2 }, { n: 3 }]).orThrow();
+    // Marked again after them, and no more until something happens: the queue has not got this mark either.
+    await eventually("all of it is marked", async () => {
+      const { state } = await streams.info("JOBS");
+      const mark = await streams.getMessage("JOBS", { last_by_subj: "trellis.jobs._._._.filled" });
+      return mark?.seq === state.last_seq;
+    });
+    await jetstream(data).publish("late");
+    await streams.purge("JOBS_WORK", { filter: "late" });
+    await streams.update("JOBS_WORK", { ...config, subjects: [] });
+    const [node] = platform.local.nats.nodes;
+    await node?.stop({ signal: "SIGKILL" });
+    await node?.restart();
+    expect(await lagging.wait({ timeoutMs: 20_000 }).orThrow()).toEqual([
+      ok({ n: 2, worker: "one" }),
+      ok({ n: 3, worker: "one" }),
+    ]);
+  });
 
   it("have one end although a paused worker wakes up after another has finished its job", async () => {
     const creator = await platform.connectService(works, { log: SILENT_LOG });

@@ -9,6 +9,8 @@ export interface JobProjection {
   readonly table: JobTable;
   /** Resolves when everything stored so far is in the table. */
   catchUp(): Promise<void>;
+  /** The newest record of the stream, as of the last look. */
+  readonly lastSequence: number;
   /** Records of the stream that are not in the table yet, as of the last look. */
   readonly behind: number;
   /** Hears of every job that changes. Returns what stops it. */
@@ -75,6 +77,9 @@ export function followJobs(nc: NatsConnection, log: Log): JobProjection {
   return {
     table,
     catchUp,
+    get lastSequence() {
+      return last;
+    },
     get behind() {
       return Math.max(0, last - next + 1);
     },

@@ -37,6 +37,9 @@ export const SHARED_STREAM_DEFAULTS: SharedStreamLimits = {
 /** Deliveries that were given up, as JetStream reports them; somebody must have listened when it did. */
 export const JOBS_ADVISORIES_STREAM = "JOBS_ADVISORIES";
 
+/** Up to where the work queue was filled (`jobs/work-marks.ts`). No service and no queue can have these names. */
+export const WORK_MARK = { record: "trellis.jobs._._._.filled", item: "trellis.work._" } as const;
+
 const NS_PER_MS = 1_000_000;
 const OURS = { "trellis.shared": "true" };
 
@@ -113,13 +116,16 @@ export function sharedStreams(limits: SharedStreamLimits): readonly StreamConfig
       sources: [
         {
           name: JOBS_STREAM,
-          subject_transforms: ["created", "retried"].flatMap((event) => [
-            { src: `trellis.jobs.*.*.*.${event}`, dest: "trellis.work.$1.$2" },
-            ...JOB_PRIORITIES.map((priority) => ({
-              src: `trellis.jobs.*.*.*.${event}_${priority}`,
-              dest: `trellis.work.$1.$2.${priority}`,
-            })),
-          ]),
+          subject_transforms: [
+            ...["created", "retried"].flatMap((event) => [
+              { src: `trellis.jobs.*.*.*.${event}`, dest: "trellis.work.$1.$2" },
+              ...JOB_PRIORITIES.map((priority) => ({
+                src: `trellis.jobs.*.*.*.${event}_${priority}`,
+                dest: `trellis.work.$1.$2.${priority}`,
+              })),
+            ]),
+            { src: WORK_MARK.record, dest: WORK_MARK.item },
+          ],
         },
       ],
     },

@@ -10,6 +10,9 @@ const OWN_EVENTS = /^events\.v1\.(?:Auth|Health)\./;
 /** What workers say of themselves ends by itself when they are gone. */
 const PRESENCE = /^trellis\.jobs\.[^.]+\.[^.]+\.mark\.worker\./;
 
+/** The control plane marks up to where the work queue was filled. */
+const FILLED = /^trellis\.(?:jobs|work)\._/;
+
 /** Everything stored that is not `mine`, as the control plane sees it: streams, their messages, consumers and what they delivered. */
 export async function storedWorld(manager: JetStreamManager, mine: string): Promise<unknown> {
   const word = mine.charAt(0).toUpperCase() + mine.slice(1);
@@ -30,7 +33,7 @@ export async function storedWorld(manager: JetStreamManager, mine: string): Prom
     if (name === `OPS_${mine}` || name === `OPS_WORK_${mine}`) continue;
     const { state } = await manager.streams.info(name, { subjects_filter: ">" });
     const subjects = Object.entries(state.subjects ?? {}).filter(
-      ([subject]) => !isMine(subject) && !OWN_EVENTS.test(subject) && !PRESENCE.test(subject),
+      ([subject]) => !isMine(subject) && !OWN_EVENTS.test(subject) && !PRESENCE.test(subject) && !FILLED.test(subject),
     );
     const consumers: { [name: string]: unknown } = {};
     for await (const info of manager.consumers.list(name)) {

@@ -129,6 +129,12 @@ test("a strict service from nothing to a call, and to its end", async () => {
     .poll(async () => (await trellis("call", "Orders.Get", '{"id":"o_1"}')).exitCode, { timeout: 5_000 })
     .not.toBe(EXIT.ok);
   await service.stop();
+  await answer("svc", "plan", "orders", "--source", "breaking.json");
+  const [knowingly] = await answer("svc", "plans", "orders");
+  expect(await answer("svc", "accept", knowingly.id, "--acknowledge")).toMatchObject({ status: "accepted" });
+  expect(await answer("svc", "plans", "orders")).toEqual([]);
+  const statuses = (await answer("svc", "plans", "orders", "--all")).map(({ status }: { status: string }) => status);
+  expect([...statuses].sort()).toEqual(["accepted", "accepted", "rejected"]);
   expect((await trellis("svc", "remove", "orders")).exitCode).toBe(EXIT.ok);
   expect((await trellis("svc", "show", "orders")).exitCode).toBe(EXIT.notFound);
 

@@ -1,9 +1,21 @@
-import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defineServiceContract } from "@trellis/contracts";
+import { createNodeSessionKey } from "@trellis/auth/node";
+import { TrellisClient } from "@trellis/client/node";
+import { defineAgentContract, defineServiceContract } from "@trellis/contracts";
 import { ok } from "@trellis/result";
+import { auth } from "@trellis/sdk/auth";
 import { SILENT_LOG } from "@trellis/server";
 import { TrellisService } from "@trellis/server/node";
 import { Type } from "typebox";
@@ -20,6 +32,17 @@ const clock = defineServiceContract({ schemas: { Nothing } }, (ref) => ({
   displayName: "Clock",
   description: "Tells the time.",
   rpc: { "Clock.Get": { version: "v1", input: ref.schema("Nothing"), output: ref.schema("Nothing") } },
+}));
+
+const maker = defineAgentContract({}, () => ({
+  id: "maker@v1",
+  displayName: "Maker",
+  description: "Makes many.",
+  uses: {
+    required: {
+      auth: auth.use({ rpc: { call: ["Auth.Deployments.Create", "Auth.Instances.Provision", "Auth.Users.Create"] } }),
+    },
+  },
 }));
 
 let folder: LocalFolder;
@@ -95,6 +118,92 @@ describe("trellis svc", () => {
     await expect.poll(() => live("key-clock"), { timeout: 20_000 }).toBe(0);
     expect(await answer("svc", "instances", "key-clock")).toEqual([]);
     expect((await trellis("svc", "revoke-instance", sessionKey)).exitCode).toBe(EXIT.notFound);
+  });
+});
+
+describe("trellis svc, with words more", () => {
+  test("create says which mode, and provision takes a key that is there already", async () => {
+    expect(await answer("svc", "create", "eager", "--mutable-dev")).toMatchObject({ mode: "mutable-dev" });
+    const { publicKey, file } = await answer("keys", "new", "eager-own.seed");
+    const both = await trellis("svc", "provision", "eager", "--key", publicKey, "--out", "x.seed");
+    expect(both.exitCode).toBe(EXIT.usage);
+    expect(await answer("svc", "provision", "eager", "--key", publicKey)).toMatchObject({ sessionKey: publicKey });
+    expect(readdirSync(folder.cwd)).not.toContain("eager.seed");
+    const service = await TrellisService.connect({
+      contract: clock,
+      url: folder.platform.url,
+      seedFile: file,
+      env: {},
+      log: SILENT_LOG,
+      onNotice: () => undefined,
+    });
+    services.push(service);
+    expect(await answer("svc", "instances", "eager")).toMatchObject([{ sessionKey: publicKey }]);
+  });
+
+  test("purge takes the kind when two have the alias", async () => {
+    const twins = defineServiceContract({ schemas: { Nothing } }, (ref) => ({
+      id: "clock@v1",
+      displayName: "Clock",
+      description: "Tells the time.",
+      resources: {
+        kv: { both: { purpose: "One", schema: ref.schema("Nothing") } },
+        store: { both: { purpose: "The other" } },
+      },
+    }));
+    const options = { name: "twins", cwd: folder.cwd, env: {}, log: SILENT_LOG, onNotice: () => undefined };
+    await (await TrellisService.connect({ contract: twins, ...options })).stop();
+    await (await TrellisService.connect({ contract: clock, ...options })).stop();
+    const kinds = async () =>
+      (await answer("svc", "resources", "twins", "--released")).map(({ kind }: { kind: string }) => kind);
+    expect(await kinds()).toEqual(["kv", "store"]);
+    expect((await trellis("svc", "purge", "twins", "both", "--acknowledge", "twins_both")).exitCode).toBe(EXIT.refused);
+    const purge = ["svc", "purge", "twins", "both", "--acknowledge", "twins_both", "--kind"];
+    expect(await answer(...purge, "store")).toMatchObject({ kind: "store", done: true });
+    expect(await kinds()).toEqual(["kv"]);
+    expect((await trellis(...purge, "cupboard")).exitCode).toBe(EXIT.usage);
+  });
+});
+
+describe("lists that are longer than a page", () => {
+  test("are shown whole where there is no cursor, and from a place on where there is one", async () => {
+    const client = await TrellisClient.connect({
+      contract: maker,
+      cwd: folder.cwd,
+      env: {},
+      onNotice: () => undefined,
+    });
+    const names = Array.from({ length: 101 }, (_, n) => `many-${String(n).padStart(3, "0")}`);
+    for (const name of names) await client.rpc.auth.deploymentsCreate({ name }).orThrow();
+    await client.rpc.auth.usersCreate({ name: "zoe" }).orThrow();
+    const keys = names.map(() => createNodeSessionKey().publicKey);
+    for (const sessionKey of keys)
+      await client.rpc.auth.instancesProvision({ deployment: "many-000", sessionKey }).orThrow();
+    const listed = (await answer("svc", "list")).map(({ name }: { name: string }) => name);
+    expect(listed).toEqual(expect.arrayContaining(names));
+    expect((await trellis("status")).stdout).toContain("many-100");
+    expect(await answer("svc", "instances", "many-000")).toHaveLength(101);
+    expect((await answer("svc", "show", "many-000")).instanceList).toHaveLength(101);
+
+    const { users } = await answer("users", "list");
+    expect((await answer("users", "list", "--cursor", users[0].id)).users).toEqual(users.slice(1));
+    const { sessions } = await answer("sessions", "list");
+    expect(sessions.length).toBeGreaterThan(0);
+    const after = (await answer("sessions", "list", "--cursor", "agents:")).sessions;
+    expect(after.every(({ principal }: { principal: { type: string } }) => principal.type === "user")).toBe(true);
+    await client.close();
+  }, 60_000);
+
+  test("decisions are found by who made them, page by page", async () => {
+    await answer("svc", "create", "audited");
+    const page = async (...more: string[]) => answer("audit", "--actor", "developer", "--limit", "1", ...more);
+    await expect.poll(async () => (await page()).records, { timeout: 20_000 }).toMatchObject([{ target: "audited" }]);
+    const { records, nextCursor } = await page();
+    const { records: older } = await page("--cursor", nextCursor);
+    expect(older).toHaveLength(1);
+    expect(Date.parse(older[0].at)).toBeLessThanOrEqual(Date.parse(records[0].at));
+    expect(older).not.toEqual(records);
+    expect((await answer("audit", "--actor", "nobody")).records).toEqual([]);
   });
 });
 
@@ -289,8 +398,9 @@ test("nats config issues accounts of an older version anew, and only when told t
     });
     expect(await config("--upgrade")).toMatchObject({ upgraded: ["DATA"], outdated: [], stderr: "" });
     const tls = ["--tls-cert", "/etc/n.crt", "--tls-key", "/etc/n.key", "--tls-ca", "/etc/ca.crt"];
-    const three = await config("--server", "n1", "n2", "n3", ...tls);
+    const three = await config("--server", "n1", "n2", "n3", "--data", "/srv/nats", ...tls);
     const written = JSON.parse(readFileSync(three.servers[0], "utf8"));
+    expect(written.jetstream.store_dir).toMatch(/^\/srv\/nats/);
     const files = { cert_file: "/etc/n.crt", key_file: "/etc/n.key", ca_file: "/etc/ca.crt" };
     expect(written).toMatchObject({
       tls: files,

@@ -32,6 +32,7 @@ const bakery = defineServiceContract(
         capabilities: { call: [], cancel: [] },
         maxAttempts: 1,
       },
+      "Bread.Slice": { version: "v1", input: ref.schema("Recipe"), output: ref.schema("Baked") },
     },
   }),
 );
@@ -56,6 +57,7 @@ beforeAll(async () => {
     if (input.name === "slow") await op.nextSignal("taste");
     return ok({ name: input.name });
   });
+  service.handle.operation.bread.slice(({ input }) => ok(input));
   await service.start();
 });
 afterAll(async () => {
@@ -100,6 +102,33 @@ test("one that failed begins again when an operator says so", async () => {
   broken = false;
   expect((await trellis("operations", "retry", "Bread.Bake", id)).stdout).toContain("begins again");
   expect(JSON.parse((await trellis("watch", "Bread.Bake", id)).stdout)).toEqual({ name: "oat" });
+});
+
+test("they are listed by service and operation, in pages, and looked up in one service", async () => {
+  const ids = async (...args: string[]): Promise<readonly string[]> =>
+    JSON.parse((await trellis("operations", "list", ...args, "--json")).stdout).operations.map(
+      ({ id }: { id: string }) => id,
+    );
+  const made: string[] = [];
+  for (const name of ["a", "b", "c"])
+    made.push((await trellis("start", "Bread.Slice", JSON.stringify({ name }), "--detach")).stdout.trim());
+  const sliced = ["--service", "bakery", "--operation", "Bread.Slice"];
+  await expect.poll(() => ids(...sliced, "--state", "completed"), { timeout: 20_000 }).toHaveLength(3);
+  expect(new Set(await ids(...sliced))).toEqual(new Set(made));
+  expect((await ids("--operation", "Bread.Bake")).some((id) => made.includes(id))).toBe(false);
+  expect(await ids("--service", "nobody")).toEqual([]);
+  expect((await trellis("operations")).stdout).toContain("Bread.Slice");
+  const first = JSON.parse((await trellis("operations", "list", ...sliced, "--limit", "2", "--json")).stdout);
+  const rest = await ids(...sliced, "--cursor", first.nextCursor);
+  expect([...first.operations.map(({ id }: { id: string }) => id), ...rest].sort()).toEqual([...made].sort());
+
+  const { stdout } = await trellis("start", "Bread.Bake", '{"name":"slow"}', "--key", "found", "--detach");
+  const id = stdout.trim();
+  for (const [verb, ...more] of [["show"], ["cancel", "--reason", "x"], ["retry"]] as const) {
+    const asked = (service: string) => trellis("operations", verb, "Bread.Bake", id, "--service", service, ...more);
+    expect((await asked("nobody")).exitCode, verb).toBe(EXIT.notFound);
+    expect((await asked("bakery")).exitCode, verb).toBe(EXIT.ok);
+  }
 });
 
 test("what is wrong on the command line is said with what to do", async () => {

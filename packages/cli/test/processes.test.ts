@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -26,6 +27,7 @@ beforeEach(() => {
   const cache = join(import.meta.dirname, "..", "..", "..", ".cache");
   mkdirSync(cache, { recursive: true });
   root = cwd = mkdtempSync(join(cache, "trellis-cli-"));
+  extraEnv = {};
 });
 
 afterEach(async () => {
@@ -39,9 +41,13 @@ afterEach(async () => {
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
 });
 
+/** What the terminal is set up for, beside what this process has. */
+let extraEnv: { readonly [name: string]: string } = {};
+
 /** `trellis` as a process of its own, and what it has printed. */
 function start(...args: string[]): { readonly child: ChildProcess; readonly printed: () => string } {
-  const child = spawn(process.execPath, [bin, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const env = { ...process.env, ...extraEnv };
+  const child = spawn(process.execPath, [bin, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   running.push(child);
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
@@ -163,6 +169,41 @@ test("a killed dev takes its service with it", async () => {
   child.kill("SIGKILL");
   await exited(child);
   await expect.poll(() => service.filter((pid) => existsSync(`/proc/${pid}`)), { timeout: 15_000 }).toEqual([]);
+});
+
+test("dev with sources in a folder, the platform above it, three servers, and a terminal set up for another one", async () => {
+  expect((await runCaptured(["init", "orders"], { cwd })).exitCode).toBe(EXIT.ok);
+  cwd = join(cwd, "orders");
+  mkdirSync(join(cwd, "src"));
+  for (const file of readdirSync(cwd)) if (file.endsWith(".ts")) renameSync(join(cwd, file), join(cwd, "src", file));
+  extraEnv = { TRELLIS_URL: "http://127.0.0.1:9", TRELLIS_SEED_FILE: "no-such.seed" };
+  const away = start("dev", "--main", "src/main.ts", "--contract", "src", "--dir", "elsewhere");
+  expect(await exited(away.child)).toBe(EXIT.usage);
+  expect(away.printed()).toContain("would not find a platform that is kept in elsewhere");
+  const platform = ["--dir", "..", "--port", "0", "--nodes", "3", "--control-planes", "2"];
+  const { child, printed } = start("dev", "--main", "src/main.ts", "--contract", "src", ...platform);
+  await until(printed, /"message":"Serving\."/);
+  expect(printed()).toContain("does not use TRELLIS_URL, TRELLIS_SEED_FILE.");
+  expect(printed()).toMatch(/\+ rpc +Orders\.Get/);
+  expect(printed()).toMatch(/NATS +nats:\S+, nats:\S+, nats:\S+/);
+  expect(readdirSync(root)).toContain(".trellis");
+  expect(readdirSync(cwd)).not.toContain(".trellis");
+  const logs = await runCaptured(["logs", "--only", "control-plane", "--lines", "100000"], { cwd });
+  expect(logs.stdout.match(/the control plane is ready/g)).toHaveLength(2);
+  const { stdout } = await runCaptured(["call", "Orders.Get", '{"id":"o_1"}'], { cwd });
+  expect(JSON.parse(stdout)).toEqual({ id: "o_1", status: "placed" });
+  child.kill("SIGINT");
+  expect(await exited(child)).toBe(EXIT.ok);
+});
+
+test("up keeps everything in the folder it is told", async () => {
+  const { child, printed } = start("up", "--dir", "kept", "--port", "0");
+  await until(printed, /Ctrl-C stops it/);
+  expect(readdirSync(join(cwd, "kept", ".trellis"))).toContain("local.json");
+  expect(readdirSync(cwd)).toEqual(["kept"]);
+  expect((await runCaptured(["status"], { cwd: join(cwd, "kept") })).exitCode).toBe(EXIT.ok);
+  child.kill("SIGINT");
+  expect(await exited(child)).toBe(EXIT.ok);
 });
 
 test("nats config writes what nats-server takes", async () => {

@@ -89,6 +89,7 @@ describe("trellis kv", () => {
       { type: "end", reason: "deleted" },
     ]);
     const { stdout } = await trellis("kv");
+    expect((await trellis("kv", "buckets")).stdout).toBe(stdout);
     expect(stdout).toMatch(/notes +drafts +used/);
     expect(await failure("kv", "get", "notes", "notes", "b.2")).toMatchObject({ exitCode: EXIT.notFound });
     expect(await failure("kv", "keys", "notes", "nots")).toMatchObject({ exitCode: EXIT.notFound });
@@ -190,8 +191,9 @@ describe("trellis store", () => {
     expect((await trellis("store")).stdout).toMatch(/notes +files +used/);
     expect(await answer("store", "info", "notes", "files", "big.bin")).toMatchObject({ size: bytes.length });
 
-    writeFileSync(join(folder.cwd, "empty.bin"), "");
-    expect(await answer("store", "put", "notes", "files", "empty.bin", "--acknowledge")).toMatchObject({ size: 0 });
+    writeFileSync(join(folder.cwd, "other.bin"), "");
+    const named = ["store", "put", "notes", "files", "other.bin", "--name", "empty.bin", "--acknowledge"];
+    expect(await answer(...named)).toMatchObject({ name: "empty.bin", size: 0 });
     expect(await answer("store", "get", "notes", "files", "empty.bin", "--out", "none.bin")).toMatchObject({ size: 0 });
 
     expect(await answer("store", "delete", "notes", "files", "big.bin", "--acknowledge")).toEqual({ deleted: true });

@@ -55,8 +55,15 @@ test("a person sees that there is nothing yet, stores, reads, lists and deletes"
   const listed = await trellis("list", "notes", "notes", "drafts/", "--json");
   expect(JSON.parse(listed.stdout)).toMatchObject([{ key: "drafts/1", value: "hello" }]);
   expect((await trellis("stores")).stdout).toMatch(/notes +notes +map +2\nnotes +preferences +value +1/);
-  expect((await trellis("delete", "notes", "notes", "drafts/1")).stdout).toBe("deleted\n");
+  expect((await trellis("delete", "notes", "notes", "drafts/1", "--revision", "1")).exitCode).not.toBe(EXIT.ok);
+  const [{ revision: present }] = JSON.parse(listed.stdout);
+  const drafts = ["delete", "notes", "notes", "drafts/1", "--revision", String(present)];
+  expect((await trellis(...drafts)).stdout).toBe("deleted\n");
   expect((await trellis("delete", "notes", "notes", "drafts/1")).stdout).toBe("there was nothing\n");
+  expect((await trellis("put", "notes", "notes", "brief", '"x"', "--ttl", "1")).exitCode).toBe(EXIT.ok);
+  await expect
+    .poll(async () => (await trellis("get", "notes", "notes", "brief")).exitCode, { timeout: 20_000 })
+    .toBe(EXIT.notFound);
 });
 
 test("what does not fit, is not there or is used wrongly is said", async () => {

@@ -1,6 +1,7 @@
 import type { RegisterCommand } from "../command.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
+import { allConnections } from "../platform-client/whole-lists.ts";
 import { printTable } from "../table.ts";
 
 /** `trellis sessions`: who is in, and ending it. */
@@ -52,9 +53,7 @@ export const registerSessions: RegisterCommand = (sessions, context) => {
     .example("trellis sessions connections")
     .action((options: { session?: string }) =>
       withOperator(context, async (operator) => {
-        const { connections } = await answerOf(
-          operator.rpc.auth.connectionsList(options.session === undefined ? {} : { sessionKey: options.session }),
-        );
+        const connections = await allConnections(operator, options.session);
         terminal.answer(connections, () =>
           printTable(
             terminal,

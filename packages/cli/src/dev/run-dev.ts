@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { isAbsolute, relative, resolve, sep } from "node:path";
 import { contractDigest, contractName, type Manifest } from "@trellis/contracts";
 import type { CommandContext } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -23,13 +23,15 @@ export interface DevOptions extends PlatformOptions {
 export async function runDev(context: CommandContext, options: DevOptions): Promise<void> {
   const { terminal, signal, cwd } = context;
   requireMain(context, options.main);
+  requireAbove(cwd, options.dir);
+  const here = withoutOtherPlatform(context);
   const began = performance.now();
   await using platform = await openPlatform(context, options);
   if (platform !== undefined) printPlatform(context, platform, performance.now() - began);
   await using service = new ServiceProcess({
     main: options.main,
     cwd,
-    env: context.env,
+    env: here.env,
     onEnd: (how) => terminal.note(`${options.main} ended ${how}; it starts again when a file changes.`),
   });
 
@@ -44,7 +46,7 @@ export async function runDev(context: CommandContext, options: DevOptions): Prom
     const digest = contractDigest(contract.manifest);
     if (digest !== planned) {
       // The platform's answer is for reading; whether the service may run with it is decided when it connects.
-      await planContract(context, contract.manifest).catch((error: unknown) => report(context, error));
+      await planContract(here, contract.manifest).catch((error: unknown) => report(context, error));
       planned = digest;
     }
     if (!signal.aborted) await service.restart();
@@ -90,6 +92,29 @@ function report({ terminal }: CommandContext, error: unknown): void {
   if (error instanceof CliFailure) terminal.failure(error);
   else terminal.note(error instanceof Error ? error.message : String(error));
 }
+
+/** Services look for their platform in the folder they run in and above it. */
+function requireAbove(cwd: string, dir: string): void {
+  const way = relative(resolve(cwd, dir), cwd);
+  if (way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way)) return;
+  throw new CliFailure({
+    code: "usage",
+    what: `the service would not find a platform that is kept in ${dir}`,
+    why: ["it looks in the folder it runs in, and in those above"],
+    next: ["leave --dir out, or name a folder above this one: trellis dev --dir .."],
+    exitCode: EXIT.usage,
+  });
+}
+
+/** Whatever else the terminal is set up for, contracts are tried out here and on no other platform. */
+function withoutOtherPlatform(context: CommandContext): CommandContext {
+  const { env, terminal } = context;
+  const set = ELSEWHERE.filter((name) => env[name] !== undefined && env[name] !== "");
+  if (set.length > 0) terminal.note(`dev runs with the platform of this folder and does not use ${set.join(", ")}.`);
+  return { ...context, env: { ...env, ...Object.fromEntries(ELSEWHERE.map((name) => [name, undefined])) } };
+}
+
+const ELSEWHERE = ["TRELLIS_URL", "TRELLIS_SEED_FILE", "TRELLIS_USER_KEY_FILE"];
 
 function requireMain({ cwd }: CommandContext, main: string): void {
   if (existsSync(resolve(cwd, main))) return;

@@ -1,7 +1,9 @@
+import { Option } from "commander";
 import type { CliCommand } from "../cli-command.ts";
 import type { CommandContext } from "../command.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
+import { allInstances } from "../platform-client/whole-lists.ts";
 import { printTable } from "../table.ts";
 
 /** Keys that replicas of a service run with. */
@@ -12,7 +14,7 @@ export function registerInstances(svc: CliCommand, context: CommandContext): voi
     .command("provision")
     .description("give a service a key to run with; the private half never leaves this machine")
     .argument("<name>", "the service")
-    .option("--key <public>", "register this public key instead of making one")
+    .addOption(new Option("--key <public>", "register this public key instead of making one").conflicts("out"))
     .option("--out <file>", "where the new private key goes (default: <name>.seed)")
     .option("--label <text>", "what people call this replica")
     .example("trellis svc provision orders --out orders.seed")
@@ -44,9 +46,7 @@ export function registerInstances(svc: CliCommand, context: CommandContext): voi
     .example("trellis svc instances orders")
     .action((name: string | undefined) =>
       withOperator(context, async (operator) => {
-        const { instances } = await answerOf(
-          operator.rpc.auth.instancesList(name === undefined ? {} : { deployment: name }),
-        );
+        const instances = await allInstances(operator, name);
         terminal.answer(instances, () =>
           printTable(
             terminal,

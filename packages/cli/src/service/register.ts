@@ -4,6 +4,7 @@ import type { CommandContext, RegisterCommand } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
+import { allDeployments, allInstances, allPlans } from "../platform-client/whole-lists.ts";
 import { printTable } from "../table.ts";
 import { registerInstances } from "./instances.ts";
 import { printPlan } from "./plan-text.ts";
@@ -44,7 +45,7 @@ function registerDeployments(svc: CliCommand, context: CommandContext): void {
     .example("trellis svc list --json")
     .action(() =>
       withOperator(context, async (operator) => {
-        const { deployments } = await answerOf(operator.rpc.auth.deploymentsList({}));
+        const deployments = await allDeployments(operator);
         terminal.answer(deployments, () =>
           printTable(
             terminal,
@@ -71,7 +72,7 @@ function registerDeployments(svc: CliCommand, context: CommandContext): void {
     .action((name: string) =>
       withOperator(context, async (operator) => {
         const deployment = await answerOf(operator.rpc.auth.deploymentsGet({ deployment: name }));
-        const { instances } = await answerOf(operator.rpc.auth.instancesList({ deployment: name }));
+        const instances = await allInstances(operator, name);
         terminal.answer({ ...deployment, instanceList: instances }, () =>
           printDeployment(terminal, deployment, instances),
         );
@@ -167,12 +168,10 @@ function registerPlans(svc: CliCommand, context: CommandContext): void {
     .example("trellis svc plans --all")
     .action((name: string | undefined, options: { all?: true }) =>
       withOperator(context, async (operator) => {
-        const { plans } = await answerOf(
-          operator.rpc.auth.authorityList({
-            ...(name === undefined ? {} : { deployment: name }),
-            ...(options.all ? {} : { status: "pending" }),
-          }),
-        );
+        const plans = await allPlans(operator, {
+          ...(name === undefined ? {} : { deployment: name }),
+          ...(options.all ? {} : { status: "pending" }),
+        });
         terminal.answer(plans, () =>
           printTable(
             terminal,

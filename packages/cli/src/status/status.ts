@@ -4,6 +4,7 @@ import { answerOf } from "../platform-client/answer.ts";
 import { askHttp, memberOf } from "../platform-client/ask-http.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
 import { reachPlatform } from "../platform-client/reach-platform.ts";
+import { allDeployments } from "../platform-client/whole-lists.ts";
 import { readChecks } from "./checks.ts";
 import { printTable } from "../table.ts";
 
@@ -38,11 +39,11 @@ type Known = Awaited<ReturnType<typeof askServices>>;
 
 function askServices(context: CommandContext) {
   return withOperator(context, async (operator) => {
-    const [{ deployments }, { contracts }] = await Promise.all([
-      answerOf(operator.rpc.auth.deploymentsList({ limit: 500 })),
+    const [services, { contracts }] = await Promise.all([
+      allDeployments(operator),
       answerOf(operator.rpc.trellis.catalog({})),
     ]);
-    return { services: deployments, contracts };
+    return { services, contracts };
   });
 }
 

@@ -13,6 +13,7 @@ import { billing, shop } from "./operations/contract.ts";
 import { storedOperations } from "./operations/stored-operations.ts";
 import { BillingWorkers } from "./operations/workers.ts";
 import { eventually } from "./resilience/kit/eventually.ts";
+import { chosenSeed, randomOf } from "./resilience/kit/random.ts";
 
 type Refund = OperationHandler<OperationsOf<typeof billing>["Billing.Refund"], TrellisClient<typeof billing>>;
 
@@ -115,6 +116,54 @@ describe("who may go on with an operation", () => {
       expect(cancelled.ok && cancelled.value.state === "cancelled").toBe(!completed);
     }
   }, 90_000);
+
+  it("a cancel and a signal that meet the end of a handler leave one end, and all hear the same", async () => {
+    await Promise.all(
+      [1, 2].map(() =>
+        serve(async ({ input, op, signal }) => {
+          await op.step("work", () => wait(input.ms ?? 0));
+          signal.throwIfAborted();
+          return ok({ order: input.order, by: "its handler" });
+        }),
+      ),
+    );
+    const seed = chosenSeed();
+    const random = randomOf(seed);
+    const meet = async (n: number) => {
+      const input = { order: `meet ${n}`, ms: Math.floor(random() * 40) };
+      const cancelAfterMs = random() * 60;
+      const started = await caller.operation.billing.refund.start(input, { timeoutMs: 30_000 }).orThrow();
+      const waited = started.wait({ timeoutMs: 60_000 });
+      await wait(cancelAfterMs);
+      const [cancelled, signalled] = await Promise.all([
+        started.cancel("meanwhile", { timeoutMs: 30_000 }),
+        started.signal("approve", { by: "Ada" }, { timeoutMs: 30_000 }),
+      ]);
+      const heard = await waited;
+      const { state, revision } = await started.get().orThrow();
+      const told = `TRELLIS_SEED=${seed}: ${n} is ${state}`;
+      // Each of them was stored, or came too late for an end that was stored.
+      for (const answer of [cancelled, signalled])
+        if (!answer.ok) expect(answer.error, told).toMatchObject({ type: "OperationError", reason: "over" });
+      if (!cancelled.ok) expect(state, told).toBe("completed");
+      else if (cancelled.value.state !== "running") expect(state, told).toBe(cancelled.value.state);
+      if (state === "completed") expect(heard, told).toMatchObject({ ok: true, value: { by: "its handler" } });
+      else expect(heard, told).toMatchObject({ ok: false, error: { reason: "cancelled" } });
+      return { id: started.id, state, revision };
+    };
+    const ends: Awaited<ReturnType<typeof meet>>[] = [];
+    await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        while (ends.length < 80) ends.push(await meet(ends.length));
+      }),
+    );
+    // Both happened, so that they have really met.
+    expect(new Set(ends.map(({ state }) => state))).toEqual(new Set(["completed", "cancelled"]));
+    await using data = await connectData(platform);
+    const stored = await storedOperations(data, "billing");
+    for (const { id, state, revision } of ends)
+      expect(stored.get(id)?.map(({ record }) => [record.kind, record.snapshot.revision])).toEqual([[state, revision]]);
+  }, 120_000);
 
   it("is its owner alone: others hear that there is no such operation", async () => {
     await serve(({ op }) => op.defer());

@@ -15,6 +15,7 @@ import { notGranted } from "../not-granted.ts";
 import { reconnectDelayMs } from "../reconnect-delay.ts";
 import type { CallTransport } from "../rpc-call.ts";
 import { CreditWindow } from "../streams/credit-window.ts";
+import { openingTurnsOf } from "../streams/opening-turns.ts";
 import { StreamReader } from "../streams/stream-reader.ts";
 import type { FeedOptions, FeedReading } from "./feed-types.ts";
 import type { ReadableFeed } from "./readable-feeds.ts";
@@ -68,6 +69,7 @@ export class Reading implements FeedReading<unknown> {
   /** Whether a service has accepted it at least once. */
   #wasOpen = false;
   #openBy = 0;
+  #giveTurn: (() => void) | undefined;
   #attempt = 0;
   #clockMended = false;
   /** Of the last frame received, which is where a new stream goes on. */
@@ -156,9 +158,23 @@ export class Reading implements FeedReading<unknown> {
   }
 
   #open(): void {
-    this.#retry = undefined;
+    const openBy = this.#wasOpen ? performance.now() + LIMITS.defaultDeadlineMs : this.#openBy;
+    const leftMs = (): number => Math.max(1, openBy - performance.now());
+    // Until it is its turn.
+    this.#retry = setTimeout(() => this.#streamOver(neverAsked(this.#feed)), leftMs());
+    this.#giveTurn = openingTurnsOf(this.#transport.link).take(this.#feed.subject, () => {
+      clearTimeout(this.#retry);
+      this.#ask(leftMs());
+    });
+  }
+
+  #turnOver(): void {
+    this.#giveTurn?.();
+    this.#giveTurn = undefined;
+  }
+
+  #ask(timeoutMs: number): void {
     const { subject, root = subject, errors, name, contractId } = this.#feed;
-    const left = this.#wasOpen ? LIMITS.defaultDeadlineMs : Math.max(1, this.#openBy - performance.now());
     const place = this.#place;
     this.#stream = new StreamReader<Frame, End>(
       this.#transport,
@@ -167,7 +183,7 @@ export class Reading implements FeedReading<unknown> {
         subject,
         ...(errors === undefined ? {} : { errors }),
         payload: this.#payload,
-        timeoutMs: left,
+        timeoutMs,
         patienceMs: this.#mayGoOn() ? 0 : PATIENCE_MS,
         isControl: (control) => isControlOf(root, control),
         extend: (headers) => {
@@ -189,6 +205,7 @@ export class Reading implements FeedReading<unknown> {
   }
 
   #ready(credits: number): void {
+    this.#turnOver();
     this.#state = "open";
     this.#wasOpen = true;
     this.#attempt = 0;
@@ -229,6 +246,7 @@ export class Reading implements FeedReading<unknown> {
   }
 
   #streamOver(error: Error | undefined): void {
+    this.#turnOver();
     this.#stream = undefined;
     this.#window = undefined;
     if (this.#state === "over") return;
@@ -292,6 +310,7 @@ export class Reading implements FeedReading<unknown> {
   #finish(error: Error | undefined): void {
     if (this.#state === "over") return;
     this.#state = "over";
+    this.#turnOver();
     this.#stream = undefined;
     this.#window = undefined;
     clearTimeout(this.#retry);
@@ -327,6 +346,14 @@ function describeInput(feed: ReadableFeed, input: unknown): string {
   const what =
     input === undefined ? "there is none; pass {} when it has no members" : (issue?.message ?? "does not match");
   return `The input of ${feed.name} does not match its contract: ${where}: ${what}.`;
+}
+
+/** Others of this client were still being opened when its time was over. */
+function neverAsked({ name }: ReadableFeed): TransportError {
+  return new TransportError("timeout", {
+    message: `${name} was not opened in time: too many were to be opened at once.`,
+    hint: "Open fewer at once, or give each more time (timeoutMs).",
+  });
 }
 
 function abortReason(signal: AbortSignal | undefined): Error {

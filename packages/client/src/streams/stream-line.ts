@@ -42,6 +42,8 @@ export interface StreamLineEvents<Told> {
 }
 
 const PROBE_EVERY_MS = 250;
+/** A stream that opens after we gave up is heard of for this long, to let go of it. */
+const LATE_READY_MS = 30_000;
 const DEFAULT_HEARTBEAT_MS = LIMITS.streamHeartbeatMs;
 /** A replica cannot make its peers shout. */
 const MIN_HEARTBEAT_MS = 100;
@@ -89,7 +91,7 @@ export class StreamLine<Told extends { readonly type: string }> {
         else if (state === "connected" && this.#control !== undefined) this.#cameBack();
       }),
     );
-    this.#timer = setTimeout(() => this.end(this.#tooLate()), request.timeoutMs);
+    this.#timer = setTimeout(() => this.#giveUp(), request.timeoutMs);
     this.#ask();
   }
 
@@ -126,6 +128,14 @@ export class StreamLine<Told extends { readonly type: string }> {
     if (this.#control === undefined) return;
     this.tell(encodeStreamControl({ type: "cancel" }));
     this.#close();
+  }
+
+  /** It did not open in time. A replica that is only late would otherwise keep it until it has heard nothing for long. */
+  #giveUp(): void {
+    const wasWanted = !this.#cancelled;
+    this.#cancelled = true;
+    this.#timer = setTimeout(() => this.#close(), LATE_READY_MS);
+    if (wasWanted) this.#events.onOver(this.#tooLate());
   }
 
   /** What should have come did not. */

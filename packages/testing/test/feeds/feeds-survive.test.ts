@@ -52,6 +52,27 @@ describe("a feed survives", () => {
     }
   });
 
+  it("nothing that was given up before it opened: a replica that was only late lets go of it", async () => {
+    // No heartbeat comes to the rescue.
+    await using late = await spawnTicker(platform, { HEARTBEAT_MS: "600000" });
+    const client = await platform.connectClient(listener, QUIET);
+    const first = client.feed.ticker.count({ everyMs: 20 });
+    await first.next();
+    await first.return();
+    late.send("SIGSTOP");
+    const givenUp = client.feed.ticker.count({ everyMs: 20 }, { timeoutMs: 1_000 });
+    await expect(givenUp.opened()).rejects.toMatchObject({ code: "timeout" });
+    late.send("SIGCONT");
+    const second = client.feed.ticker.count({ everyMs: 20 });
+    // What was asked for before this has been opened as well.
+    await second.next();
+    await eventually("only one is left", () => {
+      late.send("SIGUSR2");
+      return late.output.match(/open \d+/g)?.at(-1) === "open 1";
+    });
+    await second.return();
+  });
+
   it("its replica being replaced: the reader is told to go on elsewhere and does, at once", async () => {
     const one = await spawnTicker(platform);
     await using _one = one;

@@ -1,3 +1,4 @@
+import { pause } from "@trellis/client/internal";
 import { OperationError } from "@trellis/protocol";
 import type { OperationSnapshot } from "@trellis/protocol";
 import type { OperationJournal, OperationName } from "./operation-journal.ts";
@@ -27,13 +28,21 @@ export async function standingOf(journal: OperationJournal, name: OperationName)
   return undefined;
 }
 
-/** The same for its owner; others hear that there is none. */
+/** A server that was paused takes itself for the leader, until the others have told it that they chose another. */
+const LOOK_AGAIN_MS = [50, 200, 750];
+
+/** The same for its owner; others hear that there is none. That nobody knows it is only believed after a while. */
 export async function standingFor(
   journal: OperationJournal,
   name: OperationName,
   principal: string,
 ): Promise<Standing> {
-  const standing = await standingOf(journal, name);
+  let standing = await standingOf(journal, name);
+  for (const ms of LOOK_AGAIN_MS) {
+    if (standing !== undefined) break;
+    await pause(ms);
+    standing = await standingOf(journal, name);
+  }
   if (standing === undefined || standing.owner !== principal) throw new OperationError("not_found", name.id);
   return standing;
 }

@@ -44,7 +44,7 @@ export function askForOperations(
         const ended = await started.value.wait();
         if (ended.ok) return { state: "completed", result: ended.value };
         const passing = ended.error instanceof TransportError || ended.error instanceof AuthError;
-        return passing ? undefined : { state: "failed" };
+        return passing ? undefined : { state: "failed", why: ended.error.message };
       },
     };
   };

@@ -4,6 +4,8 @@ import { setTimeout as wait } from "node:timers/promises";
 export interface Answer {
   readonly state: string;
   readonly result?: unknown;
+  /** Of one that failed. */
+  readonly why?: string;
 }
 
 /** Something that was accepted and comes to an end. */

@@ -11,6 +11,7 @@ export { readHeadersEverywhere } from "./read-headers.ts";
 
 // Pull consumers.
 export { headerValues } from "./received-message.ts";
+export { Recent } from "./recent.ts";
 export { Puller } from "./pull/puller.ts";
 export type { Delivery } from "./pull/delivery.ts";
 

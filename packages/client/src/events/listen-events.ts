@@ -3,6 +3,7 @@ import type { ValidationIssue } from "@trellis/protocol";
 import type { LinkMessage, LinkSubscription } from "../link.ts";
 import type { EventFacts } from "./event-facts.ts";
 import type { EventTransport } from "./event-transport.ts";
+import { Recent } from "../recent.ts";
 import { eventTime, readEvent } from "./read-event.ts";
 
 /** One event as a live listener hears it. */
@@ -77,7 +78,7 @@ class Listener implements LiveEvents {
   readonly #options: ListenOptions;
   readonly #subscription: LinkSubscription;
   readonly #stopState: () => void;
-  readonly #seen = new Set<string>();
+  readonly #seen = new Recent<string>(REMEMBERED_IDS);
   #queue: LiveEvent[] = [];
   #dropped = 0;
   #wake: (() => void) | undefined;
@@ -154,11 +155,6 @@ class Listener implements LiveEvents {
     }
     if (this.#seen.has(id)) return;
     this.#seen.add(id);
-    if (this.#seen.size > REMEMBERED_IDS)
-      for (const oldest of this.#seen) {
-        this.#seen.delete(oldest);
-        break;
-      }
     const read = readEvent(this.#facts, subject, data);
     if (!read.ok) {
       this.#options.onProblem?.({ kind: "invalid", id, subject, issues: read.issues });

@@ -1,4 +1,4 @@
-import { headerValues, Puller, readEvent } from "@trellis/client/internal";
+import { headerValues, Puller, readEvent, Recent } from "@trellis/client/internal";
 import type { Delivery, Link } from "@trellis/client/internal";
 import { EVENT_CONSUMER_DEFAULTS, readStoredSubject, replayToken, TrellisError } from "@trellis/contracts";
 import type { ConsumerBinding } from "@trellis/contracts";
@@ -55,8 +55,9 @@ export class GroupRunner {
   readonly #options: GroupRunnerOptions;
   readonly #held = new Map<number, HeldEvent>();
   readonly #lanes = new Map<string, HeldEvent[]>();
-  readonly #handled = new Set<number>();
+  readonly #handled = new Recent<number>(REMEMBERED);
   readonly #replayToken: string;
+  readonly #consumer: string;
   readonly #puller: Puller;
   readonly #acks: AckBatch;
   readonly #keepAlive: ReturnType<typeof setInterval>;
@@ -69,6 +70,7 @@ export class GroupRunner {
     this.#options = options;
     const { link, group, binding, deployment, surroundings } = options;
     this.#replayToken = replayToken(deployment, group.name);
+    this.#consumer = `${deployment}.${group.name}`;
     this.#aliveAt = performance.now();
     const everyMs = Math.max(20, Math.min(10_000, Math.floor(group.ackWaitMs / 3)));
     this.#keepAlive = setInterval(() => this.#sayAlive(), everyMs);
@@ -156,19 +158,27 @@ export class GroupRunner {
     if (this.#stopping) return this.#say(delivery.reply, nak(1));
     this.#held.set(sequence, held);
     if (delivery.deliveries === 1) this.#beginAll();
-    let lane = this.#lanes.get(held.lane);
-    if (lane === undefined) this.#lanes.set(held.lane, (lane = []));
-    // Behind everything older; what has begun stays.
+    const isHead = this.#queue(held);
+    if (this.#collecting !== undefined && this.#held.size >= this.#options.group.concurrency) this.#beginAll();
+    if (this.#collecting === undefined && isHead && !held.begun) this.#begin(held);
+  }
+
+  /** Puts it behind everything older of its lane, and tells whether nothing is before it; what has begun stays. */
+  #queue(held: HeldEvent): boolean {
+    const lane = this.#lanes.get(held.lane);
+    if (lane === undefined) {
+      this.#lanes.set(held.lane, [held]);
+      return true;
+    }
     let at = lane.length;
     for (
       let before = lane[at - 1];
-      before !== undefined && !before.begun && before.delivery.sequence > sequence;
+      before !== undefined && !before.begun && before.delivery.sequence > held.delivery.sequence;
       before = lane[at - 1]
     )
       at -= 1;
     lane.splice(at, 0, held);
-    if (this.#collecting !== undefined && this.#held.size >= this.#options.group.concurrency) this.#beginAll();
-    if (this.#collecting === undefined && lane[0] === held) this.#begin(held);
+    return at === 0;
   }
 
   /** What somebody had in hand comes to us next. */
@@ -191,7 +201,7 @@ export class GroupRunner {
 
   #begin(held: HeldEvent): void {
     held.begun = true;
-    const { group, deployment, surroundings } = this.#options;
+    const { group, surroundings } = this.#options;
     const { message } = held.delivery;
     const facts = eventOf(group, held.subject);
     const handler = facts === undefined ? undefined : group.handlerOf?.(facts.name);
@@ -224,8 +234,7 @@ export class GroupRunner {
       { name: facts.name, surface: "event", contractId: facts.contractId },
       { get: (name) => headerValues(message, name)[0] },
     );
-    const consumer = `${deployment}.${group.name}`;
-    const attempt = new HeldAttempt(facts, consumer, held, read.event, traced, surroundings, performance.now());
+    const attempt = new HeldAttempt(facts, this.#consumer, held, read.event, traced, surroundings, performance.now());
     held.attempt = attempt;
     this.#run(held, attempt, handler);
   }
@@ -334,12 +343,6 @@ export class GroupRunner {
     const { sequence, reply } = held.delivery;
     this.#acks.add(reply);
     this.#handled.add(sequence);
-    if (this.#handled.size > REMEMBERED) {
-      for (const oldest of this.#handled) {
-        this.#handled.delete(oldest);
-        break;
-      }
-    }
     this.#release(held);
   }
 
@@ -354,9 +357,10 @@ export class GroupRunner {
     this.#held.delete(held.delivery.sequence);
     const lane = this.#lanes.get(held.lane);
     if (lane !== undefined) {
-      const wasHead = lane[0] === held;
       const at = lane.indexOf(held);
-      if (at >= 0) lane.splice(at, 1);
+      const wasHead = at === 0;
+      if (wasHead) lane.shift();
+      else if (at > 0) lane.splice(at, 1);
       const next = lane[0];
       if (next === undefined) this.#lanes.delete(held.lane);
       else if (wasHead && !this.#stopping && this.#collecting === undefined) this.#begin(next);

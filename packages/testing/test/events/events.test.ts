@@ -186,6 +186,34 @@ describe("consuming", () => {
     await service.stop();
   });
 
+  it("begins once what another replica had in hand, all of it at a time", async () => {
+    const begun: string[] = [];
+    const open = async (handler: (id: string) => Promise<void>) => {
+      const service = await platform.connectService(billing, { name: "taken-over", limits: { drainMs: 100 } });
+      service.handle.events.invoices(({ event }) => handler(event.id));
+      await service.start();
+      return service;
+    };
+    let held = 0;
+    const first = await open(() => {
+      held += 1;
+      return new Promise(() => {});
+    });
+    // As many as may be out: the last to come completes what is collected.
+    const ids = Array.from({ length: 32 }, (_, n) => `m${n}`);
+    for (const id of ids) await seller.event.shop.ordered.publish(order(id, id)).orThrow();
+    await eventually(() => expect(held).toBe(ids.length));
+    const second = await open((id) => {
+      begun.push(id);
+      return new Promise((resolve) => setTimeout(resolve, 50));
+    });
+    await first.stop();
+    await seller.event.shop.ordered.publish(order("last")).orThrow();
+    await eventually(() => expect(begun).toContain("last"));
+    expect(begun.toSorted()).toEqual([...ids, "last"].toSorted());
+    await second.stop();
+  });
+
   it("keeps its turn, whatever a publisher says whose turn it is", async () => {
     const asked: { readonly id?: string }[] = [];
     const data = await connectRaw(platform, "DATA");

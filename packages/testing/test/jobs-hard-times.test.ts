@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { startPlatform } from "../src/index.ts";
 import { works } from "./jobs/contract.ts";
 import { connectData } from "./jobs/direct.ts";
-import { endsOf, storedRecords } from "./jobs/stored-jobs.ts";
+import { endsOf, storedRecords, workLeft } from "./jobs/stored-jobs.ts";
 import { provisionJobWorker, spawnJobWorker } from "./jobs/workers.ts";
 import { eventually } from "./resilience/kit/eventually.ts";
 
@@ -100,10 +100,7 @@ describe("jobs in hard times", () => {
     const results = await Promise.all(jobs.map((job) => job.wait({ timeoutMs: 20_000 }).orThrow()));
     expect(results.map(({ n }) => n)).toEqual(jobs.map((_, n) => n));
     // The queue is empty: nothing comes again for ever.
-    await eventually("no work is left", async () => {
-      const again = await data.request("$JS.API.STREAM.INFO.JOBS_WORK", "");
-      return again.json<{ state: { messages: number } }>().state.messages === 0;
-    });
+    await eventually("no work is left", async () => (await workLeft(data)) === 0);
     const ends = endsOf(await storedRecords(data));
     const listed = await eventually("the projection has them", async () => {
       const page = await platform.admin.rpc.jobs.list({ service: "works", limit: 100 });

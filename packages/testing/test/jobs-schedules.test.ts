@@ -3,20 +3,9 @@ import { SILENT_LOG } from "@trellis/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../src/index.ts";
 import { clockwork } from "./jobs/clockwork.ts";
-import { connectData } from "./jobs/direct.ts";
-import { storedRecords } from "./jobs/stored-jobs.ts";
+import { dueTimes } from "./jobs/due-times.ts";
 import { handOverToOne, spawnControlPlane } from "./resilience/kit/control-planes.ts";
 import { eventually } from "./resilience/kit/eventually.ts";
-
-/** When the jobs of a schedule were due, in seconds, as the stream has them. */
-async function dueTimes(platform: TestPlatform, schedule: string): Promise<readonly number[]> {
-  await using data = await connectData(platform);
-  return (await storedRecords(data)).flatMap(({ event, body }) =>
-    event === "created" && body.schedule?.name === schedule && body.key !== undefined
-      ? [body.schedule.dueAt / 1_000]
-      : [],
-  );
-}
 
 describe("schedules", () => {
   let platform: TestPlatform;

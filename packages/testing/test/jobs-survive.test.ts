@@ -9,7 +9,7 @@ import { startPlatform, type TestPlatform } from "../src/index.ts";
 import type { Program } from "../src/program.ts";
 import { works } from "./jobs/contract.ts";
 import { connectData } from "./jobs/direct.ts";
-import { endsOf, storedRecords } from "./jobs/stored-jobs.ts";
+import { endsOf, storedRecords, workLeft } from "./jobs/stored-jobs.ts";
 import { provisionJobWorker, spawnJobWorker } from "./jobs/workers.ts";
 import { eventually } from "./resilience/kit/eventually.ts";
 import { chosenSeed, randomOf } from "./resilience/kit/random.ts";
@@ -204,10 +204,7 @@ describe("jobs whose processes are killed", () => {
       accepted.length,
     );
     // And nothing is left to do.
-    await eventually("no work is left", async () => {
-      const again = await data.request("$JS.API.STREAM.INFO.JOBS_WORK", "");
-      return again.json<{ state: { messages: number } }>().state.messages === 0;
-    });
+    await eventually("no work is left", async () => (await workLeft(data)) === 0);
     console.log(
       `jobs-survive: ${kills.worker} workers and ${kills.server} servers killed, ${records.filter(({ event }) => event === "started").length} claims`,
     );

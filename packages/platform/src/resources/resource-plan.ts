@@ -81,10 +81,10 @@ export type Resource = KvResource | StoreResource | ConsumerResource | Operation
 export const RESOURCE_DEFAULTS = {
   jobAckWaitMs: 300_000,
   /**
-   * Jobs handed out or waiting for their next attempt: workers limit what runs by the contract's `concurrency`, and
-   * thousands that wait to be retried must not keep the others from running.
+   * Jobs handed out, delayed or waiting for their next attempt. Workers limit what runs by the contract's `concurrency`; what
+   * waits beyond this keeps the others from being handed out, so it is more than a queue should ever hold.
    */
-  jobMaxAckPending: 100_000,
+  jobMaxAckPending: 1_000_000,
   /** The same for operations. One that sleeps is not handed out, so it does not count. */
   operationsMaxAckPending: 100_000,
 } as const;

@@ -21,3 +21,13 @@ export function endsOf(records: readonly JobRecord[]): ReadonlyMap<string, reado
   }
   return ends;
 }
+
+/** Items that are still in the work queue; the mark of how far it is filled is none. */
+export async function workLeft(data: NatsConnection): Promise<number> {
+  const answer = await data.request(
+    "$JS.API.STREAM.INFO.JOBS_WORK",
+    JSON.stringify({ subjects_filter: "trellis.work.*.>" }),
+  );
+  const { subjects = {} } = answer.json<{ state: { subjects?: { readonly [subject: string]: number } } }>().state;
+  return Object.values(subjects).reduce((sum, count) => sum + count, 0);
+}

@@ -14,14 +14,22 @@ const service = await TrellisService.connect({
   onNotice: () => undefined,
 });
 const runs = process.env["RUNS_FILE"] ?? "";
+/** A payload's text: its handler lets nothing else of its process run. */
+const BLOCKS = "blocks";
+const block = (ms: number): void => {
+  for (const end = performance.now() + ms; performance.now() < end;);
+};
 const work = async ({
   payload,
   job,
 }: Pick<JobContextOf<{ n: number; ms?: number; text?: string }>, "payload" | "job">) => {
   appendFileSync(runs, `${job.id} ${job.attempt} began ${process.pid}\n`);
-  await wait(payload.ms ?? 0);
+  // Only the first run is such a handler.
+  if (payload.text === BLOCKS) {
+    if (job.attempt === 1) block(payload.ms ?? 0);
+  } else await wait(payload.ms ?? 0);
   // A job with a gate goes on when the file is there.
-  while (payload.text !== undefined && !existsSync(payload.text)) await wait(20);
+  while (payload.text !== undefined && payload.text !== BLOCKS && !existsSync(payload.text)) await wait(20);
   appendFileSync(runs, `${job.id} ${job.attempt} ended ${process.pid}\n`);
   // Different for every run: two ends could not be taken for one.
   return ok({ n: payload.n, worker: `${process.pid}/${job.attempt}` });

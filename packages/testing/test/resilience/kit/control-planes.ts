@@ -19,8 +19,13 @@ export interface ControlPlaneProcess {
 }
 
 /** One more replica over the NATS servers of a platform, as it begins. */
-export function controlPlaneProgram(local: LocalPlatform, env: { readonly [name: string]: string } = {}): Program {
+export function controlPlaneProgram(
+  local: LocalPlatform,
+  env: { readonly [name: string]: string } = {},
+  preload: readonly string[] = [],
+): Program {
   return new Program(MAIN, {
+    preload,
     env: {
       TRELLIS_OPERATOR_DIR: join(local.directory, "operator"),
       TRELLIS_NATS_SERVERS: local.nats.servers.join(","),
@@ -38,8 +43,9 @@ export function controlPlaneProgram(local: LocalPlatform, env: { readonly [name:
 export async function spawnControlPlane(
   local: LocalPlatform,
   env: { readonly [name: string]: string } = {},
+  preload: readonly string[] = [],
 ): Promise<ControlPlaneProcess> {
-  const program = controlPlaneProgram(local, env);
+  const program = controlPlaneProgram(local, env, preload);
   const [line] = await program.said(/^.*the control plane is ready.*$/m, READY_MS);
   const ready: unknown = JSON.parse(line);
   if (!isReadyLine(ready)) throw new Error(`The control plane said something else: ${line}`);

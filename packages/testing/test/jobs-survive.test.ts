@@ -203,8 +203,8 @@ describe("jobs whose processes are killed", () => {
     expect(records.filter(({ event, body }) => event === "created" && body.key?.startsWith(`${seed} `))).toHaveLength(
       accepted.length,
     );
-    // And nothing is left to do.
-    await eventually("no work is left", async () => (await workLeft(data)) === 0);
+    // And nothing is left to do. In queues of tests before nobody works; done work that came again waits there.
+    await eventually("no work is left", async () => (await workLeft(data, "trellis.work.works.tough")) === 0);
     console.log(
       `jobs-survive: ${kills.worker} workers and ${kills.server} servers killed, ${records.filter(({ event }) => event === "started").length} claims`,
     );

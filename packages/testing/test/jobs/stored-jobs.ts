@@ -23,11 +23,8 @@ export function endsOf(records: readonly JobRecord[]): ReadonlyMap<string, reado
 }
 
 /** Items that are still in the work queue; the mark of how far it is filled is none. */
-export async function workLeft(data: NatsConnection): Promise<number> {
-  const answer = await data.request(
-    "$JS.API.STREAM.INFO.JOBS_WORK",
-    JSON.stringify({ subjects_filter: "trellis.work.*.>" }),
-  );
+export async function workLeft(data: NatsConnection, queues = "trellis.work.*.>"): Promise<number> {
+  const answer = await data.request("$JS.API.STREAM.INFO.JOBS_WORK", JSON.stringify({ subjects_filter: queues }));
   const { subjects = {} } = answer.json<{ state: { subjects?: { readonly [subject: string]: number } } }>().state;
   return Object.values(subjects).reduce((sum, count) => sum + count, 0);
 }

@@ -106,6 +106,25 @@ describe("operations, for operators", () => {
     expect(!late.ok && late.error).toBeInstanceOf(Refused);
   });
 
+  it("let one begin again that was cancelled while it ran: it is not cancelled once more", async () => {
+    const one = await refund("once more", "wait");
+    await eventually("it runs", async () => (await one.get().orThrow()).state === "running");
+    await one.cancel().orThrow();
+    expect(await one.wait()).toMatchObject({ ok: false, error: { reason: "cancelled" } });
+    await platform.admin.rpc.trellis.operationsRetry({ operation: REFUND, id: one.id }).orThrow();
+    await eventually("it runs again", async () => (await one.get().orThrow()).attempt === 1);
+    await one.signal("approve", { by: "Ada" }).orThrow();
+    expect(await one.wait({ timeoutMs: 20_000 }).orThrow()).toEqual({ order: "once more", by: "operator" });
+    // This wish to cancel is a new one.
+    const other = await refund("twice", "wait");
+    for (let times = 0; times < 2; times += 1) {
+      await eventually("it runs", async () => (await other.get().orThrow()).state === "running");
+      await other.cancel().orThrow();
+      expect(await other.wait({ timeoutMs: 20_000 })).toMatchObject({ ok: false, error: { reason: "cancelled" } });
+      if (times === 0) await platform.admin.rpc.trellis.operationsRetry({ operation: REFUND, id: other.id }).orThrow();
+    }
+  });
+
   it("cancel one that its callers may not cancel, while it runs", async () => {
     const one = await caller.operation.billing.short.start({ order: "theirs", how: "wait" }).orThrow();
     await eventually("it runs", async () => (await one.get().orThrow()).state === "running");

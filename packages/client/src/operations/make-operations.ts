@@ -1,7 +1,7 @@
 import { surfacePath } from "@trellis/contracts";
 import { TrellisError } from "@trellis/contracts";
 import type { AnyContract, Json } from "@trellis/contracts";
-import { isOperationId, randomToken, TransferError } from "@trellis/protocol";
+import { isOperationId, isOver, randomToken, TransferError } from "@trellis/protocol";
 import type { OperationFrame, OperationSnapshot, Sha256Stream } from "@trellis/protocol";
 import { AsyncResult, err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
@@ -113,10 +113,19 @@ function withUpload(started: UntypedStarted, sent: Promise<Result<Uploaded, Trel
     ...started,
     uploaded: new AsyncResult(sent),
     wait: (options) => {
-      const failed = sent.then((result) => (result.ok ? new Promise<never>(() => undefined) : result));
+      const failed = sent.then(async (result) => {
+        // Of one that is over, it is its end that counts: it may have all it needs, and it may be why the file was refused.
+        const isNews = !result.ok && !(await isKnownToBeOver(started));
+        return isNews ? result : new Promise<never>(() => undefined);
+      });
       return new AsyncResult(Promise.race([started.wait(options), failed]));
     },
   };
+}
+
+async function isKnownToBeOver(ref: UntypedRef): Promise<boolean> {
+  const now = await ref.get();
+  return now.ok && isOver(now.value.state);
 }
 
 function makeRef(

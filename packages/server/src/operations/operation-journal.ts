@@ -169,6 +169,12 @@ export class OperationJournal {
     return persist(this.#link, () => this.stream.store(this.subject("inbox", name), data, { headers }));
   }
 
+  /** The place of the last message there has been in the inbox; 0 when there is none. */
+  async inboxEnd(name: OperationName): Promise<number> {
+    const newest = await persist(this.#link, () => this.stream.lastOfLeader(this.subject("inbox", name)));
+    return newest?.sequence ?? 0;
+  }
+
   /** Messages after this place in the inbox. Most operations never get one, so the usual answer is cheap. */
   inbox(
     name: OperationName,

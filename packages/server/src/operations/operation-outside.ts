@@ -95,6 +95,7 @@ export async function retryOperation(
     owner,
     snapshot,
     origin,
+    inbox: await journal.inboxEnd(name),
     history: shortened([...(stored.record.history ?? []), newHistoryEntry("retried", snapshot)]),
   };
   const sequence = await journal.append(name, record, { after: stored.sequence, replaceForMs: 0, withinMs: WITHIN_MS });

@@ -78,7 +78,7 @@ export interface OperationRecord {
   readonly name?: string;
   /** step: its result. checkpoint: its value. signal: its input. transferred: the file. */
   readonly value?: Json;
-  /** signal, cancelling: the place in the inbox it was copied from. */
+  /** signal, cancelling: the place in the inbox it was copied from. retried: who wanted to cancel before it has had that. */
   readonly inbox?: number;
   /** parked, slept, attempt-failed: until when. */
   readonly until?: number;

@@ -63,7 +63,9 @@ export class OperationRun {
   readonly #abort = new AbortController();
   /** Aborts what this run itself waits for, when its replica is at its end. */
   readonly #quit = new AbortController();
-  #inboxAt: number;
+  #inboxAt = 0;
+  /** A wish to cancel from before its last beginning does not count any more. */
+  #cancelsAfter = 0;
   /** The file it was started with, once that is stored. */
   #upload: StoredObject | undefined;
   #stop: StopReason | undefined;
@@ -99,7 +101,11 @@ export class OperationRun {
       },
       claimed,
     );
-    this.#inboxAt = claimed.records.reduce((newest, { record }) => Math.max(newest, record.inbox ?? 0), 0);
+    for (const { record } of claimed.records) {
+      const { kind, inbox = 0 } = record;
+      if (kind === "retried") this.#cancelsAfter = inbox;
+      else this.#inboxAt = Math.max(this.#inboxAt, inbox);
+    }
     this.handle = new OperationHandle(this, claimed.records);
     this.#upload = recordedUpload(claimed.records);
   }
@@ -407,7 +413,8 @@ export class OperationRun {
         const { name, input } = message;
         const tell = (): void => this.handle.take({ name, input, sequence });
         if (!(await this.#copy(sequence, "signal", { name, value: input }, {}, tell))) return;
-      } else {
+      } else if (sequence <= this.#cancelsAfter) this.#inboxAt = sequence;
+      else {
         const { reason } = message;
         const members = reason === undefined ? {} : { message: reason };
         const tell = (): void => this.halt("cancelled");

@@ -17,6 +17,7 @@ import { operationFacts } from "./operation-facts.ts";
 import type { AnyOperationHandler, OperationControls, OperationRegistrars } from "./operation-handlers.ts";
 import { OperationJournal } from "./operation-journal.ts";
 import { OperationSweep } from "./operation-sweep.ts";
+import { filesOfOperations } from "./operation-upload.ts";
 import { watchEndpoint } from "./operation-watch.ts";
 import { OperationWorker } from "./operation-worker.ts";
 
@@ -152,8 +153,7 @@ export function createServiceOperations<C extends AnyContract, Client, Deps>(
       const binding = options.bindings().operations;
       if (facts.size === 0 || binding === undefined) return;
       const { journal, changes, contracts } = parts();
-      // Stored or given up: somebody looks at the operation that waits for it.
-      uploads.onSettled = ({ operation, ref }) => journal.wake({ operation, id: ref });
+      uploads.purpose = filesOfOperations(journal, changes);
       worker = new OperationWorker({
         surroundings: { ...surroundings, link, journal, changes, contractId: contract.id, nowMs, uploads },
         binding,

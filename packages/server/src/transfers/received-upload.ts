@@ -123,7 +123,12 @@ export class ReceivedUpload {
 
   /** Its sender wants no more of it. */
   cancel(): void {
-    this.#fail(new TransferError("cancelled"));
+    this.giveUp(new TransferError("cancelled"));
+  }
+
+  /** Nobody wants it any more. */
+  giveUp(why: TransferError): void {
+    this.#fail(why);
   }
 
   /** Something changed that it may have waited for. */

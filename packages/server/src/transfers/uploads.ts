@@ -22,15 +22,14 @@ import { StoreError, toStoreError } from "../store/store-error.ts";
 import { findObject } from "../store/store-parts.ts";
 import type { StoreParts } from "../store/store-parts.ts";
 import type { StoredObject } from "../store/store-types.ts";
-import type { FoundRecord, TransferTerms } from "../store/upload-records.ts";
+import type { FoundRecord, TransferTerms, UploadRecord } from "../store/upload-records.ts";
 import { OpenStreams } from "../streams/open-streams.ts";
 import type { OpenStreamsOptions } from "../streams/open-streams.ts";
 import type { Refusal, StreamDoor, Visitor } from "../streams/stream-door.ts";
 import { ReceivedUpload, tooLarge } from "./received-upload.ts";
+import { NO_PURPOSE } from "./upload-purpose.ts";
+import type { UploadPurpose } from "./upload-purpose.ts";
 import { UploadStream } from "./upload-stream.ts";
-
-/** Told when a file was stored, or will not come; again when nobody knows whether it was heard. */
-export type UploadListener = (terms: TransferTerms) => Promise<unknown>;
 
 /** What became of an upload. */
 export type UploadState =
@@ -52,6 +51,13 @@ export interface UploadsOptions extends Omit<OpenStreamsOptions, "heartbeatMs"> 
   readonly storeOf: (alias: string) => StoreParts | undefined;
 }
 
+/** A grant that nobody has finished. */
+interface Granted {
+  readonly owner: string;
+  readonly expiry: ReturnType<typeof setTimeout>;
+  readonly unfollow: () => void;
+}
+
 /** What is to be uploaded, by whom and for what. */
 export interface UploadAsked extends Omit<TransferTerms, "idleMs"> {
   /** Alias of the store. */
@@ -68,18 +74,20 @@ export interface UploadAsked extends Omit<TransferTerms, "idleMs"> {
  *
  * 1. Who opens it has to be the principal it was granted to, whatever the session; for everybody else it does not exist.
  * 2. The replica that goes on takes the record over by compare-and-set; the one before can then neither finish nor remove.
+ * 3. A file that is not wanted any more is given up by whoever receives it, or by whoever granted it while nobody has begun:
+ *    chunks that are written after they were removed would be nobody's.
  */
 export class Uploads {
   readonly #options: UploadsOptions;
   readonly #open: OpenStreams;
   /** What this replica is receiving, with or without a stream. */
   readonly #received = new Map<string, ReceivedUpload>();
-  /** Grants of this replica that nobody has finished, and who has them. */
-  readonly #granted = new Map<string, { readonly owner: string; readonly expiry: ReturnType<typeof setTimeout> }>();
+  /** Of this replica. */
+  readonly #granted = new Map<string, Granted>();
   /** Aliases of the stores that uploads go to. */
   readonly #stores: readonly string[];
   #subscription: LinkSubscription | undefined;
-  #listener: UploadListener = () => Promise.resolve();
+  #purpose = NO_PURPOSE;
   #draining = false;
 
   constructor(options: UploadsOptions) {
@@ -88,9 +96,9 @@ export class Uploads {
     this.#open = new OpenStreams({ ...options, heartbeatMs: options.limits.transferHeartbeatMs });
   }
 
-  /** Told of every file that was stored, before its sender is, and of those that will not come. */
-  set onSettled(listener: UploadListener) {
-    this.#listener = listener;
+  /** Hears of every file that was stored, before its sender does, and of those that will not come. */
+  set purpose(purpose: UploadPurpose) {
+    this.#purpose = purpose;
   }
 
   /** Takes openings from here on. */
@@ -114,15 +122,22 @@ export class Uploads {
       return new TransferError("unavailable", { message: `The platform has no store ${store} for this service yet.` });
     const transferId = newTransferId();
     const transfer: TransferTerms = { ...terms, ...roomIn(parts, terms.maxBytes), idleMs };
+    const record: UploadRecord = { name, state: "uploading", transfer };
+    let sequence: number;
     try {
       requireRoom(parts.binding(), name, 0);
-      await parts.records.write(transferId, { name, state: "uploading", transfer }, 0);
+      sequence = await parts.records.write(transferId, record, 0);
     } catch (thrown) {
       return refusalOf(toStoreError(thrown, parts.bucket, name));
     }
     this.#granted.set(transferId, {
       owner: asked.owner,
       expiry: setTimeout(() => void this.#expire(transferId, parts), idleMs),
+      unfollow: this.#purpose.follow(transfer, (why) => {
+        this.#settle(transferId);
+        // Refused when somebody has begun, who hears of it as well.
+        if (why !== undefined) void giveUp(parts, transferId, record, sequence).catch(() => undefined);
+      }),
     });
     return {
       type: "TransferGrant",
@@ -206,8 +221,7 @@ export class Uploads {
     this.#subscription?.close();
     this.#open.close();
     for (const upload of this.#received.values()) upload.release();
-    for (const { expiry } of this.#granted.values()) clearTimeout(expiry);
-    this.#granted.clear();
+    for (const transferId of [...this.#granted.keys()]) this.#settle(transferId);
   }
 
   #full(owner: string): TransportError | undefined {
@@ -280,15 +294,23 @@ export class Uploads {
   async #begin(transferId: string, { parts, found }: Place, terms: TransferTerms, stream: UploadStream): Promise<void> {
     const known = this.#received.get(transferId);
     if (known !== undefined) return stream.begin(known);
+    let upload: ReceivedUpload | undefined;
+    let unwanted: TransferError | undefined;
+    const unfollow = this.#purpose.follow(terms, (why) => {
+      unwanted ??= why;
+      if (why !== undefined) upload?.giveUp(why);
+    });
     try {
       const object = await ObjectUpload.resume(parts, transferId, found, stream.signal);
-      if (stream.over) return;
-      const upload = new ReceivedUpload({
+      unwanted ??= await this.#purpose.unwanted(terms);
+      if (stream.over) return unfollow();
+      upload = new ReceivedUpload({
         object,
         terms,
         chunkBytes: LIMITS.transferChunkBytes,
-        onSettled: () => this.#listener(terms),
+        onSettled: () => this.#purpose.settled(terms),
         onOver: () => {
+          unfollow();
           this.#received.delete(transferId);
           this.#settle(transferId);
         },
@@ -296,7 +318,9 @@ export class Uploads {
       });
       this.#received.set(transferId, upload);
       stream.begin(upload);
+      if (unwanted !== undefined) upload.giveUp(unwanted);
     } catch (thrown) {
+      unfollow();
       if (stream.over) return;
       stream.log.warn("An upload could not be gone on with.", { error: thrown });
       stream.refuse(thrown instanceof StoreError ? refusalOf(thrown) : new TransferError("unavailable"));
@@ -312,7 +336,7 @@ export class Uploads {
   ): Promise<Refusal | undefined> {
     const object = await storedAs(parts, transferId, found);
     if (object === undefined) return new TransferError("unknown_transfer");
-    await this.#listener(terms);
+    await this.#purpose.settled(terms);
     this.#open.add(stream);
     stream.ready(this.#options.limits.transferHeartbeatMs);
     const seq = Math.ceil(object.size / LIMITS.transferChunkBytes);
@@ -363,7 +387,7 @@ export class Uploads {
   async #giveUp(transferId: string, { parts, found }: Place): Promise<void> {
     try {
       await giveUp(parts, transferId, found.record, found.sequence);
-      if (found.record.transfer !== undefined) await this.#listener(found.record.transfer);
+      if (found.record.transfer !== undefined) await this.#purpose.settled(found.record.transfer);
     } catch {
       // Somebody goes on with it after all, or the sweep finds it.
     }
@@ -371,8 +395,11 @@ export class Uploads {
   }
 
   #settle(transferId: string): void {
-    clearTimeout(this.#granted.get(transferId)?.expiry);
+    const granted = this.#granted.get(transferId);
+    if (granted === undefined) return;
     this.#granted.delete(transferId);
+    clearTimeout(granted.expiry);
+    granted.unfollow();
   }
 }
 

@@ -182,6 +182,8 @@ describe("an upload", () => {
     expect(second).toMatchObject({ id: first.id, created: false });
     expect(lent.shelved.filter((name) => name === "once")).toEqual(["once"]);
     expect(await second.uploaded).toMatchObject({ ok: false, error: { code: "unknown_transfer" } });
+    // It is the same operation, and that has ended well.
+    expect((await second.wait().orThrow()).size).toBe(bytes.length);
   });
 });
 

@@ -4,6 +4,7 @@ import type { AnyContract } from "@trellis/contracts";
 import type { Log } from "@trellis/server";
 import { OUTBOX_LIMITS } from "./limits.ts";
 import type { OutboxRepository, WaitingEvent } from "./repository.ts";
+import { tellStrangers } from "./tell-strangers.ts";
 
 /** What publishes: a service fits, and so does a client with a log. */
 export interface OutboxPublisher {
@@ -12,7 +13,7 @@ export interface OutboxPublisher {
   readonly log: Log;
 }
 
-export type DispatcherLimits = { readonly [Limit in "batch" | "lanes" | "leaseMs" | "pollMs"]: number };
+export type DispatcherLimits = { readonly [Limit in "batch" | "lanes" | "leaseMs" | "pollMs" | "strangerMs"]: number };
 
 export interface DispatcherOptions {
   readonly repository: OutboxRepository;
@@ -55,6 +56,7 @@ class Dispatcher implements OutboxDispatcher {
   readonly #names: readonly string[];
   readonly #stop = new AbortController();
   readonly #ended: Promise<void>;
+  readonly #tellingStrangers: ReturnType<typeof setInterval>;
   #woken = false;
   #sleeper: (() => void) | undefined;
   /** Until when what we hold is ours, by the monotonic clock. */
@@ -66,6 +68,7 @@ class Dispatcher implements OutboxDispatcher {
     this.#limits = { ...OUTBOX_LIMITS, ...limits };
     this.#names = [...publishableEvents(service.contract).keys()];
     repository.watch(() => this.wake(), this.#stop.signal);
+    this.#tellingStrangers = setInterval(() => void this.#tellStrangers(), this.#limits.strangerMs);
     this.#ended = this.#run();
   }
 
@@ -76,6 +79,7 @@ class Dispatcher implements OutboxDispatcher {
 
   async stop(): Promise<void> {
     this.#stop.abort();
+    clearInterval(this.#tellingStrangers);
     this.wake();
     await this.#ended;
   }
@@ -177,6 +181,15 @@ class Dispatcher implements OutboxDispatcher {
     } catch (error) {
       // Not renewed, the lease ends, and with it what we publish under it.
       this.#service.log.warn("The lease on events of the outbox could not be renewed.", { error });
+    }
+  }
+
+  async #tellStrangers(): Promise<void> {
+    const { log } = this.#service;
+    try {
+      await tellStrangers(this.#repository, this.#names, this.#limits.strangerMs, log);
+    } catch (error) {
+      log.debug("It could not be seen what waits for another version.", { error });
     }
   }
 

@@ -11,5 +11,6 @@ export type {
   OutboxRepository,
   OutboxStatus,
   ParkedEvent,
+  StrangeEvents,
   WaitingEvent,
 } from "./repository.ts";

@@ -4,7 +4,8 @@ import type { EventContext, Kv } from "@trellis/server";
 import { Type } from "typebox";
 import { INBOX_LIMITS, OUTBOX_LIMITS } from "./limits.ts";
 import { OutboxFull } from "./repository.ts";
-import type { Claim, OutboxRepository, OutboxStatus, ParkedEvent, WaitingEvent } from "./repository.ts";
+import type { Claim, OutboxRepository, OutboxStatus, ParkedEvent, StrangeEvents, WaitingEvent } from "./repository.ts";
+import { NOT_PUBLISHED } from "./tell-strangers.ts";
 
 /** The schema of `outbox`, a member a value needs to hold the events that were added with it. */
 export const WaitingEvents = Type.Optional(
@@ -141,6 +142,35 @@ export class KvRepository<V extends EventfulValue> implements OutboxRepository {
       parked: entries.reduce((sum, { value }) => sum + parkedIn(value).length, 0),
       oldestAt: waiting.length === 0 ? undefined : new Date(oldest),
     };
+  }
+
+  /** As far as this process has heard of the values. */
+  async strangers(names: readonly string[]): Promise<readonly StrangeEvents[]> {
+    const now = performance.now();
+    const waiting = [...this.#keys.values()].flatMap(({ events, since }) =>
+      events.filter(({ name }) => !names.includes(name)).map(({ name }) => ({ name, since })),
+    );
+    return [...Map.groupBy(waiting, ({ name }) => name)].map(([name, all]) => ({
+      name,
+      waiting: all.length,
+      oldestAt: new Date(Date.now() - (now - Math.min(...all.map(({ since }) => since)))),
+    }));
+  }
+
+  async parkNamed(name: string): Promise<number> {
+    let count = 0;
+    for (const { key, value } of await this.#kv.entries().orThrow()) {
+      const isMeant = (event: KeptEvent): boolean => event.name === name && event.parked === undefined;
+      if (!(value.outbox ?? []).some(isMeant)) continue;
+      let ofKey = 0;
+      await this.#rewrite(key, (kept) => {
+        ofKey = kept.filter(isMeant).length;
+        return kept.map((event) => (isMeant(event) ? { ...event, parked: NOT_PUBLISHED } : event));
+      });
+      count += ofKey;
+    }
+    for (const wake of this.#wakers) wake();
+    return count;
   }
 
   async parked(limit = 100): Promise<readonly ParkedEvent[]> {

@@ -12,6 +12,8 @@ export const OUTBOX_LIMITS = {
   pollMs: 1_000,
   /** The longest pause after publishing, or the database, failed. */
   longestPauseMs: 5_000,
+  /** Events of a name that the contract does not have may wait so long, as in a rolling upgrade, before somebody is told. */
+  strangerMs: 300_000,
   /** Events one key of a bucket may hold until they are published: they are part of its value. */
   maxWaitingPerKey: 100,
 } as const;

@@ -10,11 +10,13 @@ import type {
   OutboxRepository,
   OutboxStatus,
   ParkedEvent,
+  StrangeEvents,
   WaitingEvent,
 } from "./repository.ts";
-import { column, parkedEvents, waitingEvents } from "./rows.ts";
+import { column, parkedEvents, strangeEvents, waitingEvents } from "./rows.ts";
 import { tableNames } from "./tables.ts";
 import type { TableOptions } from "./tables.ts";
+import { NOT_PUBLISHED } from "./tell-strangers.ts";
 
 export type { ClientOf, PostgresClient, PostgresPool, PostgresQueries } from "./postgres-port.ts";
 export type { TableOptions } from "./tables.ts";
@@ -137,6 +139,21 @@ export class PostgresRepository<Client extends PostgresClient> implements Outbox
       parked: Number(column(rows[0], "parked")),
       oldestAt: oldest instanceof Date ? oldest : undefined,
     };
+  }
+
+  async strangers(names: readonly string[]): Promise<readonly StrangeEvents[]> {
+    const others = `SELECT name, count(*) AS waiting, min(added_at) AS oldest FROM ${this.#outbox}
+      WHERE parked IS NULL AND name <> ALL ($1) GROUP BY name ORDER BY name`;
+    const { rows } = await this.#pool.query(others, [names]);
+    return rows.map((row) => {
+      const oldest = column(row, "oldest");
+      return strangeEvents(row, oldest instanceof Date ? oldest : new Date());
+    });
+  }
+
+  parkNamed(name: string): Promise<number> {
+    const sql = `UPDATE ${this.#outbox} SET parked = $1, holder = NULL WHERE name = $2 AND parked IS NULL`;
+    return this.#run(sql, [NOT_PUBLISHED, name]);
   }
 
   async parked(limit = 100): Promise<readonly ParkedEvent[]> {

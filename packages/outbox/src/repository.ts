@@ -22,6 +22,14 @@ export interface OutboxStatus {
   readonly oldestAt: Date | undefined;
 }
 
+/** Events of a name that whoever asked does not publish. */
+export interface StrangeEvents {
+  readonly name: string;
+  readonly waiting: number;
+  /** When the oldest of them was added, as far as is known. */
+  readonly oldestAt: Date;
+}
+
 /** Who takes events for publishing, and what it can publish. */
 export interface Claim {
   readonly holder: string;
@@ -52,6 +60,10 @@ export interface OutboxRepository {
   /** Calls `wake` when something may have been added, as soon as it can tell, until the signal aborts. */
   watch(wake: () => void, signal: AbortSignal): void;
   status(): Promise<OutboxStatus>;
+  /** What waits and has none of these names. */
+  strangers(names: readonly string[]): Promise<readonly StrangeEvents[]>;
+  /** Puts aside whatever waits under a name; answers how many. For a name that no version publishes any more. */
+  parkNamed(name: string): Promise<number>;
   /** Those put aside, oldest first. */
   parked(limit?: number): Promise<readonly ParkedEvent[]>;
   /** Lets an event that was put aside wait again; `false` when there is none with this id. */

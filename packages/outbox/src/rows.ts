@@ -1,5 +1,5 @@
 import type { PreparedEvent } from "@trellis/client";
-import type { ParkedEvent, WaitingEvent } from "./repository.ts";
+import type { ParkedEvent, StrangeEvents, WaitingEvent } from "./repository.ts";
 
 /** One column of a row that a driver gave us. */
 export function column(row: unknown, name: string): unknown {
@@ -19,6 +19,11 @@ export function waitingEvents(rows: readonly unknown[]): readonly WaitingEvent[]
 
 export function parkedEvents(rows: readonly unknown[]): readonly ParkedEvent[] {
   return rows.map((row) => ({ event: storedEvent(row), reason: String(column(row, "parked")) }));
+}
+
+/** A row that counts events of one name. */
+export function strangeEvents(row: unknown, oldestAt: Date): StrangeEvents {
+  return { name: String(column(row, "name")), waiting: Number(column(row, "waiting")), oldestAt };
 }
 
 function storedEvent(row: unknown): PreparedEvent {

@@ -9,11 +9,13 @@ import type {
   OutboxRepository,
   OutboxStatus,
   ParkedEvent,
+  StrangeEvents,
   WaitingEvent,
 } from "./repository.ts";
-import { column, parkedEvents, waitingEvents } from "./rows.ts";
+import { column, parkedEvents, strangeEvents, waitingEvents } from "./rows.ts";
 import { tableNames } from "./tables.ts";
 import type { TableOptions } from "./tables.ts";
+import { NOT_PUBLISHED } from "./tell-strangers.ts";
 
 export type { TableOptions } from "./tables.ts";
 
@@ -145,6 +147,20 @@ export class SqliteRepository<Db extends SqliteDatabase> implements OutboxReposi
       parked: Number(column(row, "parked")),
       oldestAt: oldest === null ? undefined : new Date(Number(oldest)),
     };
+  }
+
+  async strangers(names: readonly string[]): Promise<readonly StrangeEvents[]> {
+    const others = `SELECT name, count(*) AS waiting, min(added_at) AS oldest FROM ${this.#outbox}
+      WHERE parked IS NULL AND name NOT IN (SELECT value FROM json_each(?)) GROUP BY name ORDER BY name`;
+    return this.#db
+      .prepare(others)
+      .all(JSON.stringify(names))
+      .map((row) => strangeEvents(row, new Date(Number(column(row, "oldest")))));
+  }
+
+  async parkNamed(name: string): Promise<number> {
+    const sql = `UPDATE ${this.#outbox} SET parked = ?, holder = NULL WHERE name = ? AND parked IS NULL`;
+    return this.#run(sql, NOT_PUBLISHED, name);
   }
 
   async parked(limit = 100): Promise<readonly ParkedEvent[]> {

@@ -32,3 +32,20 @@ export const ledger = defineServiceContract({ schemas: { Book } }, (ref) => ({
   },
   resources: { kv: { books: { purpose: "Counts by key", schema: ref.schema("Book") } } },
 }));
+
+/** Has a bucket whose values hold events, and tells of two kinds of them. */
+export const jotter = defineServiceContract(
+  {
+    schemas: {
+      Order,
+      Page: Type.Object({ lines: Type.Array(Type.String()), outbox: WaitingEvents, handled: HandledEvents }),
+    },
+  },
+  (ref) => ({
+    id: "outbox-jotter@v1",
+    displayName: "Jotter",
+    description: "Writes lines.",
+    events: { "Jotter.Wrote": { version: "v1", event: ref.schema("Order"), params: ["/key"] } },
+    resources: { kv: { pages: { purpose: "Lines", schema: ref.schema("Page") } } },
+  }),
+);

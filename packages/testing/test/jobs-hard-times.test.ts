@@ -5,6 +5,7 @@ import { ok } from "@trellis/result";
 import { SILENT_LOG } from "@trellis/server";
 import { describe, expect, it } from "vitest";
 import { startPlatform } from "../src/index.ts";
+import type { JobRef } from "@trellis/jobs";
 import { works } from "./jobs/contract.ts";
 import { connectData } from "./jobs/direct.ts";
 import { endsOf, storedRecords, workLeft } from "./jobs/stored-jobs.ts";
@@ -47,10 +48,13 @@ describe("jobs in hard times", () => {
     await using platform = await startPlatform({ config: { jobsMaxBytes: 512 * 1_024 } });
     await using data = await connectData(platform);
     const service = await platform.connectService(works, { log: SILENT_LOG });
-    // More than twice what the stream holds; what is recorded of their runs has room.
-    const created = await Promise.all(
-      Array.from({ length: 300 }, (_, n) => service.jobs.steady.create({ n, text: "x".repeat(4_000) }).orThrow()),
-    );
+    // More than twice what the stream holds; what is recorded of their runs has room. In turns, so that the queue is filled
+    // before the stream drops them.
+    const created: JobRef<{ readonly n: number }>[] = [];
+    while (created.length < 300) {
+      const turn = Array.from({ length: 20 }, (_, n) => ({ n: created.length + n, text: "x".repeat(4_000) }));
+      created.push(...(await service.jobs.steady.createMany(turn).orThrow()).jobs);
+    }
     const first = created[0]?.id ?? "";
     const before = await storedRecords(data);
     expect(before.length).toBeLessThan(200);

@@ -114,12 +114,13 @@ async function attached(
   return origin?.transfer === undefined ? answer : { ...answer, transfer: origin.transfer };
 }
 
-/** The same text for the same start, and nothing anybody else can make. */
-function operationId(owner: string, operation: string, what: string): string {
-  return encodeBase64url(portableSha256(encoder.encode(JSON.stringify([owner, operation, what])))).slice(
-    0,
-    ID_CHARACTERS,
-  );
+/**
+ * The same text for the same start, and nothing anybody else can make. It does not begin with a dash: people hand it to commands,
+ * which would take it for an option.
+ */
+export function operationId(owner: string, operation: string, what: string): string {
+  const hash = portableSha256(encoder.encode(JSON.stringify([owner, operation, what])));
+  return encodeBase64url(hash).slice(0, ID_CHARACTERS).replace(/^-/, "A");
 }
 
 function traceOf(name: string, contractId: string): { readonly traceparent?: string; readonly tracestate?: string } {

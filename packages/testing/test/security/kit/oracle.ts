@@ -169,6 +169,8 @@ function mayOperate(who: Participant, target: Manifest, name: string, subject: s
   if (subject === base) return call;
   if (isStreamControl(subject, base)) return observe;
   switch (subject.slice(`${base}.control.`.length)) {
+    case "run":
+      return call && observe;
     case "get":
     case "wait":
     case "watch":
@@ -221,6 +223,7 @@ export function maySubscribe(who: Participant, asked: string, queue: string | un
   for (const [operation, { capabilities, cancel, signals }] of Object.entries(manifest.operations ?? {})) {
     const base = `operations.v1.${operation}`;
     const actions = [
+      "run",
       "get",
       "wait",
       "watch",

@@ -37,7 +37,7 @@ describe("examples/ticketing", () => {
     await revenueAgain.said("Serving.");
     await using sellAgain = run(platform, "sell.ts", env);
     expect(await sellAgain.exit).toBe(0);
-    const db = new DatabaseSync(env.REVENUE_DB, { readOnly: true });
+    const db = new DatabaseSync(env.REVENUE_DB, { readOnly: true, timeout: 10_000 });
     const sold = () => Number(db.prepare("SELECT sold FROM seats WHERE show = 'hamlet'").get()?.["sold"]);
     for (const until = performance.now() + WAIT_MS; sold() < 12 && performance.now() < until;)
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,4 +1,4 @@
-// npm run bench -- [rpc | connect | start] [--json]: measures against the limit and against peers in the same run.
+// npm run bench -- [rpc | connect | events | … ] [--json]: measures against the limit and against peers in the same run.
 import { printReport, type BenchResult } from "./report.ts";
 
 const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchResult> }>>> = {
@@ -13,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchR
   kv: () => import("./kv/bench-kv.ts"),
   files: () => import("./files/bench-files.ts"),
   state: () => import("./state/bench-state.ts"),
+  memory: () => import("./memory/bench-memory.ts"),
 };
 
 const args = process.argv.slice(2);

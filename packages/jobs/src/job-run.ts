@@ -41,6 +41,8 @@ type StopReason = "cancelled" | "expired" | "lost" | "stopping";
 
 const NS_PER_MS = 1_000_000;
 const LONGEST_TEXT = 4_000;
+/** A worker that has lost a job and whose handler does not end meets this item again and again; another may take it meanwhile. */
+const NEXT_LIFE_MS = 500;
 const encoder = new TextEncoder();
 const ACK = encoder.encode("+ACK");
 const WORKING = encoder.encode("+WPI");
@@ -82,9 +84,13 @@ export class JobRun {
     this.#reply = reply;
   }
 
-  /** The same item was handed to this worker again, while it is at it. */
-  deliveredAgain(reply: string): void {
-    this.#reply = reply;
+  /** An item of this job was handed to this worker while it is at it; `itemSequence` is 0 when the server does not say which. */
+  deliveredAgain(reply: string, itemSequence: number): void {
+    if (itemSequence === 0 || itemSequence === this.#itemSequence) this.#reply = reply;
+    // Of a life before this one.
+    else if (itemSequence < this.#itemSequence) this.#say(reply, ACK);
+    // Of the next life: our end is stored, and its acknowledgement still on the way to us.
+    else this.#say(reply, delayed(NEXT_LIFE_MS));
   }
 
   /** Somebody says the job has ended; what the journal says counts. */
@@ -208,6 +214,8 @@ export class JobRun {
       log.child({ job: this.id, queue: facts.queue, attempt: this.#attempt, trace: traced.traceId }),
     );
     this.#context = context;
+    // Its worker wanted to stop while the claim was being stored.
+    if (this.#stop !== undefined) context.abort(halted(this.#stop));
     try {
       const body = (): unknown => handler(context);
       const answer: unknown = await traced.run(runInside === undefined ? body : () => runInside(traced.context, body));
@@ -338,7 +346,7 @@ export class JobRun {
     if (this.#stop !== undefined) return;
     this.#stop = reason;
     this.#s.places.withdraw(this);
-    this.#context?.abort(new DOMException(WHY[reason], "AbortError"));
+    this.#context?.abort(halted(reason));
   }
 
   #note(event: "progress" | "logged", members: Partial<JobRecordBody>): void {
@@ -359,18 +367,29 @@ export class JobRun {
   }
 
   #giveBack(delayMs: number): void {
-    this.#answer(
-      delayMs <= 0 ? encoder.encode("-NAK") : encoder.encode(`-NAK {"delay": ${Math.round(delayMs) * NS_PER_MS}}`),
-    );
+    this.#answer(delayed(delayMs));
   }
 
   #answer(what: Uint8Array): void {
+    this.#say(this.#reply, what);
+  }
+
+  #say(reply: string, what: Uint8Array): void {
     try {
-      this.#s.link.publish(this.#reply, what);
+      this.#s.link.publish(reply, what);
     } catch {
       // Without a connection the item comes again, and its job is found ended.
     }
   }
+}
+
+/** Gives an item back for this long. */
+function delayed(delayMs: number): Uint8Array {
+  return encoder.encode(delayMs <= 0 ? "-NAK" : `-NAK {"delay": ${Math.round(delayMs) * NS_PER_MS}}`);
+}
+
+function halted(reason: StopReason): DOMException {
+  return new DOMException(WHY[reason], "AbortError");
 }
 
 /** `setTimeout` counts in 32 bits. */

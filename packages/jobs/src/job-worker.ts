@@ -165,7 +165,7 @@ export class JobWorker {
       return;
     }
     const same = this.#runs.get(item.id);
-    if (same !== undefined) return same.deliveredAgain(reply);
+    if (same !== undefined) return same.deliveredAgain(reply, recordSequence);
     const run = new JobRun(this.#surroundings, item, recordSequence, reply);
     this.#runs.set(item.id, run);
     void run

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { connectLink } from "@trellis/client/internal";
 import type { Link } from "@trellis/client/internal";
 import { nodeConnect } from "@trellis/client/node";
 import { defineServiceContract } from "@trellis/contracts";
@@ -15,7 +14,7 @@ import { OperationJournal } from "../src/operations/operation-journal.ts";
 import type { OperationOrigin, OperationRecord } from "../src/operations/operation-record.ts";
 import { SILENT_LOG } from "../src/node.ts";
 import { startAnswerEater } from "./answer-eater.ts";
-import { newSession } from "./kit.ts";
+import { linkByHand } from "./link-by-hand.ts";
 
 const OPERATION = "Press.Print";
 const press = defineServiceContract({ schemas: { Sheet: Type.Object({}) } }, (ref) => ({
@@ -41,10 +40,7 @@ describe("claiming an operation", () => {
   const links: Link[] = [];
   let made = 0;
   const linkTo = async (server: string): Promise<OperationJournal> => {
-    const keys = await loadControlPlaneKeys(join(platform.local.directory, "operator"));
-    const authenticator = directAuthenticator(createDirectUser(keys, "TRELLIS", { name: "by hand" }));
-    const plan = () => ({ servers: [server], authenticator });
-    const link = await connectLink({ connect: nodeConnect, inboxPrefix: newSession().inbox, plan });
+    const link = await linkByHand(platform, [server]);
     links.push(link);
     return new OperationJournal(link, "press", BINDING);
   };

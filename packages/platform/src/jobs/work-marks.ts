@@ -21,13 +21,18 @@ const NOTHING = new Uint8Array(0);
  * job stream on its way like all others, under a subject without wildcards, and nobody takes it out of the queue: from its place
  * on everything comes, some of it a second time.
  */
-export async function markWork(nc: NatsConnection, projection: JobProjection, signal: AbortSignal): Promise<void> {
+export async function markWork(
+  nc: NatsConnection,
+  projection: Pick<JobProjection, "lastSequence">,
+  signal: AbortSignal,
+): Promise<void> {
   let marked = 0;
   let markedAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
     const ageMs = performance.now() - markedAt;
     const { lastSequence } = projection;
-    if ((lastSequence > marked && ageMs > EVERY_MS) || (lastSequence > 0 && ageMs > FRESH_MS)) {
+    // Less than the mark: another stream has taken its place.
+    if ((lastSequence !== marked && ageMs > EVERY_MS) || (lastSequence > 0 && ageMs > FRESH_MS)) {
       marked = (await publishStored(nc, WORK_MARK.record, NOTHING)).seq;
       markedAt = performance.now();
       // The one before it serves until it has arrived.

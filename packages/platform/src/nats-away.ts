@@ -7,9 +7,13 @@ const UNAVAILABLE = 503;
 export function isNatsAway(error: unknown): boolean {
   return (
     error instanceof TimeoutError ||
-    error instanceof NoRespondersError ||
-    error instanceof RequestError ||
     error instanceof ClosedConnectionError ||
+    isNoResponders(error) ||
     (error instanceof JetStreamApiError && error.code === UNAVAILABLE)
   );
+}
+
+/** Nobody listens where it was sent, so it did nothing. */
+export function isNoResponders(error: unknown): boolean {
+  return error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders());
 }

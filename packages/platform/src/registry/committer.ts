@@ -1,5 +1,5 @@
-import { NoRespondersError, RequestError } from "@nats-io/nats-core";
 import type { NatsConnection } from "@nats-io/nats-core";
+import { isNoResponders } from "../nats-away.ts";
 import { encodeEnvelope, REMEMBERED_WRITERS } from "./envelope.ts";
 import { headersOf, isConflict, JetStreamApiError, publishStored } from "./jetstream-api.ts";
 import { recordSubject } from "./record-subject.ts";
@@ -86,8 +86,4 @@ export async function commit(nc: NatsConnection, attempt: Attempt, options: Comm
 
 function ttlHeader(ttlMs: number | undefined): string | undefined {
   return ttlMs === undefined ? undefined : `${Math.max(1, Math.ceil(ttlMs / 1_000))}s`;
-}
-
-function isNoResponders(error: unknown): boolean {
-  return error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders());
 }

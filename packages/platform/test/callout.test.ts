@@ -1,6 +1,6 @@
 import { headers } from "@nats-io/nats-core";
 import type { NatsConnection } from "@nats-io/nats-core";
-import { contractDigest } from "@trellis/contracts";
+import { contractDigest, type Manifest } from "@trellis/contracts";
 import {
   inboxPrefix,
   parseAuthChange,
@@ -62,6 +62,38 @@ async function setEnabled(deployment: string, enabled: boolean): Promise<void> {
   await replica.registry.transact((tx) =>
     tx.put(tables.deployments, deployment, { ...present(tx.get(tables.deployments, deployment)), enabled }),
   );
+}
+
+/** A person with a key and a contract the platform knows; `signIn` opens a session of theirs. */
+async function person(id: string, name: string, groups: string[], key: TestKey, contract: Manifest) {
+  const userKey = newKey();
+  const digest = contractDigest(contract);
+  const { tables } = replica.context;
+  const now = Date.now();
+  const by = { createdAt: now, createdBy: ANN };
+  await replica.registry.transact((tx) => {
+    tx.put(tables.users, id, { id, name, groups, active: true, ...by });
+    tx.put(tables.userKeys, userKey.text, { key: userKey.text, userId: id, enabled: true, ...by });
+    tx.put(tables.contracts, digest, {
+      digest,
+      contractId: contract.id,
+      manifest: contract,
+      firstSeenAt: now,
+      presentedAt: now,
+      kept: true,
+      presentedBy: ANN,
+    });
+  });
+  const signIn = () =>
+    replica.sessions.put({
+      sessionKey: key.text,
+      userId: id,
+      userKey: userKey.text,
+      contractDigest: digest,
+      createdAt: now,
+      lastSeenAt: now,
+    });
+  return { signIn };
 }
 
 describe("the callout", () => {
@@ -144,39 +176,12 @@ describe("the callout", () => {
   });
 
   test("lets a user's session in while it lasts", async () => {
-    const [key, userKey] = [newKey(), newKey()];
+    const key = newKey();
     const contract = manifestOf("tool@v1", { kind: "agent" });
-    const digest = contractDigest(contract);
     const { tables } = replica.context;
-    const now = Date.now();
-    await replica.registry.transact((tx) => {
-      tx.put(tables.users, "U1", { id: "U1", name: "ann", groups: [], active: true, createdAt: now, createdBy: ANN });
-      tx.put(tables.userKeys, userKey.text, {
-        key: userKey.text,
-        userId: "U1",
-        enabled: true,
-        createdAt: now,
-        createdBy: ANN,
-      });
-      tx.put(tables.contracts, digest, {
-        digest,
-        contractId: contract.id,
-        manifest: contract,
-        firstSeenAt: now,
-        presentedAt: now,
-        kept: true,
-        presentedBy: ANN,
-      });
-    });
+    const { signIn } = await person("U1", "ann", [], key, contract);
     await expect(platform.participant(key, contract)).rejects.toThrow();
-    await replica.sessions.put({
-      sessionKey: key.text,
-      userId: "U1",
-      userKey: userKey.text,
-      contractDigest: digest,
-      createdAt: now,
-      lastSeenAt: now,
-    });
+    await signIn();
     const nc = await platform.participant(key, contract);
     await until(() => live(key) === 1, "the session is seen");
     expect(replica.connections.ofPrincipal("U1")).toHaveLength(1);
@@ -336,7 +341,7 @@ describe("what changes reaches live connections", () => {
   });
 
   test("a capability that a user no longer holds goes the same way", async () => {
-    const [key, userKey] = [newKey(), newKey()];
+    const key = newKey();
     const contract = manifestOf("fetcher@v1", {
       kind: "agent",
       uses: {
@@ -349,40 +354,18 @@ describe("what changes reaches live connections", () => {
     await deploy(replica, "vault", manifestOf("vault@v1", { rpc: { "Vault.Open": ["vault::open"] } }), [newKey()]);
     await deploy(replica, "lobby", manifestOf("lobby@v1", { rpc: { "Lobby.Enter": [] } }), [newKey()]);
     const { tables } = replica.context;
-    const now = Date.now();
-    const by = { createdAt: now, createdBy: ANN };
     const setGroup = (capabilities: readonly string[]): Promise<unknown> =>
       replica.registry.transact((tx) =>
         tx.put(tables.groups, "keepers", {
           name: "keepers",
           capabilities: [...capabilities],
           everyCapability: false,
-          createdAt: now,
+          createdAt: Date.now(),
         }),
       );
     await setGroup(["vault::open"]);
-    await replica.registry.transact((tx) => {
-      tx.put(tables.users, "U2", { id: "U2", name: "eve", groups: ["keepers"], active: true, ...by });
-      tx.put(tables.userKeys, userKey.text, { key: userKey.text, userId: "U2", enabled: true, ...by });
-      const digest = contractDigest(contract);
-      tx.put(tables.contracts, digest, {
-        digest,
-        contractId: contract.id,
-        manifest: contract,
-        firstSeenAt: now,
-        presentedAt: now,
-        kept: true,
-        presentedBy: ANN,
-      });
-    });
-    await replica.sessions.put({
-      sessionKey: key.text,
-      userId: "U2",
-      userKey: userKey.text,
-      contractDigest: contractDigest(contract),
-      createdAt: now,
-      lastSeenAt: now,
-    });
+    const { signIn } = await person("U2", "eve", ["keepers"], key, contract);
+    await signIn();
     const first = await platform.participant(key, contract);
     await until(() => live(key) === 1, "the connection is seen");
     const told = await noticesTo(key);

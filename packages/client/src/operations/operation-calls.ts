@@ -78,7 +78,7 @@ export async function runOperation(
       if (!accepted.ok) return accepted;
       const { id, snapshot } = accepted.value;
       if (isOver(snapshot.state)) return outcomeOf(operation, snapshot);
-      return waitForOperation(transport, operation, id, { timeoutMs: endsAt - performance.now(), ...given });
+      return waitUntilOver(transport, operation, id, { timeoutMs, ...given }, endsAt);
     }
     if (!isPassing(answer.error) || performance.now() - begunAt >= ACCEPTED_WITHIN_MS) return answer;
     if (!(await pause(reconnectDelayMs(tries), signal))) return err(new TransportError("cancelled"));
@@ -124,13 +124,24 @@ export async function controlOperation(
 }
 
 /** Asks until the operation is over. */
-export async function waitForOperation(
+export function waitForOperation(
   transport: CallTransport,
   operation: CallableOperation,
   operationId: string,
-  { timeoutMs = Number.POSITIVE_INFINITY, signal }: WaitOptions = {},
+  options: WaitOptions = {},
 ): Promise<Result<unknown, TrellisError>> {
-  const endsAt = performance.now() + timeoutMs;
+  const { timeoutMs = Number.POSITIVE_INFINITY } = options;
+  return waitUntilOver(transport, operation, operationId, options, performance.now() + timeoutMs);
+}
+
+/** The same for who has waited a part of its time already. */
+async function waitUntilOver(
+  transport: CallTransport,
+  operation: CallableOperation,
+  operationId: string,
+  { timeoutMs = Number.POSITIVE_INFINITY, signal }: WaitOptions,
+  endsAt: number,
+): Promise<Result<unknown, TrellisError>> {
   let failures = 0;
   for (let asked = 0; ; asked += 1) {
     const askedAt = performance.now();

@@ -7,12 +7,11 @@ export type StreamAnswer =
   | { readonly kind: "failed"; readonly passing: boolean; readonly error: TransportError };
 
 const decoder = new TextDecoder();
-/** "Wrong last sequence", with and without the server saying which one it has. */
-const CONFLICT: ReadonlySet<number> = new Set([10071, 10164]);
+const CONFLICT = 10071;
 /** No room in stream, storage or account. */
 const FULL: ReadonlySet<number> = new Set([10023, 10028, 10047, 10077, 10122]);
-/** Another record with this message id is being stored at this moment. */
-const IN_PROCESS = 10158;
+/** Another record with this message id, or of this subject, is being stored at this moment: perhaps an earlier try of ours. */
+const IN_PROCESS: ReadonlySet<number> = new Set([10158, 10164]);
 const MESSAGE_NOT_FOUND = 10037;
 
 /** What JetStream answered to a publish. */
@@ -32,13 +31,13 @@ export function readAnswer({ data }: LinkMessage): StreamAnswer {
   }
   const code = typeof value.error.err_code === "number" ? value.error.err_code : 0;
   const why = typeof value.error.description === "string" ? value.error.description : "no reason given";
-  if (CONFLICT.has(code)) {
+  if (code === CONFLICT) {
     const last = /: (\d+)$/.exec(why)?.[1];
     return { kind: "refused", lastSequence: last === undefined ? undefined : Number(last) };
   }
   if (FULL.has(code)) return failed(false, `The job stream is full (${why}).`, "overloaded");
   return failed(
-    code === IN_PROCESS || value.error.code === 503,
+    IN_PROCESS.has(code) || value.error.code === 503,
     `The job stream refused the record: ${why}.`,
     "retry_later",
   );

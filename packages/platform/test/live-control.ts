@@ -24,6 +24,7 @@ import { Connections } from "../src/callout/connections.ts";
 import { builtinContracts } from "../src/catalog/builtins.ts";
 import { Catalog } from "../src/catalog/catalog.ts";
 import type { Log, LogFields } from "../src/log.ts";
+import { isNatsAway } from "../src/nats-away.ts";
 import { openRegistry } from "../src/registry/open.ts";
 import type { OpenRegistry } from "../src/registry/open.ts";
 import { openRequestClaims } from "../src/sessions/claims.ts";
@@ -131,8 +132,8 @@ export async function startLivePlatform(nodes: 1 | 3 = 1): Promise<LivePlatform>
       const write = (message: string, fields: LogFields = {}): void =>
         void lines.push({ message, fields: { t: Math.round(performance.now()), ...fields } });
       const log: Log = { debug() {}, info: write, warn: write, error: write, child: () => log };
-      const registry = await openRegistry({ nc: data, replicas: nodes, log });
-      const sessions = await openSessionStore({ nc: data, replicas: nodes, idleMs: 3_600_000, log });
+      const registry = await oncePresent(() => openRegistry({ nc: data, replicas: nodes, log }));
+      const sessions = await oncePresent(() => openSessionStore({ nc: data, replicas: nodes, idleMs: 3_600_000, log }));
       const connections = new Connections();
       const context = createContext({
         registry,
@@ -147,7 +148,7 @@ export async function startLivePlatform(nodes: 1 | 3 = 1): Promise<LivePlatform>
         context,
         connections,
         sessions,
-        claims: await openRequestClaims(data, nodes),
+        claims: await oncePresent(() => openRequestClaims(data, nodes)),
         origin: `replica-${open.length}`,
         permissionsTtlMs: 3_600_000,
         authTimeoutMs: DEFAULT_AUTH_TIMEOUT_MS,
@@ -173,6 +174,17 @@ export async function startLivePlatform(nodes: 1 | 3 = 1): Promise<LivePlatform>
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Opens it, again while JetStream has no majority: a process of the control plane starts the same way. */
+async function oncePresent<T>(open: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await open();
+    } catch (error) {
+      if (!isNatsAway(error)) throw error;
+    }
+  }
 }
 
 /** A deployment with an accepted and materialized contract, and an instance for each key, as commands would leave them. */

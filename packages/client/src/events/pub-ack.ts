@@ -9,6 +9,8 @@ const FULL: ReadonlySet<number> = new Set([10077, 10047, 10122]);
 /** JetStream's code for a message larger than the stream takes. */
 const TOO_LARGE = 10054;
 const UNAVAILABLE = 503;
+/** An event with this id is on its way to a majority: an earlier try of ours, which nobody has confirmed yet. */
+const IN_PROCESS = 10158;
 
 /** What storage answered to a publish. `retry_later` is the one error worth another try. */
 export function readPubAck(
@@ -57,6 +59,6 @@ function refusal(error: NonNullable<PubAck["error"]>): TransportError {
     return new TransportError("payload_too_large", { message: `The event was not stored: ${why}.` });
   return new TransportError("retry_later", {
     message: `The event was not stored: storage refused it (${why}).`,
-    retryable: error.code === UNAVAILABLE,
+    retryable: error.code === UNAVAILABLE || code === IN_PROCESS,
   });
 }

@@ -3,6 +3,7 @@ import {
   ensureStream,
   headersOf,
   isConflict,
+  isInProcess,
   publishStored,
   storedMessage,
   streamState,
@@ -46,7 +47,8 @@ export async function openAuditLog(options: {
           headers: headersOf({ "Nats-Expected-Last-Subject-Sequence": "0" }),
         });
       } catch (error) {
-        if (!isConflict(error)) throw error;
+        // What is only on its way may still be lost.
+        if (!isConflict(error) || isInProcess(error)) throw error;
       }
     },
     list: async (filter) => {

@@ -1,7 +1,7 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { isNoResponders } from "../nats-away.ts";
 import { encodeEnvelope, REMEMBERED_WRITERS } from "./envelope.ts";
-import { headersOf, isConflict, JetStreamApiError, publishStored } from "./jetstream-api.ts";
+import { headersOf, isConflict, isInProcess, JetStreamApiError, publishStored } from "./jetstream-api.ts";
 import { recordSubject } from "./record-subject.ts";
 import type { Revision } from "./registry.ts";
 import type { StagedWrite } from "./staged-transaction.ts";
@@ -16,10 +16,14 @@ export interface Attempt {
   readonly expectedRevision: Revision | undefined;
 }
 
-/** What became of one attempt. `unknown`: it was sent, no answer came. `unsent`: surely not stored, worth another try. */
+/**
+ * What became of one attempt. `unknown`: it was sent, no answer came. `unsent`: surely not stored, worth another try.
+ * `overtaken`: surely not stored, because something else is being stored at this moment.
+ */
 export type Outcome =
   | { readonly kind: "committed"; readonly revision: Revision }
   | { readonly kind: "conflict" }
+  | { readonly kind: "overtaken"; readonly error: unknown }
   | { readonly kind: "unsent"; readonly error: unknown }
   | { readonly kind: "unknown"; readonly error: unknown };
 
@@ -73,6 +77,7 @@ export async function commit(nc: NatsConnection, attempt: Attempt, options: Comm
       }
     }
   } catch (error) {
+    if (isInProcess(error)) return { kind: "overtaken", error };
     if (isConflict(error)) return { kind: "conflict" };
     if (error instanceof JetStreamApiError) {
       if (BATCH_NOT_STORED.has(error.errCode) || error.code === 503) return { kind: "unsent", error };

@@ -31,15 +31,17 @@ export const JS_ERRORS = {
   messageNotFound: 10037,
   consumerNotFound: 10014,
   wrongLastSequence: 10071,
-  wrongLastSequenceUnknown: 10164,
+  subjectInProcess: 10164,
 } as const;
 
-/** Whether this is JetStream saying that an expectation (compare-and-set) did not hold. */
+/** Whether JetStream stored nothing because an expectation (compare-and-set) did not hold, or may not hold in a moment. */
 export function isConflict(error: unknown): boolean {
-  return (
-    error instanceof JetStreamApiError &&
-    (error.errCode === JS_ERRORS.wrongLastSequence || error.errCode === JS_ERRORS.wrongLastSequenceUnknown)
-  );
+  return isJsError(error, JS_ERRORS.wrongLastSequence) || isInProcess(error);
+}
+
+/** Whether a message of the same subject is on its way to a majority: perhaps an earlier try of whoever asks, perhaps in vain. */
+export function isInProcess(error: unknown): boolean {
+  return isJsError(error, JS_ERRORS.subjectInProcess);
 }
 
 export function isJsError(error: unknown, errCode: number): boolean {

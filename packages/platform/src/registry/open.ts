@@ -49,6 +49,10 @@ const DEFAULTS = {
   loadTimeoutMs: 30_000,
 } as const;
 
+/** A majority that answers at all answers within milliseconds. */
+const OVERTAKEN_AGAIN_MS = 10;
+const UNSENT_AGAIN_MS = 100;
+
 /** Opens the registry, making its stream when there is none, and resolves when the view is current. */
 export async function openRegistry(options: RegistryOptions): Promise<OpenRegistry> {
   const registry = new StreamRegistry(options);
@@ -224,6 +228,7 @@ class StreamRegistry implements OpenRegistry {
           if (conflicts >= maxAttempts) throw new RegistryBusyError(conflicts);
           if (conflicts > 2) await sleep(Math.random() * Math.min(50, 2 ** conflicts));
           break;
+        case "overtaken":
         case "unsent":
           if (performance.now() > deadline) {
             throw new RegistryUnavailableError(
@@ -232,7 +237,7 @@ class StreamRegistry implements OpenRegistry {
               { cause: outcome.error },
             );
           }
-          await sleep(100);
+          await sleep(outcome.kind === "overtaken" ? OVERTAKEN_AGAIN_MS : UNSENT_AGAIN_MS);
           break;
         case "unknown":
           uncertain.push({ attempt, result });

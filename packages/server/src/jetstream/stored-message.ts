@@ -15,6 +15,11 @@ export interface StoredMessage {
   readonly headers: StoredHeaders;
 }
 
+/** Whether these are the bytes it was stored with. */
+export function holds({ data }: StoredMessage, bytes: Uint8Array): boolean {
+  return data.length === bytes.length && data.every((byte, index) => byte === bytes[index]);
+}
+
 const NO_HEADERS: StoredHeaders = { get: () => "" };
 
 /** What the server adds to a message it delivers from a stream, read in one pass: listings are made of these. */

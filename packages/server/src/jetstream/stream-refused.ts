@@ -17,7 +17,7 @@ export class StreamRefused extends Error {
 
   /** An expectation did not hold: somebody else wrote first. */
   get isConflict(): boolean {
-    return this.errCode === 10071 || this.errCode === 10164;
+    return this.errCode === 10071;
   }
 
   /** The stream, the account or the disk has no room. */
@@ -29,7 +29,10 @@ export class StreamRefused extends Error {
     return this.errCode === 10054 || this.errCode === 10097;
   }
 
-  /** The servers are electing, starting or overloaded: the same request may pass in a moment. */
+  /**
+   * The servers are electing, starting or overloaded, or something of the same subject or message id is on its way to a majority,
+   * perhaps an earlier try of ours: asked again in a moment, they will know.
+   */
   get isPassing(): boolean {
     return PASSING.has(this.errCode) || (this.errCode === 0 && this.code === 503);
   }
@@ -37,5 +40,5 @@ export class StreamRefused extends Error {
 
 /** Account, memory, storage, stream: the codes differ by which limit was met first. */
 const FULL: ReadonlySet<number> = new Set([10002, 10023, 10028, 10047, 10077]);
-/** Temporarily unavailable, no meta leader, stream offline, too many requests. */
-const PASSING: ReadonlySet<number> = new Set([10008, 10009, 10118, 10167, 10173]);
+/** Temporarily unavailable, no meta leader, stream offline, too many requests; a message id, a subject that is being stored. */
+const PASSING: ReadonlySet<number> = new Set([10008, 10009, 10118, 10167, 10173, 10158, 10164]);

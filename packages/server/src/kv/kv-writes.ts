@@ -3,6 +3,7 @@ import type { MsgHdrs } from "@nats-io/nats-core";
 import { randomToken } from "@trellis/protocol";
 import { persist } from "../jetstream/persist.ts";
 import { StreamRefused } from "../jetstream/stream-refused.ts";
+import { holds } from "../jetstream/stored-message.ts";
 import type { StoredMessage } from "../jetstream/stored-message.ts";
 import type { BucketParts } from "./bucket-parts.ts";
 import { KvError } from "./kv-error.ts";
@@ -40,7 +41,7 @@ export class KvWrites<V> {
     const revision = await persist(link, async (attempts) => {
       if (attempts > 0) {
         const now = await stream.lastOfLeader(subject);
-        if (now !== undefined && endOf(now) === undefined && sameBytes(now.data, data)) return now.sequence;
+        if (now !== undefined && endOf(now) === undefined && holds(now, data)) return now.sequence;
       }
       return stream.store(subject, data, options);
     });
@@ -159,7 +160,3 @@ export class KvWrites<V> {
 
 const NOTHING = new Uint8Array(0);
 const WRITE_ID_CHARACTERS = 16;
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
-}

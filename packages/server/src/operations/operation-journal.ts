@@ -5,6 +5,7 @@ import { operationRecordSubject, operationToken } from "@trellis/contracts";
 import type { OperationsBinding } from "@trellis/contracts";
 import { OwnStream } from "../jetstream/own-stream.ts";
 import { persist } from "../jetstream/persist.ts";
+import { holds } from "../jetstream/stored-message.ts";
 import type { StoredMessage } from "../jetstream/stored-message.ts";
 import { StreamRefused } from "../jetstream/stream-refused.ts";
 import { readInboxMessage, readItem, readRecord } from "./operation-record.ts";
@@ -213,9 +214,11 @@ export class OperationJournal {
           await this.#work.store(this.subject("work", name), data, withSignal(headers, signal));
           return true;
         } catch (error) {
-          // An earlier try of ours may have been stored, and only its answer lost.
-          if (error instanceof StreamRefused && error.isConflict) return attempts > 0;
-          throw error;
+          if (!(error instanceof StreamRefused) || !error.isConflict) throw error;
+          if (attempts === 0) return false;
+          // An earlier try of ours may have been stored, and only its answer lost; it may even be over by now.
+          const queued = await this.#work.lastOfLeader(this.subject("work", name));
+          return queued === undefined || holds(queued, data);
         }
       },
       { withinMs, signal },

@@ -7,6 +7,7 @@ import { bootstrap } from "./bootstrap.ts";
 import type { BootstrapOptions } from "./bootstrap.ts";
 import { verifySignatureSync } from "./node/node-crypto.ts";
 import { createNodeSessionKey } from "./node/node-key.ts";
+import type { PostJson } from "./post-json.ts";
 import { ServerClock } from "./server-clock.ts";
 
 const key = createNodeSessionKey();
@@ -32,20 +33,18 @@ function ready(serverNow: number): BootstrapReady {
 /** A platform that gives these answers in turn and remembers what it was asked. */
 function platform(...answers: (BootstrapAnswer | Error | string)[]) {
   const asked: { readonly url: string; readonly body: BootstrapRequest }[] = [];
-  const fetch: typeof globalThis.fetch = async (input, init) => {
-    const request = new Request(input, init);
-    const body: BootstrapRequest = JSON.parse(await request.text());
-    asked.push({ url: request.url, body });
+  const post: PostJson = async ({ href }, json) => {
+    const body: BootstrapRequest = JSON.parse(json);
+    asked.push({ url: href, body });
     const answer = answers.length > 1 ? answers.shift() : answers[0];
     if (answer instanceof Error) throw answer;
-    const text = typeof answer === "string" ? answer : JSON.stringify(answer);
-    return new Response(text, { status: typeof answer === "string" ? 502 : 200 });
+    return typeof answer === "string" ? { status: 502, text: answer } : { status: 200, text: JSON.stringify(answer) };
   };
-  return { asked, fetch };
+  return { asked, post };
 }
 
-function options(fetch: typeof globalThis.fetch, more: Partial<BootstrapOptions> = {}): BootstrapOptions {
-  return { url: "http://platform.test/", key, contract, kind: "agent", clock: new ServerClock(), fetch, ...more };
+function options(post: PostJson, more: Partial<BootstrapOptions> = {}): BootstrapOptions {
+  return { url: "http://platform.test/", key, contract, kind: "agent", clock: new ServerClock(), post, ...more };
 }
 
 const waiting = (
@@ -62,8 +61,8 @@ const waiting = (
 describe("bootstrap", () => {
   test("is signed by the session key and vouched for by the user's", async () => {
     const user = createNodeSessionKey();
-    const { asked, fetch } = platform(ready(Date.now()));
-    const answer = await bootstrap(options(fetch, { enrol: user }));
+    const { asked, post } = platform(ready(Date.now()));
+    const answer = await bootstrap(options(post, { enrol: user }));
     expect(answer.ok && answer.value.revision).toBe(7);
     expect(asked[0]?.url).toBe("http://platform.test/bootstrap/agent");
     const body = asked[0]?.body;
@@ -76,9 +75,9 @@ describe("bootstrap", () => {
   });
 
   test("sends the manifest when the platform does not know it, and not before", async () => {
-    const { asked, fetch } = platform(waiting("unknown", "manifest_required"), ready(Date.now()));
+    const { asked, post } = platform(waiting("unknown", "manifest_required"), ready(Date.now()));
     const told: string[] = [];
-    expect((await bootstrap(options(fetch, { onWaiting: (message) => told.push(message) }))).ok).toBe(true);
+    expect((await bootstrap(options(post, { onWaiting: (message) => told.push(message) }))).ok).toBe(true);
     expect(asked.map(({ body }) => body.manifest)).toEqual([undefined, manifest]);
     expect(told).toEqual([]);
   });
@@ -86,36 +85,36 @@ describe("bootstrap", () => {
   test("a clock ten minutes off is corrected by the refusal itself", async () => {
     const serverNow = Date.now() + 600_000;
     const clock = new ServerClock();
-    const { asked, fetch } = platform(
+    const { asked, post } = platform(
       { status: "refused", serverNow, reason: "iat_out_of_range", message: "Signed too long ago." },
       ready(serverNow),
     );
-    expect((await bootstrap(options(fetch, { clock }))).ok).toBe(true);
+    expect((await bootstrap(options(post, { clock }))).ok).toBe(true);
     expect(Math.abs((asked[1]?.body.iat ?? 0) - serverNow / 1_000)).toBeLessThan(3);
     expect(Math.abs(clock.nowMs() - serverNow)).toBeLessThan(3_000);
   });
 
   test("a refused time of signing with the right time ends it", async () => {
-    const { asked, fetch } = platform({
+    const { asked, post } = platform({
       status: "refused",
       serverNow: Date.now(),
       reason: "iat_out_of_range",
       message: "No.",
     });
-    const answer = await bootstrap(options(fetch));
+    const answer = await bootstrap(options(post));
     expect(!answer.ok && answer.error.reason).toBe("iat_out_of_range");
     expect(asked).toHaveLength(2);
   });
 
   test("waits as long as it is told to, and tells each reason once", async () => {
-    const { asked, fetch } = platform(
+    const { asked, post } = platform(
       waiting("plan P waits"),
       waiting("plan P waits"),
       waiting("billing is not active"),
       ready(Date.now()),
     );
     const told: string[] = [];
-    expect((await bootstrap(options(fetch, { onWaiting: (message) => told.push(message) }))).ok).toBe(true);
+    expect((await bootstrap(options(post, { onWaiting: (message) => told.push(message) }))).ok).toBe(true);
     expect(asked).toHaveLength(4);
     expect(told).toEqual(["plan P waits", "billing is not active"]);
   });
@@ -124,36 +123,36 @@ describe("bootstrap", () => {
     const refused = new TypeError("fetch failed", {
       cause: Object.assign(new Error("connect"), { code: "ECONNREFUSED" }),
     });
-    const { fetch } = platform(refused, refused, "<html>bad gateway</html>", ready(Date.now()));
+    const { post } = platform(refused, refused, "<html>bad gateway</html>", ready(Date.now()));
     const told: string[] = [];
-    expect((await bootstrap(options(fetch, { onWaiting: (message) => told.push(message) }))).ok).toBe(true);
+    expect((await bootstrap(options(post, { onWaiting: (message) => told.push(message) }))).ok).toBe(true);
     expect(told).toHaveLength(2);
     expect(told[0]).toContain("ECONNREFUSED");
     expect(told[1]).toContain("HTTP 502");
   });
 
   test("a refusal ends it with the reason and what to do", async () => {
-    const { asked, fetch } = platform({
+    const { asked, post } = platform({
       status: "refused",
       serverNow: Date.now(),
       reason: "service_disabled",
       message: "orders is disabled. Enable it: trellis svc enable orders",
     });
-    const answer = await bootstrap(options(fetch));
+    const answer = await bootstrap(options(post));
     expect(answer.ok ? undefined : answer.error).toMatchObject({ code: "refused", reason: "service_disabled" });
     expect(asked).toHaveLength(1);
   });
 
   test("a signal ends the waiting at once", async () => {
     const abort = new AbortController();
-    const { fetch } = platform({
+    const { post } = platform({
       ...waiting("for ever"),
       status: "waiting",
       reason: "dependency_not_active",
       message: "for ever",
       retryAfterMs: 60_000,
     });
-    const asking = bootstrap(options(fetch, { signal: abort.signal, onWaiting: () => abort.abort() }));
+    const asking = bootstrap(options(post, { signal: abort.signal, onWaiting: () => abort.abort() }));
     const answer = await asking;
     expect(!answer.ok && answer.error.code).toBe("cancelled");
   });

@@ -12,6 +12,8 @@ import type {
 import { err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
 import { readAnswer } from "./bootstrap-answer.ts";
+import { fetchJson } from "./post-json.ts";
+import type { PostJson } from "./post-json.ts";
 import type { ServerClock } from "./server-clock.ts";
 import type { SessionKey } from "./session-key.ts";
 
@@ -25,7 +27,7 @@ export interface BootstrapOptions {
   readonly clock: ServerClock;
   /** A registered user key that vouches for a session key of one run. */
   readonly enrol?: SessionKey;
-  readonly fetch?: typeof globalThis.fetch;
+  readonly post?: PostJson;
   readonly sha256?: Sha256;
   /** What is waited for, once per change, for a person. */
   readonly onWaiting?: (message: string) => void;
@@ -92,18 +94,17 @@ async function ask(
   options: BootstrapOptions,
   withManifest: boolean,
 ): Promise<Result<{ readonly answer: BootstrapAnswer; readonly askedAt: number }, string>> {
-  const { url, kind, signal, clock } = options;
+  const { url, kind, signal, clock, post = fetchJson } = options;
   const timeout = AbortSignal.timeout(ANSWER_MS);
   const askedAt = clock.instant();
   try {
-    const response = await (options.fetch ?? globalThis.fetch)(new URL(BOOTSTRAP_PATHS[kind], url), {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(signedRequest(options, withManifest)),
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-    });
-    const answer = readAnswer(await response.text());
-    if (answer === undefined) return err(`it answered HTTP ${response.status} and nothing a Trellis platform says`);
+    const { status, text } = await post(
+      new URL(BOOTSTRAP_PATHS[kind], url),
+      JSON.stringify(signedRequest(options, withManifest)),
+      signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    );
+    const answer = readAnswer(text);
+    if (answer === undefined) return err(`it answered HTTP ${status} and nothing a Trellis platform says`);
     return ok({ answer, askedAt });
   } catch (error) {
     return err(timeout.aborted ? `no answer within ${ANSWER_MS / 1_000} s` : networkReason(error));
@@ -135,9 +136,9 @@ function signedRequest(options: BootstrapOptions, withManifest: boolean): Bootst
 /** `fetch failed` helps nobody; what is below it does. */
 function networkReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  if (cause instanceof Error) return "code" in cause ? String(cause.code) : cause.message;
-  return error.message;
+  const { cause = error } = error;
+  if (!(cause instanceof Error)) return error.message;
+  return "code" in cause ? String(cause.code) : cause.message;
 }
 
 function onceEach(tell: ((message: string) => void) | undefined): (message: string) => void {

@@ -1,7 +1,7 @@
 /// <reference types="node" />
 import { createHash } from "node:crypto";
 import { connect } from "@nats-io/transport-node";
-import { nodeCrypto, SeedFileError } from "@trellis/auth/node";
+import { nodeCrypto, nodePostJson, SeedFileError } from "@trellis/auth/node";
 import { ContractError } from "@trellis/contracts";
 import type { AnyContract } from "@trellis/contracts";
 import { createClient } from "./client.ts";
@@ -53,6 +53,7 @@ export const TrellisClient = {
       contract,
       kind: "agent",
       crypto: nodeCrypto,
+      post: nodePostJson,
       connect: nodeConnect,
       transport: "tcp",
       ...(enrol === undefined ? {} : { enrol }),

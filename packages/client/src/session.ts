@@ -1,5 +1,5 @@
 import { bootstrap, connectAuthenticator, ServerClock } from "@trellis/auth";
-import type { AuthCrypto, BootstrapError, SessionKey } from "@trellis/auth";
+import type { AuthCrypto, BootstrapError, PostJson, SessionKey } from "@trellis/auth";
 import type { Manifest } from "@trellis/contracts";
 import { AuthError, parseSessionNotice, sessionNoticeSubject, TransportError } from "@trellis/protocol";
 import type { BootstrapReady } from "@trellis/protocol";
@@ -23,7 +23,7 @@ export interface SessionOptions {
   readonly transport: "tcp" | "websocket";
   /** A registered user key that vouches for a session key of one run. */
   readonly enrol?: SessionKey;
-  readonly fetch?: typeof globalThis.fetch;
+  readonly post?: PostJson;
   /** What is waited for, or has gone wrong and is being tried again: for a person. */
   readonly onNotice?: (message: string) => void;
   readonly signal?: AbortSignal;
@@ -259,7 +259,7 @@ const ENDS: ReadonlySet<string> = new Set([
 ]);
 
 function askPlatform(options: SessionOptions, clock: ServerClock, signal: AbortSignal) {
-  const { url, key, contract, kind, enrol, fetch, crypto, onNotice } = options;
+  const { url, key, contract, kind, enrol, post, crypto, onNotice } = options;
   return bootstrap({
     url,
     key,
@@ -269,7 +269,7 @@ function askPlatform(options: SessionOptions, clock: ServerClock, signal: AbortS
     signal,
     sha256: crypto.sha256,
     ...(enrol === undefined ? {} : { enrol }),
-    ...(fetch === undefined ? {} : { fetch }),
+    ...(post === undefined ? {} : { post }),
     ...(onNotice === undefined ? {} : { onWaiting: onNotice }),
   });
 }

@@ -1,6 +1,6 @@
 /// <reference types="node" />
 import { createHash } from "node:crypto";
-import { nodeCrypto } from "@trellis/auth/node";
+import { nodeCrypto, nodePostJson } from "@trellis/auth/node";
 import { ConnectRefused } from "@trellis/client";
 import { connectSession } from "@trellis/client/internal";
 import type { Session } from "@trellis/client/internal";
@@ -121,6 +121,7 @@ function dial({ contract, access, tell, signal }: Opening): Promise<Session> {
     contract,
     kind: "service",
     crypto: nodeCrypto,
+    post: nodePostJson,
     connect: nodeConnect,
     transport: "tcp",
     onNotice: tell,

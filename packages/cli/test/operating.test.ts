@@ -40,7 +40,11 @@ const maker = defineAgentContract({}, () => ({
   description: "Makes many.",
   uses: {
     required: {
-      auth: auth.use({ rpc: { call: ["Auth.Deployments.Create", "Auth.Instances.Provision", "Auth.Users.Create"] } }),
+      auth: auth.use({
+        rpc: {
+          call: ["Auth.Authority.Plan", "Auth.Deployments.Create", "Auth.Instances.Provision", "Auth.Users.Create"],
+        },
+      }),
     },
   },
 }));
@@ -184,6 +188,37 @@ describe("lists that are longer than a page", () => {
     expect((await trellis("status")).stdout).toContain("many-100");
     expect(await answer("svc", "instances", "many-000")).toHaveLength(101);
     expect((await answer("svc", "show", "many-000")).instanceList).toHaveLength(101);
+
+    // More than one answer holds by their descriptions, and what is called stands behind them.
+    const described = names.slice(0, 40).map((name) => `${name}@v1`);
+    for (const id of described) {
+      const { manifest } = defineServiceContract({
+        id,
+        displayName: id,
+        description: "A long story. ".repeat(1_100),
+      });
+      await client.rpc.auth.authorityPlan({ deployment: "many-000", manifest }).orThrow();
+    }
+    const { contracts } = await answer("status");
+    expect(contracts.map(({ id }: { id: string }) => id)).toEqual(expect.arrayContaining(described));
+    const called = defineServiceContract({ schemas: { Nothing } }, (ref) => ({
+      id: "zz@v1",
+      displayName: "Last",
+      description: "Comes last.",
+      rpc: { "Zz.Get": { version: "v1", input: ref.schema("Nothing"), output: ref.schema("Nothing") } },
+    }));
+    const last = await TrellisService.connect({
+      contract: called,
+      name: "zz",
+      cwd: folder.cwd,
+      env: {},
+      log: SILENT_LOG,
+      onNotice: () => undefined,
+    });
+    services.push(last);
+    last.handle.rpc.zz.get(() => ok({}));
+    await last.start();
+    expect(await answer("call", "Zz.Get", "{}")).toEqual({});
 
     const { users } = await answer("users", "list");
     expect((await answer("users", "list", "--cursor", users[0].id)).users).toEqual(users.slice(1));

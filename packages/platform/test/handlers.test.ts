@@ -214,6 +214,44 @@ describe("the catalogue", () => {
     });
   });
 
+  test("comes in pages that fit into a message, however many there are and however long they are described", async () => {
+    const { registry, tables } = control.context;
+    const ids = Array.from({ length: 2_000 }, (_, at) => `service${String(at).padStart(5, "0")}@v1`);
+    for (let at = 0; at < ids.length; at += 100) {
+      await registry.transact((tx) => {
+        for (const id of ids.slice(at, at + 100)) {
+          const manifest = manifestOf(id, { more: { description: "d".repeat(id.endsWith("00@v1") ? 16_384 : 500) } });
+          const digest = contractDigest(manifest);
+          tx.put(tables.contracts, digest, { digest, contractId: id, manifest, firstSeenAt: 1, presentedBy: ANN });
+        }
+      });
+    }
+    const handlers = coreHandlers(control.context, directory);
+    const pages = async (limit?: number): Promise<readonly { readonly id: string }[][]> => {
+      const found: { readonly id: string }[][] = [];
+      let cursor: string | undefined;
+      do {
+        const answer: { contracts: { id: string }[]; nextCursor?: string } = await call(
+          core,
+          handlers,
+          "Trellis.Catalog",
+          { ...(limit === undefined ? {} : { limit }), ...(cursor === undefined ? {} : { cursor }) },
+        );
+        expect(Buffer.byteLength(JSON.stringify(answer))).toBeLessThan(1024 * 1024 - 64 * 1024);
+        found.push(answer.contracts);
+        cursor = answer.nextCursor;
+      } while (cursor !== undefined);
+      return found;
+    };
+    const all = [...ids, ...control.context.catalog.activeIds()].sort();
+    const whole = await pages();
+    expect(Buffer.byteLength(JSON.stringify(whole))).toBeGreaterThan(1024 * 1024);
+    expect(whole.flat().map(({ id }) => id)).toEqual(all);
+    const small = await pages(70);
+    expect(small.flat().map(({ id }) => id)).toEqual(all);
+    expect(Math.max(...small.map((page) => page.length))).toBe(70);
+  });
+
   test("says whether a surface could be used, most basic reason first", async () => {
     const key = await serveOrders();
     const handlers = coreHandlers(control.context, directory);

@@ -11,7 +11,11 @@ const SurfaceKind = Type.Union([
   Type.Literal("feed"),
 ]);
 
-const CatalogInput = Type.Object({});
+const CatalogInput = Type.Object({
+  cursor: Type.Optional(Type.String({ maxLength: 256 })),
+  /** Without one: as many as fit into one answer, which is all of them unless there are hundreds. */
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
+});
 const CatalogContract = Type.Object({
   id: Type.String(),
   digest: Type.String(),
@@ -22,7 +26,11 @@ const CatalogContract = Type.Object({
   deployments: Type.Array(Type.String()),
   liveReplicas: Type.Integer({ minimum: 0 }),
 });
-const Catalog = Type.Object({ contracts: Type.Array(CatalogContract), revision: Type.Integer() });
+const Catalog = Type.Object({
+  contracts: Type.Array(CatalogContract),
+  revision: Type.Integer(),
+  nextCursor: Type.Optional(Type.String()),
+});
 
 const ContractGetInput = Type.Object({
   /** By id: the newest active one. By digest: exactly that one. */
@@ -78,7 +86,7 @@ export const core = defineServiceContract(
         version: "v1",
         input: ref.schema("CatalogInput"),
         output: ref.schema("Catalog"),
-        docs: { summary: "Every known contract and who implements it now." },
+        docs: { summary: "Every known contract and who implements it now, in pages." },
       },
       "Trellis.Contract.Get": {
         version: "v1",

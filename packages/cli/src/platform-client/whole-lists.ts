@@ -13,6 +13,14 @@ export function allDeployments(operator: Operator) {
   });
 }
 
+/** Every contract the platform knows. */
+export function allContracts(operator: Operator) {
+  return everyPage(async (from) => {
+    const { contracts, nextCursor } = await answerOf(operator.rpc.trellis.catalog(from));
+    return { items: contracts, nextCursor };
+  });
+}
+
 /** Every key, or those of one service. */
 export function allInstances(operator: Operator, deployment: string | undefined) {
   return everyPage(async (from) => {

@@ -1,10 +1,9 @@
 import type { CommandContext } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { answerOf } from "../platform-client/answer.ts";
 import { askHttp, memberOf } from "../platform-client/ask-http.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
 import { reachPlatform } from "../platform-client/reach-platform.ts";
-import { allDeployments } from "../platform-client/whole-lists.ts";
+import { allContracts, allDeployments } from "../platform-client/whole-lists.ts";
 import { readChecks } from "./checks.ts";
 import { printTable } from "../table.ts";
 
@@ -39,10 +38,7 @@ type Known = Awaited<ReturnType<typeof askServices>>;
 
 function askServices(context: CommandContext) {
   return withOperator(context, async (operator) => {
-    const [services, { contracts }] = await Promise.all([
-      allDeployments(operator),
-      answerOf(operator.rpc.trellis.catalog({})),
-    ]);
+    const [services, contracts] = await Promise.all([allDeployments(operator), allContracts(operator)]);
     return { services, contracts };
   });
 }

@@ -3,6 +3,7 @@ import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import type { Operator } from "../platform-client/connect-operator.ts";
+import { allContracts } from "../platform-client/whole-lists.ts";
 
 /** What a command works on: where a manifest declares it, what people call it, and the command. */
 const KINDS = {
@@ -46,8 +47,7 @@ export async function findSurface(
 }
 
 async function activeManifests(operator: Operator, contractId: string | undefined): Promise<readonly Manifest[]> {
-  const { contracts } = await answerOf(operator.rpc.trellis.catalog({}));
-  const services = contracts.filter(
+  const services = (await allContracts(operator)).filter(
     ({ id, kind }) => kind === "service" && (contractId === undefined || id === contractId),
   );
   const manifests = await Promise.all(

@@ -1,9 +1,11 @@
 import { err, ok } from "@trellis/result";
 import { ContractNotFound, type core } from "@trellis/sdk";
 import type { ControlContext } from "../authority/context.ts";
+import type { CatalogEntry } from "../catalog/catalog.ts";
 import { surfaceStatus } from "../catalog/surface-status.ts";
 import type { SessionDirectory } from "../identity/session-directory.ts";
 import type { HandlersOf } from "./handler.ts";
+import { fittingPage } from "./page.ts";
 
 /** `trellis.core@v1`: the catalogue, single contracts, and whether a surface could be used. */
 export function coreHandlers(
@@ -12,8 +14,8 @@ export function coreHandlers(
 ): HandlersOf<typeof core, "Trellis.Catalog" | "Trellis.Contract.Get" | "Trellis.Surface.Status"> {
   const { catalog, liveness, registry } = context;
   return {
-    "Trellis.Catalog": async () => {
-      const contracts = catalog.entries().map(({ contractId, digest, manifest, active }) => ({
+    "Trellis.Catalog": async ({ input }) => {
+      const view = ({ contractId, digest, manifest, active }: CatalogEntry) => ({
         id: contractId,
         digest,
         displayName: manifest.displayName,
@@ -22,8 +24,9 @@ export function coreHandlers(
         active: active !== undefined,
         deployments: [...(active?.deployments ?? [])],
         liveReplicas: (active?.deployments ?? []).reduce((sum, deployment) => sum + liveness.replicas(deployment), 0),
-      }));
-      return ok({ contracts, revision: registry.revision });
+      });
+      const { items, ...more } = fittingPage(catalog.entries(), ({ contractId }) => contractId, view, input);
+      return ok({ contracts: items, revision: registry.revision, ...more });
     },
     "Trellis.Contract.Get": async ({ input }) => {
       const byId =

@@ -24,3 +24,30 @@ export function page<T>(
   const last = shown.at(-1);
   return { items: shown, ...(rest.length > limit && last !== undefined ? { nextCursor: keyOf(last) } : {}) };
 }
+
+/**
+ * What is put into one answer: NATS carries 1 MiB where nobody gave it more, and one entry may be long by itself, such as
+ * a contract that ten thousand deployments implement.
+ */
+const ANSWER_BYTES = 256 * 1024;
+
+/** A page of as many as fit into one answer, or of fewer where somebody asks for fewer; at least one, however long. */
+export function fittingPage<T, V>(
+  items: Iterable<T>,
+  keyOf: (item: T) => string,
+  view: (item: T) => V,
+  request: PageRequest,
+): { readonly items: V[]; readonly nextCursor?: string } {
+  const wanted = page(items, keyOf, { limit: Number.POSITIVE_INFINITY, ...request });
+  const shown: V[] = [];
+  let last: T | undefined;
+  let bytes = 0;
+  for (const item of wanted.items) {
+    const each = view(item);
+    bytes += Buffer.byteLength(JSON.stringify(each));
+    if (last !== undefined && bytes > ANSWER_BYTES) return { items: shown, nextCursor: keyOf(last) };
+    shown.push(each);
+    last = item;
+  }
+  return { items: shown, ...(wanted.nextCursor === undefined ? {} : { nextCursor: wanted.nextCursor }) };
+}

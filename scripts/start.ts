@@ -46,7 +46,7 @@ async function main(): Promise<void> {
 
 /** On the port people try first; on any other when that one is taken. */
 async function start(): Promise<LocalPlatform> {
-  const options = { directory: join(root, ".trellis"), onProgress: say };
+  const options = { directory: join(root, ".trellis"), keepNatsRunning: true, onProgress: say };
   try {
     return await startLocalPlatform({ ...options, httpPort: HTTP_PORT });
   } catch (error) {

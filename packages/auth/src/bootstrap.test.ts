@@ -143,6 +143,18 @@ describe("bootstrap", () => {
     expect(asked).toHaveLength(1);
   });
 
+  test("a signal that ends a request is no news of the platform", async () => {
+    const abort = new AbortController();
+    const told: string[] = [];
+    const post: PostJson = () => {
+      abort.abort();
+      return Promise.reject(new TypeError("fetch failed", { cause: abort.signal.reason }));
+    };
+    const answer = await bootstrap(options(post, { signal: abort.signal, onWaiting: (text) => told.push(text) }));
+    expect(!answer.ok && answer.error.code).toBe("cancelled");
+    expect(told).toEqual([]);
+  });
+
   test("a signal ends the waiting at once", async () => {
     const abort = new AbortController();
     const { post } = platform({

@@ -62,6 +62,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<Result<Boots
   for (let failures = 0; !isAborted(signal);) {
     const asked = await ask(options, sendManifest);
     if (!asked.ok) {
+      if (isAborted(signal)) break;
       tell(`Cannot reach the platform at ${options.url} (${asked.error}); trying again until it answers.`);
       await pause(jittered(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures)), signal);
       failures = Math.min(failures + 1, 20);
@@ -138,7 +139,8 @@ function networkReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { cause = error } = error;
   if (!(cause instanceof Error)) return error.message;
-  return "code" in cause ? String(cause.code) : cause.message;
+  // A DOMException has a code too, and it is a number.
+  return "code" in cause && typeof cause.code === "string" ? cause.code : cause.message;
 }
 
 function onceEach(tell: ((message: string) => void) | undefined): (message: string) => void {

@@ -97,6 +97,18 @@ test("up runs until Ctrl-C and leaves no process behind; a second one is refused
   expect(existsSync(join(cwd, ".trellis", "local.json"))).toBe(false);
 });
 
+test("a nats-server that somebody killed is back, and its terminal says so", async () => {
+  const up = start("up", "--port", "0");
+  await until(up.printed, /Ctrl-C stops it/);
+  const pid = readFileSync(join(cwd, ".trellis", "nats", "n1", "server.pid"), "utf8");
+  process.kill(Number(pid), "SIGKILL");
+  await until(up.printed, "nats-server n1 runs again.");
+  const made = await runCaptured(["svc", "create", "orders"], { cwd });
+  expect(made).toMatchObject({ exitCode: EXIT.ok });
+  up.child.kill("SIGINT");
+  expect(await exited(up.child)).toBe(EXIT.ok);
+});
+
 test("a killed platform is recognised, and the next one goes on with its data", async () => {
   const killed = start("up", "--port", "0");
   await until(killed.printed, /Ctrl-C stops it/);

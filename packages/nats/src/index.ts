@@ -67,5 +67,6 @@ export {
 } from "./run/config.ts";
 export { garbageCollection } from "./run/garbage-collection.ts";
 export { spawnGuarded, type GuardedProcess } from "./run/guarded-process.ts";
+export { keepRunning, type KeepRunningOptions } from "./run/keep-running.ts";
 export { type NatsNode, ServerAlreadyRuns, type StopOptions } from "./run/node.ts";
 export { startNats, type ManagedNats, type NatsOptions } from "./run/start.ts";

@@ -31,6 +31,7 @@ export async function startPlatform(context: CommandContext, options: PlatformOp
       directory,
       nodes: options.nodes,
       httpPort,
+      keepNatsRunning: true,
       onProgress: (text) => terminal.note(text),
       ...(options.controlPlanes === undefined ? {} : { controlPlanes: options.controlPlanes }),
     } satisfies LocalPlatformOptions);

@@ -36,6 +36,9 @@ export class NatsNode {
   readonly #config: string;
   readonly #dataAccount: string;
   #process: GuardedProcess | undefined;
+  /** Ended by us: nobody has to hear of it. */
+  #asked = false;
+  readonly #onLost = new Set<() => void>();
 
   constructor(command: string, server: ServerSettings, node: NodeSettings) {
     this.name = node.name;
@@ -56,9 +59,16 @@ export class NatsNode {
     return this.pid !== undefined;
   }
 
+  /** Told each time a server that was ready ends without having been stopped through us. Gives what ends the telling. */
+  onLost(listener: () => void): () => void {
+    this.#onLost.add(listener);
+    return () => void this.#onLost.delete(listener);
+  }
+
   /** Resolves when the server listens on all its ports; JetStream may still be recovering, see `healthy`. */
   async start(): Promise<void> {
     if (this.running) return;
+    this.#asked = false;
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
     await this.#refuseSecondServer();
     const configFile = join(this.directory, "nats.json");
@@ -82,6 +92,9 @@ export class NatsNode {
       await this.stop({ signal: "SIGKILL" });
       throw error;
     }
+    void server.exited.then(() => {
+      if (this.#process === server && !this.#asked) for (const listener of this.#onLost) listener();
+    });
   }
 
   /** Resolves when JetStream works. */
@@ -119,6 +132,7 @@ export class NatsNode {
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const server = this.#process;
     if (server === undefined || !server.running) return;
+    this.#asked = true;
     server.ref();
     signalProcess(server.pid, signal);
     await server.exited;

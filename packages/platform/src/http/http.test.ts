@@ -1,5 +1,6 @@
 import { request } from "node:https";
 import { join } from "node:path";
+import { TimeoutError } from "@nats-io/nats-core";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it } from "vitest";
 import { SILENT_LOG } from "../log.ts";
@@ -68,6 +69,22 @@ describe("the routes", () => {
     expect(await third.json()).toMatchObject({ status: "waiting", retryAfterMs: 1000 });
     gate.resolve();
     expect((await Promise.all(held)).map(({ status }) => status)).toEqual([403, 403]);
+  });
+
+  it("tell a participant to come back while NATS is away, and why", async () => {
+    const errors: string[] = [];
+    const url = await serve({
+      bootstrap: () => Promise.reject(new TimeoutError()),
+      log: { ...SILENT_LOG, error: (message) => errors.push(message) },
+    });
+    const answer = await post(url, "{}");
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({
+      status: "waiting",
+      retryAfterMs: 1000,
+      message: expect.stringContaining("lost its NATS servers"),
+    });
+    expect(errors).toEqual([]);
   });
 
   it("say what is not ready, and keep an unexpected failure to the log", async () => {

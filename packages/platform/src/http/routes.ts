@@ -2,6 +2,7 @@ import { BOOTSTRAP_PATHS, type BootstrapAnswer, type PlatformInfo } from "@trell
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Log } from "../log.ts";
+import { isNatsAway } from "../nats-away.ts";
 import type { PlatformMetrics } from "./metrics.ts";
 
 /** One thing that must hold before this replica takes work. */
@@ -58,6 +59,13 @@ export function createRoutes(deps: HttpDependencies): Hono {
           const answer = await deps.bootstrap(kind, body);
           deps.metrics.bootstraps.inc({ kind, answer: answer.status === "ready" ? "ready" : answer.reason });
           return c.json(answer, answer.status === "refused" ? 403 : 200);
+        } catch (error) {
+          if (!isNatsAway(error)) throw error;
+          c.header("retry-after", "1");
+          return c.json(
+            waiting("The platform has lost its NATS servers for the moment. Asking again until they are back."),
+            503,
+          );
         } finally {
           bootstraps -= 1;
         }

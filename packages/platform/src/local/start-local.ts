@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { loadOrCreateSeedFile, nodeSessionKey } from "@trellis/auth/node";
 import {
   findNatsServer,
+  keepRunning,
   loadControlPlaneKeys,
   loadServerTrust,
   type ManagedNats,
@@ -39,7 +40,9 @@ export interface LocalPlatformOptions {
   readonly config?: Partial<Config>;
   /** `always` makes an acknowledgement mean "on disk". */
   readonly syncInterval?: string;
-  /** One sentence for each step that may take a moment. */
+  /** Start a server again that ends by itself, and say so. Default false: tests kill servers and want them to stay so. */
+  readonly keepNatsRunning?: boolean;
+  /** One sentence for each step that may take a moment, and for what happens to the servers later. */
   readonly onProgress?: (text: string) => void;
 }
 
@@ -124,6 +127,8 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
     nats: nats.servers,
   });
   started.defer(() => removeLocalAddress(files));
+
+  if (options.keepNatsRunning) started.use(keepRunning(nats, { onNews: onProgress }));
 
   const resources = started.move();
   let stopping: Promise<void> | undefined;

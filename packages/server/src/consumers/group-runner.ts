@@ -11,6 +11,7 @@ import type { ConsumerGroup } from "./consumer-group.ts";
 import { buryEvent } from "./dead-letter.ts";
 import type { DeadReason } from "./dead-letter.ts";
 import { HeldAttempt, HeldEvent } from "./held-event.ts";
+import { LastAttempts } from "./last-attempts.ts";
 
 export interface GroupRunnerOptions {
   readonly link: Link;
@@ -27,6 +28,7 @@ const WORKING = encoder.encode("+WPI");
 const NS_PER_MS = 1_000_000;
 /** A replica of an older contract leaves what it does not know to a newer one. */
 const UNKNOWN_EVENT_MS = 5_000;
+const LONGEST_UNKNOWN_MS = 60_000;
 /** Between tries to put an event aside. */
 const BURY_AGAIN_MS = 2_000;
 /** Handled events that are remembered, in case their acknowledgement got lost. */
@@ -50,6 +52,8 @@ const REQUEST_MS = 3_000;
  *    anything begins. The first event that was never delivered before says that there is no more of it.
  * 5. A failed event is given back with a delay. With more than one out it stays in hand through the delay instead:
  *    given back, a later event of its subject could overtake it in another replica.
+ * 6. One that was delivered as often as allowed is handled alone, so that one which kills the process is found (see
+ *    `LastAttempts`).
  */
 export class GroupRunner {
   readonly #options: GroupRunnerOptions;
@@ -60,6 +64,7 @@ export class GroupRunner {
   readonly #consumer: string;
   readonly #puller: Puller;
   readonly #acks: AckBatch;
+  readonly #lastAttempts: LastAttempts;
   readonly #keepAlive: ReturnType<typeof setInterval>;
   #stopping = false;
   #collecting: ReturnType<typeof setTimeout> | undefined;
@@ -75,6 +80,16 @@ export class GroupRunner {
     const everyMs = Math.max(20, Math.min(10_000, Math.floor(group.ackWaitMs / 3)));
     this.#keepAlive = setInterval(() => this.#sayAlive(), everyMs);
     this.#acks = new AckBatch({ link, out: group.concurrency, ackWaitMs: group.ackWaitMs });
+    this.#lastAttempts = new LastAttempts({
+      maxDeliver: group.maxDeliver,
+      strict: this.#strict,
+      attempt: (held) => this.#attempt(held),
+      giveUp: (held) =>
+        void this.#bury(held, {
+          code: "unfinished",
+          message: `Delivered ${group.maxDeliver} times and never finished: the replica that had it stopped each time.`,
+        }),
+    });
     this.#puller = new Puller({
       link,
       binding,
@@ -184,6 +199,7 @@ export class GroupRunner {
   /** What somebody had in hand comes to us next. */
   #collect(): void {
     if (this.#strict || this.#stopping) return;
+    this.#lastAttempts.beginAgain();
     clearTimeout(this.#collecting);
     this.#collecting = setTimeout(() => this.#beginAll(), COLLECT_MS);
   }
@@ -195,12 +211,24 @@ export class GroupRunner {
     if (this.#stopping) return;
     for (const lane of [...this.#lanes.values()]) {
       const [head] = lane;
-      if (head !== undefined && !head.begun) this.#begin(head);
+      if (head !== undefined && !head.begun) this.#settle(head);
     }
+    this.#lastAttempts.next();
   }
 
   #begin(held: HeldEvent): void {
+    this.#settle(held);
+    this.#lastAttempts.next();
+  }
+
+  /** Its place is settled; it begins at once, or when it is alone. */
+  #settle(held: HeldEvent): void {
     held.begun = true;
+    if (this.#lastAttempts.concerns(held)) this.#lastAttempts.add(held);
+    else this.#attempt(held);
+  }
+
+  #attempt(held: HeldEvent): void {
     const { group, surroundings } = this.#options;
     const { message } = held.delivery;
     const facts = eventOf(group, held.subject);
@@ -213,13 +241,7 @@ export class GroupRunner {
           subject: held.subject,
         },
       );
-      return this.#giveBack(held, UNKNOWN_EVENT_MS);
-    }
-    if (held.attempts > group.maxDeliver) {
-      return void this.#bury(held, {
-        code: "unfinished",
-        message: `Delivered ${group.maxDeliver} times and never finished: the replica that had it stopped each time.`,
-      });
+      return this.#leave(held);
     }
     const read = readEvent(facts, held.subject, message.data);
     if (!read.ok) {
@@ -286,7 +308,7 @@ export class GroupRunner {
     const delayMs = backoffAfter(group, held.attempts);
     if (this.#strict || this.#stopping) return this.#giveBack(held, delayMs);
     held.retries += 1;
-    this.#later(held, delayMs, () => this.#begin(held));
+    this.#later(held, delayMs, () => this.#attempt(held));
   }
 
   /** What an operator reads beside the event. Of what nobody foresaw only the id under which the log has it. */
@@ -346,6 +368,17 @@ export class GroupRunner {
     this.#release(held);
   }
 
+  /**
+   * Nobody here handles it. Given back it would come here again, each time one delivery nearer to the last, unless only one is out
+   * at a time; otherwise it is kept for whoever takes over.
+   */
+  #leave(held: HeldEvent): void {
+    if (this.#strict)
+      return this.#giveBack(held, Math.min(LONGEST_UNKNOWN_MS, UNKNOWN_EVENT_MS * 2 ** (held.attempts - 1)));
+    this.#lastAttempts.remove(held);
+    this.#lastAttempts.next();
+  }
+
   #giveBack(held: HeldEvent, delayMs: number): void {
     this.#say(held.delivery.reply, nak(delayMs));
     this.#release(held);
@@ -365,6 +398,8 @@ export class GroupRunner {
       if (next === undefined) this.#lanes.delete(held.lane);
       else if (wasHead && !this.#stopping && this.#collecting === undefined) this.#begin(next);
     }
+    this.#lastAttempts.remove(held);
+    if (!this.#stopping) this.#lastAttempts.next();
     if (this.#held.size === 0) this.#idle?.();
   }
 

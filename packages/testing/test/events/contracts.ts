@@ -55,3 +55,21 @@ export const screen = defineAgentContract({
   description: "Shows orders as they come.",
   uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered"] } }) } },
 });
+
+const quick = { concurrency: 8, ackWaitMs: 2_000, maxDeliver: 2, backoffMs: [50] } as const;
+
+/** One group of a service, before and after it was taught another event. */
+export const oldDesk = defineServiceContract({}, () => ({
+  id: "desk@v1",
+  displayName: "Desk",
+  description: "Hears of orders.",
+  uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered"] } }) } },
+  eventConsumers: { parcels: { uses: { shop: ["Shop.Ordered"] }, ...quick } },
+}));
+export const newDesk = defineServiceContract({}, () => ({
+  id: "desk@v1",
+  displayName: "Desk",
+  description: "Hears of orders and notes.",
+  uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered", "Shop.Noted"] } }) } },
+  eventConsumers: { parcels: { uses: { shop: ["Shop.Ordered", "Shop.Noted"] }, ...quick } },
+}));

@@ -38,4 +38,13 @@ export const wideCounter = defineServiceContract({}, () => ({
   eventConsumers: { ledger: { ...group, concurrency: 64 } },
 }));
 
+/** Gives up after two replicas have died with an event. */
+export const fragileCounter = defineServiceContract({}, () => ({
+  id: "fragile-counter@v1",
+  displayName: "Fragile counter",
+  description: "Dies of what it hears.",
+  uses,
+  eventConsumers: { ledger: { ...group, maxDeliver: 2, concurrency: 64 } },
+}));
+
 export const COUNTERS = { strict: strictCounter, wide: wideCounter } as const;

@@ -123,7 +123,10 @@ const AcceptedContract = Type.Object({
 export type AcceptedContract = Static<typeof AcceptedContract>;
 
 const ReconcileState = Type.Object({
-  /** `failed` waits for `nextAttemptAt`; the last good materialization stays in force. */
+  /**
+   * `failed` waits for `nextAttemptAt`; the last good materialization stays in force. `done` with a next attempt lacks
+   * something that the contract can live without.
+   */
   state: Type.Union([Type.Literal("pending"), Type.Literal("done"), Type.Literal("failed")]),
   attempts: Type.Number(),
   updatedAt: Type.Number(),
@@ -261,7 +264,8 @@ export const AUTHORITIES = define("authorities", Authority, {
   /** Deployments that implement a contract: what is materialized counts, not what is wished for. */
   implements: (authority) => (authority.materialized ? [authority.materialized.contractId] : []),
   desired: (authority) => (authority.desired ? [authority.desired.contractId] : []),
-  reconcile: (authority) => [authority.reconcile.state],
+  reconcile: ({ reconcile: { state, nextAttemptAt } }) =>
+    state === "done" && nextAttemptAt !== undefined ? [state, "incomplete"] : [state],
   follows: (authority) => (authority.materialized?.follows ? ["yes"] : []),
 });
 export const USERS = define("users", User, { name: (user) => [user.name], group: (user) => user.groups });

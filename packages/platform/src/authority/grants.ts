@@ -224,14 +224,15 @@ export function agentGrants(
   });
 }
 
-/** Whether every resource the contract names has been made. */
+/** Whether everything has been made that the contract cannot live without. */
 function covers(bindings: Bindings, manifest: Manifest): boolean {
-  const has = (wanted: object | undefined, made: object): boolean =>
-    Object.keys(wanted ?? {}).every((alias) => Object.hasOwn(made, alias));
+  const { kv = {}, store = {} } = manifest.resources ?? {};
+  const required = (resources: { readonly [alias: string]: { readonly required?: boolean } }): readonly string[] =>
+    Object.keys(resources).filter((alias) => resources[alias]?.required !== false);
   return (
-    has(manifest.resources?.kv, bindings.kv) &&
-    has(manifest.resources?.store, bindings.store) &&
-    has(manifest.jobs, bindings.jobs)
+    required(kv).every((alias) => Object.hasOwn(bindings.kv, alias)) &&
+    required(store).every((alias) => Object.hasOwn(bindings.store, alias)) &&
+    Object.keys(manifest.jobs ?? {}).every((queue) => Object.hasOwn(bindings.jobs, queue))
   );
 }
 

@@ -1,6 +1,6 @@
 import type { Manifest } from "@trellis/contracts";
 import type { Resource } from "../resources/resource-plan.ts";
-import { bindingsOf, planResources, resourcesFingerprint } from "../resources/resource-plan.ts";
+import { bindingsOf, planResources, requiredBy, resourcesFingerprint } from "../resources/resource-plan.ts";
 import type { ResourceStore } from "../resources/jetstream.ts";
 import { carryOutPurges } from "../resources/purge.ts";
 import { type Authority, AUTHORITIES, CONTRACTS, DEPLOYMENTS, PLANS, PURGES } from "../tables.ts";
@@ -12,7 +12,8 @@ import { sweepPlans } from "./proposals.ts";
  * 1. Level-triggered: each round compares what should be with what is, whatever happened before.
  * 2. Every step may be repeated and the process may die between any two: only the last one, in the registry, says
  *    that a deployment is materialized.
- * 3. A failure keeps the last good materialization in force, says why, and is tried again with growing delays.
+ * 3. A failure keeps the last good materialization in force, says why, and is tried again with growing delays. What the
+ *    contract can live without keeps nothing up: the deployment is materialized without it, and gets it when it can be made.
  * 4. An alias that is gone is released, its data stays. Only what somebody decided to purge is deleted, before anything
  *    is made.
  * 5. Two of these at once do no harm; the lease only saves work.
@@ -147,6 +148,9 @@ function wanted(context: ControlContext, authority: Authority): readonly Resourc
   return manifest && planResources(authority.deployment, manifest, context.catalog);
 }
 
+/** Those that are tried again when their time has come. */
+const AGAIN = ["failed", "incomplete"] as const;
+
 /** What needs work now, found by index: a platform of thousands is not walked through at every change. */
 function due(context: ControlContext): readonly Authority[] {
   const { authorities } = context.tables;
@@ -154,7 +158,9 @@ function due(context: ControlContext): readonly Authority[] {
     authorities.by(index, key).map(({ value }) => value);
   return [
     ...values("reconcile", "pending"),
-    ...values("reconcile", "failed").filter(({ reconcile }) => context.now() >= (reconcile.nextAttemptAt ?? 0)),
+    ...AGAIN.flatMap((index) => values("reconcile", index)).filter(
+      ({ reconcile }) => context.now() >= (reconcile.nextAttemptAt ?? 0),
+    ),
     // An event of another contract may have come or gone since: the consumers that read it follow.
     ...values("follows", "yes").filter(
       (authority) =>
@@ -177,12 +183,18 @@ async function reconcileOne(
   events: ReconcilerEvents,
 ): Promise<void> {
   const resources = wanted(context, authority);
+  const manifest = authority.desired && context.catalog.manifest(authority.desired.digest);
   const problems: string[] = [];
+  /** What could not be made of what the contract can live without. */
+  const lacking = new Map<Resource, string>();
   if (!resources) problems.push("The accepted contract is missing from the registry; propose and accept it again");
   for (const resource of resources ?? []) {
     try {
       const problem = await store.ensure(resource, madeAt(authority, resource));
-      if (problem !== undefined) problems.push(problem);
+      if (problem === undefined) continue;
+      if (manifest === undefined || requiredBy(manifest, resource) || isBound(authority, resource))
+        problems.push(problem);
+      else lacking.set(resource, problem);
     } catch (error) {
       problems.push(`JetStream did not answer: ${error instanceof Error ? error.message : String(error)}`);
       break;
@@ -193,6 +205,8 @@ async function reconcileOne(
     // Another version was accepted meanwhile: what was made stays, its own round finishes the rest.
     if (!current?.desired || current.version !== authority.version) return;
     const at = context.now();
+    const attempts = current.reconcile.attempts + 1;
+    const again = { attempts, updatedAt: at, nextAttemptAt: at + retryDelay(attempts, times) };
     if (problems.length === 0 && resources) {
       const { version, contractId, digest } = current.desired;
       tx.put<Authority>(context.tables.authorities, current.deployment, {
@@ -201,29 +215,39 @@ async function reconcileOne(
           version,
           contractId,
           digest,
-          bindings: bindingsOf(current.deployment, resources),
+          bindings: bindingsOf(
+            current.deployment,
+            resources.filter((resource) => !lacking.has(resource)),
+          ),
           fingerprint: resourcesFingerprint(resources),
           follows: follows(context.catalog.manifest(digest)),
-          at,
+          // The order of deployments that offer the same contract is that of what they accepted.
+          at: current.materialized?.version === version ? current.materialized.at : at,
         },
-        reconcile: { state: "done", attempts: 0, updatedAt: at, problems: [] },
+        reconcile:
+          lacking.size === 0
+            ? { state: "done", attempts: 0, updatedAt: at, problems: [] }
+            : { state: "done", ...again, problems: [...lacking.values()] },
       });
     } else {
-      const attempts = current.reconcile.attempts + 1;
       tx.put<Authority>(context.tables.authorities, current.deployment, {
         ...current,
-        reconcile: {
-          state: "failed",
-          attempts,
-          updatedAt: at,
-          nextAttemptAt: at + retryDelay(attempts, times),
-          problems,
-        },
+        reconcile: { state: "failed", ...again, problems: [...problems, ...lacking.values()] },
       });
     }
   });
   if (problems.length === 0) events.materialized?.(authority.deployment, authority.version);
-  else events.failed?.(authority.deployment, problems);
+  const unmade = [...problems, ...lacking.values()];
+  if (unmade.length > 0) events.failed?.(authority.deployment, unmade);
+}
+
+/** Whether it is in force already: nothing takes a bucket from a service that works with it. */
+function isBound({ materialized }: Authority, { kind, owner }: Resource): boolean {
+  return (
+    materialized !== undefined &&
+    (kind === "kv" || kind === "store") &&
+    Object.hasOwn(materialized.bindings[kind], owner.alias)
+  );
 }
 
 /** Since when a consumer has been there, by what was last made for its deployment. */
@@ -240,8 +264,9 @@ function retryDelay(attempts: number, times: ReconcilerTimes): number {
 
 function nextDue(context: ControlContext): number {
   let next = Number.POSITIVE_INFINITY;
-  for (const { value } of context.tables.authorities.by("reconcile", "failed"))
-    next = Math.min(next, value.reconcile.nextAttemptAt ?? 0);
+  for (const index of AGAIN)
+    for (const { value } of context.tables.authorities.by("reconcile", index))
+      next = Math.min(next, value.reconcile.nextAttemptAt ?? 0);
   for (const { value } of context.tables.plans.by("state", "pending")) next = Math.min(next, value.expiresAt);
   return next;
 }
@@ -251,7 +276,8 @@ async function markDifferent(context: ControlContext, store: ResourceStore): Pro
   const existing = await store.existing();
   let marked = 0;
   for (const { value } of context.tables.authorities.all()) {
-    if (value.reconcile.state !== "done") continue;
+    // One that lacks something is tried again anyway.
+    if (value.reconcile.state !== "done" || value.reconcile.nextAttemptAt !== undefined) continue;
     if ((wanted(context, value) ?? []).every((resource) => store.fits(resource, existing))) continue;
     await requestReconcile(context, value.deployment);
     marked += 1;

@@ -2,8 +2,15 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import { EVENTS_STREAM, workSubject } from "@trellis/contracts";
 import { isJsError, JetStreamApiError, jsApi, JS_ERRORS } from "../registry/jetstream-api.ts";
 import { type FoundResource, takeInventory } from "./inventory.ts";
-import { listConsumers, listStreams } from "./listing.ts";
-import { type PhysicalConfig, physicalConfig, planPhysical, type StreamConfig } from "./physical.ts";
+import { listConsumers, listStreams, type StreamInfo } from "./listing.ts";
+import {
+  type Existing,
+  type PhysicalConfig,
+  physicalConfig,
+  planPhysical,
+  shrinking,
+  type StreamConfig,
+} from "./physical.ts";
 import { type ConsumerResource, OPERATIONS_WORK_PREFIX, type Resource } from "./resource-plan.ts";
 import { sharedStreams, type SharedStreamLimits } from "./shared-streams.ts";
 
@@ -17,9 +24,9 @@ export interface ResourceStore {
   /** Makes the streams all deployments share. */
   ensureShared(): Promise<readonly string[]>;
   /** What exists now and how it is configured, by `existingName`; streams of others too. */
-  existing(): Promise<ReadonlyMap<string, PhysicalConfig>>;
+  existing(): Promise<ReadonlyMap<string, Existing>>;
   /** Whether what exists is as it should be. */
-  fits(resource: Resource, existing: ReadonlyMap<string, PhysicalConfig>): boolean;
+  fits(resource: Resource, existing: ReadonlyMap<string, Existing>): boolean;
   /** Everything that was made for a deployment, also what none uses any more. */
   inventory(): Promise<readonly FoundResource[]>;
   /** Deletes a resource with its data, if it is still the one that was made then. Safe to repeat. */
@@ -78,20 +85,22 @@ export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimi
       return problems;
     },
     existing: async () => {
-      const found = new Map<string, PhysicalConfig>();
-      for (const { config } of await listStreams(nc)) found.set(config.name, config);
+      const found = new Map<string, Existing>();
+      for (const { config, state } of await listStreams(nc)) found.set(config.name, { config, bytes: state.bytes });
       const queues = [...found.keys()].filter((name) => name.startsWith(OPERATIONS_WORK_PREFIX));
       for (const name of [...sharedStreams(limits).map((stream) => stream.name), ...queues]) {
         for (const info of found.has(name) ? await listConsumers(nc, name) : []) {
-          found.set(`${name} ${info.name}`, info.config);
+          found.set(`${name} ${info.name}`, { config: info.config });
           if (name === EVENTS_STREAM) progress.set(`${name} ${info.name}`, info.ack_floor.stream_seq);
         }
       }
       return found;
     },
-    fits: (resource, existing) =>
-      planPhysical(describe(resource), physicalConfig(resource, limits.replicas), existing.get(existingName(resource)))
-        .do === "keep",
+    fits: (resource, existing) => {
+      const actual = existing.get(existingName(resource));
+      const wanted = shrinking(physicalConfig(resource, limits.replicas), actual);
+      return planPhysical(describe(resource), wanted, actual?.config).do === "keep";
+    },
     inventory: () => takeInventory(nc),
     remove: (name, purge) => removeResource(nc, name, purge),
   };
@@ -118,7 +127,10 @@ function describe(resource: Resource): string {
 
 function ensureStream(nc: NatsConnection, what: string, wanted: StreamConfig): Promise<string | undefined> {
   return ensure(what, wanted, {
-    read: () => jsApi<{ config: PhysicalConfig }>(nc, `STREAM.INFO.${wanted.name}`).then(({ config }) => config),
+    read: async () => {
+      const { config, state } = await jsApi<StreamInfo>(nc, `STREAM.INFO.${wanted.name}`);
+      return { config, bytes: state.bytes };
+    },
     create: () => jsApi(nc, `STREAM.CREATE.${wanted.name}`, wanted, CREATE_TIMEOUT_MS),
     update: (config) => jsApi(nc, `STREAM.UPDATE.${wanted.name}`, config, CREATE_TIMEOUT_MS),
     missing: JS_ERRORS.streamNotFound,
@@ -152,8 +164,7 @@ function ensureConsumer(
   const write = (action: "create" | "update") => (config: PhysicalConfig) =>
     jsApi(nc, `CONSUMER.CREATE.${stream}.${consumer}`, { stream_name: stream, config, action }, CREATE_TIMEOUT_MS);
   return ensure(what, wanted, {
-    read: () =>
-      jsApi<{ config: PhysicalConfig }>(nc, `CONSUMER.INFO.${stream}.${consumer}`).then(({ config }) => config),
+    read: () => jsApi<Existing>(nc, `CONSUMER.INFO.${stream}.${consumer}`),
     create: () => write("create")({ ...wanted, ...again }),
     update: write("update"),
     missing: JS_ERRORS.consumerNotFound,
@@ -167,20 +178,20 @@ async function ensure(
   what: string,
   wanted: PhysicalConfig,
   api: {
-    readonly read: () => Promise<PhysicalConfig>;
+    readonly read: () => Promise<Existing>;
     readonly create: () => Promise<unknown>;
     readonly update: (config: PhysicalConfig) => Promise<unknown>;
     readonly missing: number;
   },
 ): Promise<string | undefined> {
   for (let attempt = 1; ; attempt += 1) {
-    let actual: PhysicalConfig | undefined;
+    let actual: Existing | undefined;
     try {
       actual = await api.read();
     } catch (error) {
       if (!isJsError(error, api.missing)) throw error;
     }
-    const step = planPhysical(what, wanted, actual);
+    const step = planPhysical(what, shrinking(wanted, actual), actual?.config);
     try {
       if (step.do === "refuse") return step.why;
       if (step.do === "create") await api.create();

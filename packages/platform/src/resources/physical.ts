@@ -20,6 +20,12 @@ export interface StreamConfig extends PhysicalConfig {
   readonly name: string;
 }
 
+/** What JetStream has, and for a stream how much is in it. */
+export interface Existing {
+  readonly config: PhysicalConfig;
+  readonly bytes?: number;
+}
+
 /** A durable pull consumer reconciliation wants. */
 export interface ConsumerConfig extends PhysicalConfig {
   readonly durable_name: string;
@@ -35,6 +41,9 @@ const DELETE_MARKER_WITH_HISTORY_NS = 2 * 60_000 * NS_PER_MS;
 
 /** A publisher that got no answer may try the same message id again for this long. */
 const DUPLICATE_WINDOW_NS = 2 * 60_000 * NS_PER_MS;
+
+/** The notes that objects were removed, with names as long as they may be, before the first of them gave its room back. */
+const ROOM_TO_REMOVE_BYTES = 16 * 1024;
 
 /** JetStream counts the headers of a message as part of its size; the limit of a contract is that of its values. */
 const HEADER_BYTES = 512;
@@ -180,6 +189,18 @@ export function consumerConfig(consumer: ConsumerResource): ConsumerConfig {
     priority_timeout: (consumer.oneReplicaMs ?? 0) * NS_PER_MS,
     metadata: ownerMetadata(consumer.owner),
   };
+}
+
+/**
+ * A full stream that discards what is new refuses even the messages that make room, so a limit below what is stored would
+ * shut its owner out. It shrinks with what is stored instead, never grows again, and leaves room to take things away.
+ */
+export function shrinking(wanted: PhysicalConfig, actual: Existing | undefined): PhysicalConfig {
+  const limit = wanted["max_bytes"];
+  if (wanted["discard"] !== "new" || typeof limit !== "number" || limit < 0 || actual === undefined) return wanted;
+  const now = actual.config["max_bytes"];
+  const before = typeof now === "number" && now > 0 ? now : Number.POSITIVE_INFINITY;
+  return { ...wanted, max_bytes: Math.max(limit, Math.min(before, (actual.bytes ?? 0) + ROOM_TO_REMOVE_BYTES)) };
 }
 
 /** What to do about one stream or consumer. */

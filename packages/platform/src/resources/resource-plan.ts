@@ -192,6 +192,11 @@ function planOperations(deployment: string, owner: Owner): readonly Resource[] {
   ];
 }
 
+/** Whether a deployment cannot begin without this: a contract says of buckets and object stores that it can. */
+export function requiredBy({ resources = {} }: Manifest, { kind, owner }: Resource): boolean {
+  return (kind !== "kv" && kind !== "store") || resources[kind]?.[owner.alias]?.required !== false;
+}
+
 /** The bindings a participant learns, once the resources exist. */
 export function bindingsOf(deployment: string, resources: readonly Resource[]): Bindings {
   const bindings: {

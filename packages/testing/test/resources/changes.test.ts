@@ -5,13 +5,14 @@ import { KvError, TrellisService } from "@trellis/server/node";
 import { Type } from "typebox";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
+import { eventually } from "../resilience/kit/eventually.ts";
 import { openDataAccount } from "./data-account.ts";
 
 let platform: TestPlatform;
 let data: Awaited<ReturnType<typeof openDataAccount>>;
 
 beforeAll(async () => {
-  platform = await startPlatform();
+  platform = await startPlatform({ config: { reconcileSweepMs: 300 } });
   data = await openDataAccount(platform);
 });
 afterAll(async () => {
@@ -35,6 +36,13 @@ const wider = defineServiceContract({ schemas: { Note } }, (ref) => ({
   resources: {
     kv: { notes: { purpose: "Notes", schema: ref.schema("Note"), maxValueBytes: 4_000, history: 3 } },
     store: { files: { purpose: "Attachments", maxObjectBytes: 300_000 } },
+  },
+}));
+const narrower = defineServiceContract({ schemas: { Note } }, (ref) => ({
+  ...about,
+  resources: {
+    kv: { notes: { purpose: "Notes", schema: ref.schema("Note"), maxValueBytes: 40 } },
+    store: { files: { purpose: "Attachments", maxTotalBytes: 200_000, maxObjectBytes: 100_000 } },
   },
 }));
 const without = defineServiceContract({ schemas: { Note } }, () => ({ ...about }));
@@ -110,6 +118,50 @@ describe("when a contract changes", () => {
     },
   );
 });
+
+it("a limit below what is stored refuses what comes and loses nothing, and its owner makes room", async () => {
+  const bytes = randomBytes(300_000);
+  {
+    await using service = await platform.connectService(wider, { name: "narrowed" });
+    for (const text of ["1", "2", "3"]) await service.kv.notes.put("a", { text }).orThrow();
+    await service.kv.notes.put("long", { text: "x".repeat(1_000) }).orThrow();
+    for (const name of ["one", "two"]) await service.store.files.put(name, bytes).orThrow();
+  }
+  await using service = await platform.connectService(narrower, { name: "narrowed" });
+  const { notes } = service.kv;
+  expect(await notes.history("a").orThrow()).toMatchObject([{ value: { text: "3" } }]);
+  expect((await notes.get("long").orThrow())?.value.text).toHaveLength(1_000);
+  for await (const change of notes.watch("long")) {
+    expect(change).toMatchObject({ type: "put", value: { text: "x".repeat(1_000) } });
+    break;
+  }
+  expect(await notes.put("long", { text: "x".repeat(1_000) })).toMatchObject({ error: { code: "value_too_large" } });
+  await notes.put("long", { text: "short" }).orThrow();
+
+  const { files } = service.store;
+  const whole = async (name: string) => {
+    const { body } = await files.get(name).orThrow();
+    return Buffer.from(await new Response(body).arrayBuffer()).equals(bytes);
+  };
+  expect(await files.put("three", randomBytes(50_000))).toMatchObject({ error: { code: "store_full" } });
+  // Being read and being emptied while it is more than full.
+  const [same] = await Promise.all([whole("two"), files.delete("one").orThrow()]);
+  expect(same).toBe(true);
+  await eventually(
+    "what was made room for is not filled again",
+    async () => Number((await data.info("OBJ_narrowed_files")).config.max_bytes) < 320_000,
+  );
+  expect(await files.put("three", randomBytes(50_000))).toMatchObject({ error: { code: "store_full" } });
+  expect(await whole("two")).toBe(true);
+  await files.delete("two").orThrow();
+  await eventually("there is room", async () => (await files.put("three", randomBytes(50_000))).ok);
+  await eventually(
+    "the limit is what the contract says",
+    async () => (await data.info("OBJ_narrowed_files")).config.max_bytes === 200_000,
+  );
+  expect(await files.put("four", randomBytes(100_000))).toMatchObject({ ok: true });
+  expect(await files.put("five", randomBytes(80_000))).toMatchObject({ error: { code: "store_full" } });
+}, 60_000);
 
 type Migrate = NonNullable<Parameters<typeof TrellisService.connect<typeof other>>[0]["migrate"]>;
 

@@ -48,6 +48,7 @@ const deadLetter = {
   attempts: Type.Integer({ minimum: 0 }),
   code: Type.String(),
   reason: Type.String(),
+  /** Of the payload, as far as it is kept here. */
   bytes: Type.Integer({ minimum: 0 }),
 };
 const DeadLetters = Type.Object({
@@ -56,7 +57,12 @@ const DeadLetters = Type.Object({
 });
 const DeadLetterRef = Type.Object({ id: DeadLetterId });
 /** The payload as text; it need not be JSON, which may be why it is here. */
-const DeadLetter = Type.Object({ ...deadLetter, payload: Type.String() });
+const DeadLetter = Type.Object({
+  ...deadLetter,
+  payload: Type.String(),
+  /** Why the payload is not shown. */
+  problem: Type.Optional(Type.String()),
+});
 /** Some by their ids, or all of a group. */
 const DeadLettersSelection = Type.Object({
   ids: Type.Optional(Type.Array(DeadLetterId, { minItems: 1, maxItems: 100 })),

@@ -1,6 +1,7 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { DEAD_EVENTS_STREAM, deadEventSubject, EVENTS_STREAM, isName, replaySubject } from "@trellis/contracts";
-import { HEADERS } from "@trellis/protocol";
+import { HEADERS, LIMITS } from "@trellis/protocol";
+import { SHOWN_VALUE_BYTES } from "@trellis/sdk";
 import { fromDelivery, type StoredMessage } from "@trellis/server/internal";
 import { sealEventId, sharedEventId } from "../notices/event-id.ts";
 import { headersOf, isJsError, jsApi, JS_ERRORS, publishStored } from "../registry/jetstream-api.ts";
@@ -21,7 +22,8 @@ export interface DeadLetter {
   readonly code: string;
   readonly reason: string;
   readonly traceparent: string | undefined;
-  readonly payload: Uint8Array;
+  /** Of what is kept here: nothing of an event that was too large to keep beside its reason. */
+  readonly bytes: number;
 }
 
 /** Which of them; everything without members. */
@@ -32,9 +34,13 @@ export interface DeadLetterFilter {
 
 /** The dead letters of all groups. */
 export interface DeadLetters {
-  /** Those after `after`, oldest first, at most `limit`. */
+  /** How much of a payload fits into one answer of these servers, with what is around it. */
+  readonly largestShown: number;
+  /** Those after `after`, oldest first, at most `limit`. Without payloads: a page of them may be larger than a process. */
   list(filter: DeadLetterFilter, after: number, limit: number): Promise<readonly DeadLetter[]>;
   get(id: string): Promise<DeadLetter | undefined>;
+  /** What the event said, from the event stream where it was too large to keep here; nothing when that is gone as well. */
+  payload(letter: DeadLetter): Promise<Uint8Array | undefined>;
   /** How many each group has, by `<deployment>.<group>`. */
   counts(): Promise<ReadonlyMap<string, number>>;
   /** Delivers it to its group again and takes it away; answers why it could not. Safe to repeat when it broke off. */
@@ -57,16 +63,26 @@ export function createDeadLetters(nc: NatsConnection, secret: string): DeadLette
       if (!isJsError(error, JS_ERRORS.messageNotFound) && !isJsError(error, SEQUENCE_NOT_FOUND)) throw error;
     }
   };
+  const stored = async ({ deployment, group, id, sequence }: DeadLetter): Promise<StoredMessage | undefined> => {
+    const place = id.slice(id.lastIndexOf(".") + 1);
+    const message = await next(nc, { last_by_subj: deadEventSubject(deployment, group, place) });
+    return message?.sequence === sequence ? message : undefined;
+  };
+  const payloadOf = async (letter: DeadLetter, kept: StoredMessage): Promise<Uint8Array | undefined> =>
+    kept.data.length > 0 ? kept.data : originalPayload(nc, letter.id);
   return {
+    get largestShown() {
+      return nc.info === undefined ? SHOWN_VALUE_BYTES : Math.trunc((nc.info.max_payload * 3) / 4);
+    },
     async list({ deployment, group }, after, limit) {
       const subject = deadEventSubject(token("deployment", deployment), token("local", group), "*");
       const found: DeadLetter[] = [];
       let sequence = after + 1;
       while (found.length < limit) {
-        const letter = await next(nc, { seq: sequence, next_by_subj: subject });
-        if (letter === undefined) break;
-        found.push(letter);
-        sequence = letter.sequence + 1;
+        const message = await next(nc, { seq: sequence, next_by_subj: subject });
+        if (message === undefined) break;
+        found.push(read(message));
+        sequence = message.sequence + 1;
       }
       return found;
     },
@@ -74,7 +90,12 @@ export function createDeadLetters(nc: NatsConnection, secret: string): DeadLette
       const [deployment = "", group = "", place = "", ...rest] = id.split(".");
       if (rest.length > 0 || !isName("deployment", deployment) || !isName("local", group) || !/^\d{1,16}$/.test(place))
         return undefined;
-      return next(nc, { last_by_subj: deadEventSubject(deployment, group, place) });
+      const message = await next(nc, { last_by_subj: deadEventSubject(deployment, group, place) });
+      return message && read(message);
+    },
+    async payload(letter) {
+      const kept = await stored(letter);
+      return kept && payloadOf(letter, kept);
     },
     async counts() {
       const { state } = await jsApi<{ state: { subjects?: { [subject: string]: number } } }>(
@@ -92,9 +113,12 @@ export function createDeadLetters(nc: NatsConnection, secret: string): DeadLette
       return counts;
     },
     async replay(letter) {
-      if (!EVENT_SUBJECT.test(letter.subject))
+      if (letter.subject.length > LIMITS.subjectBytes || !EVENT_SUBJECT.test(letter.subject))
         return `${letter.id} does not say which event it was; it can only be dropped`;
-      const payload = letter.payload.length > 0 ? letter.payload : await originalPayload(nc, letter.id);
+      const kept = await stored(letter);
+      // Somebody else replayed or dropped it a moment ago.
+      if (kept === undefined) return undefined;
+      const payload = await payloadOf(letter, kept);
       if (payload === undefined)
         return `the payload of ${letter.id} was too large to keep and has left the event stream`;
       await publishStored(nc, replaySubject(letter.deployment, letter.group, letter.subject), payload, {
@@ -124,16 +148,18 @@ function token(kind: "deployment" | "local", name: string | undefined): string {
 async function next(
   nc: NatsConnection,
   which: { readonly seq: number; readonly next_by_subj: string } | { readonly last_by_subj: string },
-): Promise<DeadLetter | undefined> {
+): Promise<StoredMessage | undefined> {
   const message = await nc.request(`$JS.API.DIRECT.GET.${DEAD_EVENTS_STREAM}`, JSON.stringify(which), {
     timeout: TIMEOUT_MS,
   });
-  const stored = fromDelivery(message, DEAD_EVENTS_STREAM);
-  return stored === undefined ? undefined : read(stored);
+  return fromDelivery(message, DEAD_EVENTS_STREAM);
 }
 
+/** A service writes these as it likes; nothing that is true is longer, and one that is must not fill a page. */
+const LONGEST_HEADER = LIMITS.subjectBytes + 1;
+
 function read({ subject, sequence, time, headers, data }: StoredMessage): DeadLetter {
-  const header = (name: string): string => headers.get(name);
+  const header = (name: string): string => headers.get(name).slice(0, LONGEST_HEADER);
   const id = subject.slice(PREFIX.length);
   const [deployment = "", group = ""] = id.split(".");
   return {
@@ -149,7 +175,7 @@ function read({ subject, sequence, time, headers, data }: StoredMessage): DeadLe
     code: header(HEADERS.deadCode),
     reason: header(HEADERS.deadReason),
     traceparent: header(HEADERS.traceparent) || undefined,
-    payload: data,
+    bytes: data.length,
   };
 }
 

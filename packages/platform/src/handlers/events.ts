@@ -7,6 +7,7 @@ import type { DeadLetter, DeadLetters } from "../events/dead-letters.ts";
 import type { EventGroups, GroupState } from "../events/event-groups.ts";
 import type { Log } from "../log.ts";
 import type { HandlerCaller, HandlersOf } from "./handler.ts";
+import { fitting } from "./page.ts";
 
 type Names =
   | "Trellis.Events.Groups.List"
@@ -112,17 +113,17 @@ export function eventHandlers(
       const filter = { ...(deployment === undefined ? {} : { deployment }), ...(group === undefined ? {} : { group }) };
       const after = Math.trunc(Number(cursor ?? 0));
       const found = await letters.list(filter, Number.isSafeInteger(after) && after > 0 ? after : 0, limit + 1);
-      const shown = found.slice(0, limit);
-      const last = shown.at(-1);
+      const shown = fitting(found.slice(0, limit), letterView);
+      const last = found[shown.length - 1];
       return ok({
-        deadLetters: shown.map(letterView),
-        ...(found.length > limit && last !== undefined ? { nextCursor: String(last.sequence) } : {}),
+        deadLetters: shown,
+        ...(found.length > shown.length && last !== undefined ? { nextCursor: String(last.sequence) } : {}),
       });
     },
     "Trellis.Events.DeadLetters.Get": async ({ input }) => {
       const letter = await letters.get(input.id);
       if (letter === undefined) return err(new NotFound({ kind: "dead letter", name: input.id }));
-      return ok({ ...letterView(letter), payload: new TextDecoder().decode(letter.payload) });
+      return ok({ ...letterView(letter), ...payloadView(await letters.payload(letter), letters.largestShown) });
     },
     "Trellis.Events.DeadLetters.Replay": async ({ input, caller }) => {
       const selected = await select(input);
@@ -178,6 +179,21 @@ function groupView(deployment: string, group: string, state: GroupState, deadLet
 }
 
 function letterView(letter: DeadLetter) {
-  const { id, deployment, group, eventId, subject, at, diedAt, attempts, code, reason, payload } = letter;
-  return { id, deployment, group, eventId, subject, at, diedAt, attempts, code, reason, bytes: payload.length };
+  const { id, deployment, group, eventId, subject, at, diedAt, attempts, code, reason, bytes } = letter;
+  return { id, deployment, group, eventId, subject, at, diedAt, attempts, code, reason, bytes };
+}
+
+function payloadView(
+  bytes: Uint8Array | undefined,
+  largest: number,
+): { payload: string; bytes?: number; problem?: string } {
+  if (bytes === undefined)
+    return { payload: "", problem: "The payload was too large to keep here and has left the event stream." };
+  const payload = new TextDecoder().decode(bytes);
+  if (Buffer.byteLength(JSON.stringify(payload)) <= largest) return { payload, bytes: bytes.length };
+  return {
+    payload: "",
+    bytes: bytes.length,
+    problem: `The payload has ${bytes.length} bytes, more than fits into this answer. It is kept, and delivered whole when it is replayed.`,
+  };
 }

@@ -31,7 +31,20 @@ export function page<T>(
  */
 const ANSWER_BYTES = 256 * 1024;
 
-/** A page of as many as fit into one answer, or of fewer where somebody asks for fewer; at least one, however long. */
+/** The first of them, as many as fit into one answer, and at least one, however long. */
+export function fitting<T, V>(items: Iterable<T>, view: (item: T) => V): V[] {
+  const shown: V[] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const each = view(item);
+    bytes += Buffer.byteLength(JSON.stringify(each));
+    if (shown.length > 0 && bytes > ANSWER_BYTES) break;
+    shown.push(each);
+  }
+  return shown;
+}
+
+/** A page of as many as fit into one answer, or of fewer where somebody asks for fewer. */
 export function fittingPage<T, V>(
   items: Iterable<T>,
   keyOf: (item: T) => string,
@@ -39,15 +52,8 @@ export function fittingPage<T, V>(
   request: PageRequest,
 ): { readonly items: V[]; readonly nextCursor?: string } {
   const wanted = page(items, keyOf, { limit: Number.POSITIVE_INFINITY, ...request });
-  const shown: V[] = [];
-  let last: T | undefined;
-  let bytes = 0;
-  for (const item of wanted.items) {
-    const each = view(item);
-    bytes += Buffer.byteLength(JSON.stringify(each));
-    if (last !== undefined && bytes > ANSWER_BYTES) return { items: shown, nextCursor: keyOf(last) };
-    shown.push(each);
-    last = item;
-  }
+  const shown = fitting(wanted.items, view);
+  const last = wanted.items[shown.length - 1];
+  if (shown.length < wanted.items.length && last !== undefined) return { items: shown, nextCursor: keyOf(last) };
   return { items: shown, ...(wanted.nextCursor === undefined ? {} : { nextCursor: wanted.nextCursor }) };
 }

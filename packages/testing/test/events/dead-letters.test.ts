@@ -151,6 +151,30 @@ describe("an event that cannot be handled", () => {
     void service;
   });
 
+  it("is shown when it has a megabyte; when it has more than an answer holds, that is said, and it comes again whole", async () => {
+    let broken = true;
+    const seen: number[] = [];
+    await using service = await consume("large-desk", (context) => {
+      if (context.name !== "Shop.Noted") return;
+      if (broken) throw new Error("not yet");
+      seen.push(context.event.text.length);
+    });
+    // A line break is one byte on the way in and two in an answer; the last fits into a message with its own headers only.
+    const texts = ["x".repeat(1_000_000), "\n".repeat(1_900_000), "x".repeat(4_194_304 - 330)];
+    for (const text of texts) await seller.event.shop.noted.publish({ text }).orThrow();
+    await eventually(async () => expect(await letters("large-desk")).toHaveLength(3));
+    const shown = await Promise.all(
+      (await letters("large-desk")).map(({ id }) => admin().eventsDeadLettersGet({ id }).orThrow()),
+    );
+    expect(shown.map(({ payload }) => payload.length)).toEqual([1_000_011, 0, 0]);
+    expect(shown.map(({ bytes }) => bytes)).toEqual(texts.map((text) => JSON.stringify({ text }).length));
+    for (const { problem } of shown.slice(1)) expect(problem).toContain("more than fits into this answer");
+    broken = false;
+    await admin().eventsDeadLettersReplay({ deployment: "large-desk", group: "parcels" }).orThrow();
+    await eventually(() => expect(seen).toEqual(texts.map(({ length }) => length)));
+    void service;
+  });
+
   it("is kept when its handler hangs, or answers with something that is no answer", async () => {
     const service = await platform.connectService(shipping, {
       name: "hanging",
@@ -244,6 +268,20 @@ describe("a hostile neighbour", () => {
     hostile.publish("trellis.dead.hostile.parcels.3", event, {
       headers: natsHeaders({ "trellis-dead-subject": "$JS.API.STREAM.PURGE.EVENTS" }),
     });
+    const many = Array.from({ length: 20 }, (_, n) => 10 + n);
+    // Letters too long to list a page of; nobody else's may be hidden behind them.
+    for (const place of many)
+      hostile.publish(`trellis.dead.hostile.parcels.${place}`, event, {
+        headers: natsHeaders({
+          "trellis-dead-reason": "\u0001".repeat(60_000),
+          "trellis-dead-subject": "events.v1.x",
+        }),
+      });
+    await hostile.flush();
+    await eventually(async () => expect(await letters("hostile")).toHaveLength(2 + many.length));
+    await admin()
+      .eventsDeadLettersDrop({ ids: many.map((place) => `hostile.parcels.${place}`) })
+      .orThrow();
     // nats.js throws when it reads this, and where an answer is empty it reads the headers first of all.
     const malformed = new MsgHdrsImpl();
     malformed.headers.set("no name", ["x"]);

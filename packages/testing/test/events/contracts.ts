@@ -73,3 +73,43 @@ export const newDesk = defineServiceContract({}, () => ({
   uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered", "Shop.Noted"] } }) } },
   eventConsumers: { parcels: { uses: { shop: ["Shop.Ordered", "Shop.Noted"] }, ...quick } },
 }));
+
+/** An event with several parameters, of every kind a parameter may be. */
+const Reading = Type.Object({ place: Type.String(), level: Type.Integer(), hot: Type.Boolean() });
+export const probes = defineServiceContract({ schemas: { Reading } }, (ref) => ({
+  id: "probes@v1",
+  displayName: "Probes",
+  description: "Read what is there.",
+  events: {
+    "Probe.Read": { version: "v1", event: ref.schema("Reading"), params: ["/place", "/level", "/hot"] },
+  },
+}));
+
+export const gauge = defineAgentContract({
+  id: "gauge@v1",
+  displayName: "Gauge",
+  description: "Shows readings.",
+  uses: { required: { probes: probes.use({ events: { subscribe: ["Probe.Read"] } }) } },
+});
+
+/** A till whose events say more than they once did: what is published under the older contract does not satisfy the newer one. */
+const tillIs = { id: "till@v1", displayName: "Till", description: "Sells." } as const;
+const OlderSale = Type.Object({ id: Type.String() });
+const Sale = Type.Object({ id: Type.String(), amount: Type.Integer() });
+export const olderTill = defineServiceContract({ schemas: { OlderSale } }, (ref) => ({
+  ...tillIs,
+  events: { "Till.Sold": { version: "v1", event: ref.schema("OlderSale"), params: ["/id"] } },
+}));
+export const till = defineServiceContract({ schemas: { Sale } }, (ref) => ({
+  ...tillIs,
+  events: { "Till.Sold": { version: "v1", event: ref.schema("Sale"), params: ["/id"] } },
+}));
+
+/** Reads everything the till ever sold. */
+export const books = defineServiceContract({}, () => ({
+  id: "books@v1",
+  displayName: "Books",
+  description: "Keeps the books.",
+  uses: { required: { till: till.use({ events: { subscribe: ["Till.Sold"] } }) } },
+  eventConsumers: { sales: { uses: { till: ["Till.Sold"] }, replay: "all" } },
+}));

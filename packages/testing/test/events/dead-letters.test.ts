@@ -3,7 +3,7 @@ import { inboxPrefix } from "@trellis/protocol";
 import { type TrellisService, SILENT_LOG } from "@trellis/server/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
-import { billing, shipping, shop } from "./contracts.ts";
+import { billing, books, olderTill, shipping, shop, till } from "./contracts.ts";
 import {
   bootstrapReady,
   connectRaw as connectParticipant,
@@ -149,6 +149,32 @@ describe("an event that cannot be handled", () => {
     expect(await letters("strict-reader")).toEqual([]);
     await raw.close();
     void service;
+  });
+
+  it("is kept at once when it is older than a schema that it does not satisfy; newer ones are handled", async () => {
+    const before = await platform.connectService(olderTill, { name: "till", log: SILENT_LOG });
+    await before.start();
+    for (const id of ["o1", "o2"]) await before.event.till.sold.publish({ id }).orThrow();
+    await before.stop();
+    const after = await platform.connectService(till, { name: "till", log: SILENT_LOG });
+    await after.start();
+    await after.event.till.sold.publish({ id: "n1", amount: 3 }).orThrow();
+    const seen: unknown[] = [];
+    const reader = await platform.connectService(books, { name: "books", log: SILENT_LOG });
+    reader.handle.events.sales(({ event }) => void seen.push(event));
+    await reader.start();
+    await eventually(() => expect(seen).toEqual([{ id: "n1", amount: 3 }]));
+    const found = await letters("books");
+    expect(found.map(({ subject, code, attempts }) => [subject.split(".").at(-1), code, attempts])).toEqual([
+      ["o1", "invalid", 1],
+      ["o2", "invalid", 1],
+    ]);
+    for (const { reason } of found) expect(reason).toContain("/amount: is missing");
+    await eventually(async () => {
+      const { groups } = await admin().eventsGroupsList({ deployment: "books" }).orThrow();
+      expect(groups).toMatchObject([{ pending: 0, inFlight: 0, deadLetters: 2 }]);
+    });
+    await Promise.all([reader.stop(), after.stop()]);
   });
 
   it("is shown when it has a megabyte; when it has more than an answer holds, that is said, and it comes again whole", async () => {

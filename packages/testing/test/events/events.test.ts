@@ -4,7 +4,7 @@ import { err, ok, orThrow } from "@trellis/result";
 import type { TrellisService } from "@trellis/server/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
-import { billing, screen, shipping, shop } from "./contracts.ts";
+import { billing, gauge, probes, screen, shipping, shop } from "./contracts.ts";
 import { eventually } from "./eventually.ts";
 import { connectRaw } from "./raw-connection.ts";
 
@@ -99,6 +99,34 @@ describe("listening", () => {
     expect((await refused.next()).value?.event.id).toBe("l2");
     // @ts-expect-error there is no such parameter
     expect(() => client.event.shop.ordered.listen({ where: { colour: "red" } })).toThrow("it has status");
+  });
+
+  it("hears those with several values, whichever of the parameters they are and however they are written", async () => {
+    const service = await platform.connectService(probes, { name: "probes" });
+    await service.start();
+    const client = await platform.connectClient(gauge);
+    const { read } = client.event.probe;
+    const wheres = [{ level: 2 }, { place: "", hot: true }, { place: "eu.*", level: 20, hot: true }, {}];
+    const listeners = wheres.map((where) => read.listen({ where }));
+    await Promise.all(listeners.map(({ ready }) => ready));
+    const readings = [
+      { place: "", level: 1, hot: true },
+      { place: "eu", level: 2, hot: false },
+      { place: "eu.*", level: 20, hot: true },
+      { place: "", level: 2, hot: true },
+      { place: "last", level: 2, hot: true },
+    ];
+    const heard = listeners.map(async (listener, at) => {
+      const found: number[] = [];
+      for await (const { event } of listener) {
+        found.push(readings.findIndex((each) => JSON.stringify(each) === JSON.stringify(event)));
+        if (found.length === [3, 2, 1, 5][at]) break;
+      }
+      return found;
+    });
+    for (const reading of readings) await service.event.probe.read.publish(reading).orThrow();
+    expect(await Promise.all(heard)).toEqual([[1, 3, 4], [0, 3], [2], [0, 1, 2, 3, 4]]);
+    await service.stop();
   });
 
   it("reports what is not the event it says it is, and goes on", async () => {

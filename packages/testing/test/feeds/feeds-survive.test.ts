@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
 import { eventually } from "../resilience/kit/eventually.ts";
@@ -49,6 +50,31 @@ describe("a feed survives", () => {
       expect(error).toMatchObject({ code: "stream_lost", retryable: true });
     } finally {
       await Promise.all(replicas.map((replica) => replica.kill()));
+    }
+  });
+
+  it("its only replica being killed: the reader waits for the next one and goes on by cursor", async () => {
+    const one = await spawnTicker(platform);
+    const client = await platform.connectClient(listener, QUIET);
+    const seen: number[] = [];
+    const pids = new Set<number>();
+    let next: Promise<Awaited<ReturnType<typeof spawnTicker>>> | undefined;
+    try {
+      for await (const { n, pid } of client.feed.ticker.count({ everyMs: 2, cursors: true })) {
+        seen.push(n);
+        pids.add(pid);
+        if (n === 100) {
+          await one.kill();
+          // Longer than anybody is asked for: there is nobody.
+          next = pause(3_000).then(() => spawnTicker(platform));
+        }
+        if (n === 400) break;
+      }
+      expect(seen).toEqual(Array.from({ length: 400 }, (_, at) => at + 1));
+      expect(pids.size).toBe(2);
+    } finally {
+      await one.kill();
+      await (await next)?.kill();
     }
   });
 

@@ -139,6 +139,21 @@ describe("object stores, when something is killed", () => {
     expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
   });
 
+  it("are waited on over a SIGKILL of the server, and a service that stops does not wait any more", async () => {
+    const waits = await platform.connectService(stock, { name: "waits", onNotice: () => undefined });
+    const puts = await platform.connectService(stock, { name: "waits", onNotice: () => undefined });
+    await puts.store.files.put("there", randomBytes(5)).orThrow();
+    expect((await waits.store.files.waitFor("there").orThrow()).size).toBe(5);
+    const later = waits.store.files.waitFor("later");
+    const never = waits.store.files.waitFor("never");
+    await restart();
+    await puts.store.files.put("later", randomBytes(7)).orThrow();
+    expect((await later.orThrow()).size).toBe(7);
+    await waits.stop();
+    expect(await never).toMatchObject({ ok: false, error: { code: "unavailable" } });
+    await puts.stop();
+  });
+
   it("show nothing of an upload whose process was killed, and remove its parts", { timeout: 60_000 }, async () => {
     const seed = newSeed();
     const seedFile = join(folder, "uploader.seed");

@@ -24,9 +24,12 @@ export interface ClaimOptions {
   readonly worker: string;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
+  /** Whether this worker makes no other last attempt at the moment; then it makes this one. */
+  readonly takeLastAttempt: () => boolean;
 }
 
 const STALE_AGAIN_MS = 1_000;
+const LAST_ATTEMPT_AGAIN_MS = 1_000;
 const OUTSIDER_MS = 50;
 /** A delivery this much before the end of the acknowledgement wait still counts as one after it. */
 const ALMOST = 0.9;
@@ -39,6 +42,8 @@ const ALMOST = 0.9;
  *    and by message id, so it cannot pass an end that was written a moment ago and that a lagging replica does not show.
  * 3. A claim that is younger than the acknowledgement wait and has not ended is alive: after a server was killed, work
  *    comes again although its worker never stopped.
+ * 4. A worker that dies takes all its jobs along, to each of which it was one attempt. So that a job which kills its worker does
+ *    not end its neighbours, what workers died with is tried for the last time alone.
  */
 export async function claimJob(options: ClaimOptions): Promise<Claimed> {
   const { journal, facts, item, itemSequence, claim, nowMs, signal } = options;
@@ -73,6 +78,8 @@ export async function claimJob(options: ClaimOptions): Promise<Claimed> {
 
     const runs = started !== undefined && started.sequence > itemSequence ? (started.body.attempt ?? 0) : 0;
     const attempt = runs + (last.event === "retry" && last.body.givenBack === true ? 0 : 1);
+    if (active && attempt === facts.maxDeliver && !options.takeLastAttempt())
+      return { kind: "later", delayMs: LAST_ATTEMPT_AGAIN_MS };
     const sequence = started?.sequence ?? 0;
     const claimed = await journal.append("started", body(attempt), {
       expect: { event: "started", sequence },

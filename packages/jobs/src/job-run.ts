@@ -24,6 +24,8 @@ export interface RunSurroundings {
   readonly facts: QueueFacts;
   readonly handler: AnyJobHandler;
   readonly worker: string;
+  /** Whether no other run of this worker makes the last attempt at a job that workers died with; then this one does. */
+  readonly takeLastAttempt: (run: JobRun) => boolean;
   readonly places: HandlerPlaces;
   /** Aborts what runs themselves wait for, when their worker is at its end. */
   readonly quit: AbortSignal;
@@ -113,7 +115,7 @@ export class JobRun {
 
   /** `deliveries` says how often the item has been handed out; `onHandled` hears when only the end is still to be stored. */
   async go(deliveries: number, onHandled: () => void): Promise<void> {
-    const { journal, facts, nowMs, worker, enter } = this.#s;
+    const { journal, facts, nowMs, worker, enter, takeLastAttempt } = this.#s;
     const earlyMs = (this.#item.notBefore ?? 0) - nowMs();
     if (earlyMs > 0) return this.#giveBack(earlyMs);
     const entry = await enter?.(this.#item, deliveries, this.#s.quit);
@@ -127,6 +129,7 @@ export class JobRun {
       itemSequence: this.#itemSequence,
       claim: this.#claim,
       signal: this.#s.quit,
+      takeLastAttempt: () => takeLastAttempt(this),
     });
     if (claimed.kind !== "ours") entry?.undo();
     if (claimed.kind === "ended") return this.#answer(ACK);

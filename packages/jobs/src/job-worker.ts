@@ -23,6 +23,7 @@ export class JobWorker {
   /** Runs whose handler is through and whose end is being stored. */
   readonly #ending = new Set<string>();
   readonly #wantPlace = new Map<string, () => void>();
+  #lastAttempt: JobRun | undefined;
   readonly #intake: WorkIntake;
   readonly #endings: readonly LinkSubscription[];
   readonly #places: HandlerPlaces;
@@ -33,7 +34,11 @@ export class JobWorker {
   #closed: ReturnType<typeof setTimeout> | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(parts: Omit<RunSurroundings, "places" | "quit" | "enter">, marks: JobMarks, binding: JobsBinding) {
+  constructor(
+    parts: Omit<RunSurroundings, "places" | "quit" | "enter" | "takeLastAttempt">,
+    marks: JobMarks,
+    binding: JobsBinding,
+  ) {
     const { link, journal, facts, log, nowMs, worker } = parts;
     const limits =
       facts.rate === undefined && facts.perGroup === undefined
@@ -44,6 +49,7 @@ export class JobWorker {
       ...parts,
       places: this.#places,
       quit: this.#quit.signal,
+      takeLastAttempt: (run) => (this.#lastAttempt ??= run) === run,
       ...(limits === undefined
         ? {}
         : { enter: (item, deliveries, signal) => limits.enter(item, deliveries, this.#slot(item.id), signal) }),
@@ -183,6 +189,7 @@ export class JobWorker {
       })
       .finally(() => {
         this.#runs.delete(item.id);
+        if (this.#lastAttempt === run) this.#lastAttempt = undefined;
         this.#waiting.delete(item.id);
         this.#ending.delete(item.id);
         if (this.#runs.size === 0) this.#idle?.();

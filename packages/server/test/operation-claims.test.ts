@@ -81,6 +81,8 @@ describe("claiming an operation", () => {
       nowMs: () => nowMs,
       signal: new AbortController().signal,
       unfit: () => Promise.resolve(undefined),
+      maxAttempts: 5,
+      takeLastAttempt: () => true,
     });
 
   beforeAll(async () => {

@@ -61,25 +61,25 @@ it("while nothing can be stored new operations are refused, and what runs waits 
 it("a replica that is stopped while nothing can be stored comes to its end, and another goes on", async () => {
   await using platform = await startPlatform();
   const room = await roomOf(platform);
-  const serve = async () => {
+  const serve = async (who: string) => {
     const service = await platform.connectService(billing, { log: SILENT_LOG, limits: { drainMs: 500 } });
-    service.handle.operation.billing.refund(async ({ input, op, attempt }) => {
+    service.handle.operation.billing.refund(async ({ input, op }) => {
       await op.step("charge", () => 1);
-      // The first one does not heed its signal.
-      if (attempt === 1) await new Promise(() => undefined);
-      return ok({ order: input.order, by: `attempt ${attempt}` });
+      // Does not heed its signal.
+      if (who === "the first") await new Promise(() => undefined);
+      return ok({ order: input.order, by: who });
     });
     service.handle.operation.billing.short(({ input }) => ok({ order: input.order, by: "short" }));
     await service.start();
     return service;
   };
-  const first = await serve();
+  const first = await serve("the first");
   const caller = await platform.connectClient(shop, QUIET);
   const started = await caller.operation.billing.refund.start({ order: "given back" }).orThrow();
   await eventually("it runs", async () => (await started.get().orThrow()).revision >= 3);
   await room.fill();
   await first.stop();
   await room.free();
-  await serve();
-  expect(await started.wait({ timeoutMs: 60_000 }).orThrow()).toMatchObject({ by: "attempt 2" });
+  await serve("the second");
+  expect(await started.wait({ timeoutMs: 60_000 }).orThrow()).toMatchObject({ by: "the second" });
 }, 120_000);

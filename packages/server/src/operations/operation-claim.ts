@@ -33,6 +33,9 @@ export interface ClaimOptions {
   readonly signal: AbortSignal;
   /** Why this replica cannot go on with what was started under another contract; nothing when it can. */
   readonly unfit: (origin: OperationOrigin) => Promise<string | undefined>;
+  readonly maxAttempts: number;
+  /** Whether this replica makes no other last attempt at the moment; then it makes this one. */
+  readonly takeLastAttempt: () => boolean;
 }
 
 /** An incompatible operation is offered to the replicas again this often. */
@@ -49,6 +52,8 @@ const ALMOST = 0.9;
  * 3. A claim whose last record is younger than the acknowledgement wait is alive: after a server was killed, work comes
  *    again although its replica never stopped.
  * 4. What was recorded so far is read before the claim, and the claim expects its last record: nothing can come between.
+ * 5. A process that dies takes all it ran along, to which it was one attempt. So an operation that kills its process does not end
+ *    its neighbours: what a replica died with is tried for the last time alone, and whoever got further has lost no attempt.
  */
 export async function claimOperation(options: ClaimOptions): Promise<Claimed> {
   const { journal, name, item, signal, nowMs } = options;
@@ -98,7 +103,10 @@ async function claimBegun(options: ClaimOptions): Promise<Claimed> {
     }
     return { kind: "later", delayMs: OFFER_AGAIN_MS };
   }
-  const attempt = record.snapshot.attempt + (isNewAttempt(record) ? 1 : 0);
+  const died = !REST.has(record.kind);
+  const attempt = record.snapshot.attempt + (isNewAttempt(record) && !(died && gotFurther(before)) ? 1 : 0);
+  if (died && attempt === options.maxAttempts && !options.takeLastAttempt())
+    return { kind: "later", delayMs: LOOK_AGAIN_MS };
   const claimed = claimRecord(options, record.owner, started(record.snapshot, attempt, now));
   const sequence = await journal.append(name, claimed, { after: last.sequence, signal });
   if (sequence === undefined) return { kind: "theirs" };
@@ -113,6 +121,14 @@ function isNewAttempt({ kind, givenBack, snapshot }: OperationRecord): boolean {
   if (kind === "parked" || kind === "waiting") return snapshot.attempt === 0;
   return givenBack !== true;
 }
+
+/** Whether the newest run recorded something that the next one need not do again. */
+function gotFurther(records: readonly StoredRecord[]): boolean {
+  const claimed = records.findLastIndex(({ record }) => record.kind === "claimed");
+  return records.slice(claimed + 1).some(({ record }) => LASTING.has(record.kind));
+}
+
+const LASTING: ReadonlySet<string> = new Set(["step", "checkpoint"]);
 
 function started(snapshot: OperationSnapshot, attempt: number, now: number): OperationSnapshot {
   const { pause: _, ...kept } = snapshot;

@@ -47,6 +47,8 @@ export class OperationWorker {
   readonly #inbox: LinkSubscription;
   readonly #beating: ReturnType<typeof setInterval>;
   readonly #over = new AbortController();
+  /** The operation a replica died with before, in its last attempt here. */
+  #lastAttempt: Held | undefined;
   #idle: (() => void) | undefined;
 
   constructor(options: WorkerOptions) {
@@ -151,6 +153,7 @@ export class OperationWorker {
       })
       .finally(() => {
         this.#held.delete(key);
+        if (this.#lastAttempt === held) this.#lastAttempt = undefined;
         if (this.#held.size === 0) this.#idle?.();
         this.#puller.more();
       });
@@ -173,6 +176,8 @@ export class OperationWorker {
       ackWaitMs: OPERATION_DEFAULTS.ackWaitMs,
       signal: this.#over.signal,
       unfit: (origin) => unfit(facts, origin),
+      maxAttempts: facts.maxAttempts,
+      takeLastAttempt: () => (this.#lastAttempt ??= held) === held,
     });
     if (claimed.kind === "done") return items.acknowledge(came);
     if (claimed.kind === "later") return items.giveBack(claimed.delayMs);

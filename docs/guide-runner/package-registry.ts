@@ -20,7 +20,7 @@ interface Packed {
  * Serves our packages from what `npm run pack` made and sends npm to the real registry for all others: guides install
  * what a user will install, with the commands a user will type.
  */
-export async function startPackageRegistry(packed: string, upstream: string): Promise<PackageRegistry> {
+export async function startPackageRegistry(packed: string, upstream: string, port = 0): Promise<PackageRegistry> {
   const packages = new Map(readPacked(packed).map((each) => [each.manifest.name, each]));
   const tarballs = new Map([...packages.values()].map((each) => [each.path, each.tarball]));
   const server = createServer((request, response) => {
@@ -33,7 +33,10 @@ export async function startPackageRegistry(packed: string, upstream: string): Pr
       response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" }).end(body);
     } else response.writeHead(302, { location: new URL((request.url ?? "/").slice(1), upstream).href }).end();
   });
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("The package registry has no port.");
   return {

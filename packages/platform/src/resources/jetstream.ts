@@ -64,8 +64,8 @@ const ATTEMPTS = 4;
 
 /** Works on the JetStream of this connection (the DATA account). */
 export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimits): ResourceStore {
-  /** How far each event consumer was when it was last looked at. */
-  const progress = new Map<string, number>();
+  /** Each event consumer as it was when it was last looked at. */
+  const seen = new Map<string, SeenConsumer>();
   return {
     ensure: (resource, madeAt) => {
       const what = describe(resource);
@@ -73,8 +73,9 @@ export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimi
       if (isStream(resource)) {
         return ensureStream(nc, what, { ...config, name: existingName(resource) });
       }
-      const again = goOnFrom(resource, progress.get(existingName(resource)), madeAt);
-      return ensureConsumer(nc, what, resource, config, again);
+      return ensureConsumer(nc, what, resource, config, () =>
+        asItWas(nc, resource, seen.get(existingName(resource)), madeAt),
+      );
     },
     ensureShared: async () => {
       const problems: string[] = [];
@@ -86,12 +87,20 @@ export function createResourceStore(nc: NatsConnection, limits: SharedStreamLimi
     },
     existing: async () => {
       const found = new Map<string, Existing>();
-      for (const { config, state } of await listStreams(nc)) found.set(config.name, { config, bytes: state.bytes });
+      const streams = await listStreams(nc);
+      for (const { config, state } of streams) found.set(config.name, { config, bytes: state.bytes });
+      const events = streams.find(({ config }) => config.name === EVENTS_STREAM);
       const queues = [...found.keys()].filter((name) => name.startsWith(OPERATIONS_WORK_PREFIX));
       for (const name of [...sharedStreams(limits).map((stream) => stream.name), ...queues]) {
         for (const info of found.has(name) ? await listConsumers(nc, name) : []) {
           found.set(`${name} ${info.name}`, { config: info.config });
-          if (name === EVENTS_STREAM) progress.set(`${name} ${info.name}`, info.ack_floor.stream_seq);
+          if (name !== EVENTS_STREAM || events === undefined) continue;
+          const { ack_floor: finished, config } = info;
+          seen.set(`${name} ${info.name}`, {
+            streamMade: events.created,
+            finished: finished.stream_seq,
+            pausedUntil: typeof config["pause_until"] === "string" ? config["pause_until"] : undefined,
+          });
         }
       }
       return found;
@@ -137,21 +146,32 @@ function ensureStream(nc: NatsConnection, what: string, wanted: StreamConfig): P
   });
 }
 
+/** What an event consumer takes along when somebody deletes it. */
+interface SeenConsumer {
+  /** Places in a stream that was made at another time are others. */
+  readonly streamMade: string;
+  readonly finished: number;
+  readonly pausedUntil: string | undefined;
+}
+
 /**
- * Where an event consumer goes on that somebody deleted: behind what it was last seen to have finished, otherwise at the
- * time it was made. Some events come again; starting it anew at "now" would have skipped some.
+ * How an event consumer begins that somebody deleted: behind what it was last seen to have finished, otherwise at the time
+ * it was made, and paused if it was. Some events come again; starting it anew at "now" would have skipped some.
  */
-function goOnFrom(
-  resource: ConsumerResource,
-  finished: number | undefined,
+async function asItWas(
+  nc: NatsConnection,
+  { kind, replay, stream }: ConsumerResource,
+  seen: SeenConsumer | undefined,
   madeAt: number | undefined,
-): PhysicalConfig {
-  if (resource.kind !== "eventConsumer" || resource.replay === "all") return {};
-  if (finished !== undefined && finished > 0)
-    return { deliver_policy: "by_start_sequence", opt_start_seq: finished + 1 };
-  return madeAt === undefined
-    ? {}
-    : { deliver_policy: "by_start_time", opt_start_time: new Date(madeAt).toISOString() };
+): Promise<PhysicalConfig> {
+  // One that is new begins as the contract says, whatever had its name before.
+  if (kind !== "eventConsumer" || madeAt === undefined) return {};
+  const paused = seen?.pausedUntil === undefined ? {} : { pause_until: seen.pausedUntil };
+  if (replay === "all") return paused;
+  const { created, state } = await jsApi<StreamInfo>(nc, `STREAM.INFO.${stream}`);
+  if (seen !== undefined && seen.streamMade === created && seen.finished > 0 && seen.finished <= state.last_seq)
+    return { ...paused, deliver_policy: "by_start_sequence", opt_start_seq: seen.finished + 1 };
+  return { ...paused, deliver_policy: "by_start_time", opt_start_time: new Date(madeAt).toISOString() };
 }
 
 function ensureConsumer(
@@ -159,13 +179,13 @@ function ensureConsumer(
   what: string,
   { stream, consumer }: ConsumerResource,
   wanted: PhysicalConfig,
-  again: PhysicalConfig,
+  again: () => Promise<PhysicalConfig>,
 ): Promise<string | undefined> {
   const write = (action: "create" | "update") => (config: PhysicalConfig) =>
     jsApi(nc, `CONSUMER.CREATE.${stream}.${consumer}`, { stream_name: stream, config, action }, CREATE_TIMEOUT_MS);
   return ensure(what, wanted, {
     read: () => jsApi<Existing>(nc, `CONSUMER.INFO.${stream}.${consumer}`),
-    create: () => write("create")({ ...wanted, ...again }),
+    create: async () => write("create")({ ...wanted, ...(await again()) }),
     update: write("update"),
     missing: JS_ERRORS.consumerNotFound,
   });

@@ -9,6 +9,7 @@ export interface StreamInfo {
   readonly state: {
     readonly messages: number;
     readonly bytes: number;
+    readonly last_seq: number;
     readonly last_ts: string;
     readonly num_subjects?: number;
   };

@@ -1,6 +1,8 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { SILENT_LOG } from "@trellis/server/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
+import { handOverToOne } from "../resilience/kit/control-planes.ts";
 import { shipping, shop } from "./contracts.ts";
 import { eventually } from "./eventually.ts";
 import { connectRaw } from "./raw-connection.ts";
@@ -89,6 +91,69 @@ describe("events through outages", () => {
     await data.close();
     await Promise.all([seller.stop(), desk.stop()]);
   }, 60_000);
+
+  it("a stream deleted behind our back with all its consumers comes again, and nothing new is skipped", async () => {
+    const seller = await platform.connectService(shop, { name: "shop3", log: SILENT_LOG });
+    await seller.start();
+    const desk = await platform.connectService(shipping, { name: "desk3", log: SILENT_LOG });
+    const handled: string[] = [];
+    desk.handle.events.parcels((context) => {
+      if (context.name === "Shop.Ordered") handled.push(context.event.id);
+    });
+    await desk.start();
+    for (let n = 0; n < 20; n += 1) await seller.event.shop.ordered.publish(order(`before ${n}`)).orThrow();
+    await eventually(() => expect(handled).toHaveLength(20));
+    // The platform has seen how far the group was.
+    await pause(1_500);
+    const data = await connectRaw(platform, "DATA");
+    await data.request("$JS.API.STREAM.DELETE.EVENTS", "");
+    const after = Array.from({ length: 5 }, (_, n) => `after ${n}`);
+    for (const id of after)
+      await eventually(async () => {
+        await seller.event.shop.ordered.publish(order(id)).orThrow();
+      }, 30_000);
+    await eventually(() => expect(new Set(handled)).toEqual(new Set([...handled.slice(0, 20), ...after])), 30_000);
+    await data.close();
+    await Promise.all([seller.stop(), desk.stop()]);
+  }, 60_000);
+
+  it("a paused group stays paused when its consumer is deleted, and when the platform begins anew", async () => {
+    const { eventsGroupsList, eventsGroupsPause, eventsGroupsResume } = platform.admin.rpc.trellis;
+    const seller = await platform.connectService(shop, { name: "shop4", log: SILENT_LOG });
+    await seller.start();
+    const desk = await platform.connectService(shipping, { name: "desk4", log: SILENT_LOG });
+    const handled: string[] = [];
+    desk.handle.events.parcels((context) => {
+      if (context.name === "Shop.Ordered") handled.push(context.event.id);
+    });
+    await desk.start();
+    const group = { deployment: "desk4", group: "parcels" };
+    await eventsGroupsPause(group).orThrow();
+    await pause(1_500);
+    const data = await connectRaw(platform, "DATA");
+    await data.request("$JS.API.CONSUMER.DELETE.EVENTS.desk4_parcels", "");
+    const stays = async (id: string) => {
+      await seller.event.shop.ordered.publish(order(id)).orThrow();
+      await eventually(async () => {
+        const { groups } = await eventsGroupsList({ deployment: "desk4" }).orThrow();
+        expect(groups).toMatchObject([{ pausedUntil: expect.any(String) }]);
+        expect(groups[0]?.pending).toBeGreaterThan(0);
+      }, 30_000);
+      expect(handled).not.toContain(id);
+    };
+    await stays("deleted");
+    await using replica = (await handOverToOne(platform)).program;
+    const [node] = platform.local.nats.nodes;
+    await node?.kill("SIGKILL");
+    await node?.restart();
+    await pause(2_000);
+    await stays("begun anew");
+    void replica;
+    await eventsGroupsResume(group).orThrow();
+    await eventually(() => expect(handled).toEqual(expect.arrayContaining(["deleted", "begun anew"])), 30_000);
+    await data.close();
+    await Promise.all([seller.stop(), desk.stop()]);
+  }, 90_000);
 });
 
 describe("a full event stream", () => {

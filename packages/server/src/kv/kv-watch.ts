@@ -28,6 +28,8 @@ const MOST_WAITING = 10_000;
 interface Heard {
   readonly key: string;
   readonly sequence: number;
+  /** When the bucket took it. */
+  readonly time: string;
   readonly live: boolean;
   readonly change: { readonly type: "stored"; readonly message: StoredMessage } | { readonly type: "large" };
 }
@@ -40,6 +42,7 @@ interface Heard {
  * 3. `#through` is the sequence up to which nothing can be missing. A change that names a predecessor nobody told of, a new
  *    connection, and time, each cause a read from there.
  * 4. After a new connection, and every tenth time, everything is read: a key that is missing then is gone.
+ * 5. What is later and has a smaller sequence is of a bucket that was made anew or restored: everything counts again.
  */
 class BucketWatch<V> {
   readonly #parts: BucketParts<V>;
@@ -54,6 +57,8 @@ class BucketWatch<V> {
   /** What was told of each key. */
   readonly #told = new Map<string, { sequence: number; live: boolean }>();
   #through = 0;
+  /** The last that was told, by sequence. */
+  #newest = { sequence: 0, time: "" };
   #waiting: Heard[] = [];
   #reading: Promise<void> | undefined;
   #readAgain: "changes" | "everything" | undefined;
@@ -104,6 +109,7 @@ class BucketWatch<V> {
     return {
       key: message.subject.slice("$KV.".length + this.#parts.bucket.length + 1),
       sequence: message.sequence,
+      time: message.time,
       live: endOf(message) === undefined,
       change: isLarge ? { type: "large" } : { type: "stored", message },
     };
@@ -120,13 +126,24 @@ class BucketWatch<V> {
     if (before > Math.max(told, this.#through)) this.#read("changes");
   }
 
-  #tell({ key, sequence, live, change }: Heard): void {
+  #tell({ key, sequence, time, live, change }: Heard): void {
+    if (sequence > this.#newest.sequence) this.#newest = { sequence, time };
+    else if (sequence < this.#newest.sequence && Date.parse(time) > Date.parse(this.#newest.time)) {
+      this.#newest = { sequence, time };
+      this.#beginAnew();
+    }
     const told = this.#told.get(key);
     if (told !== undefined && told.sequence >= sequence) return;
     this.#told.set(key, { sequence, live });
     this.#parts.newest.saw(key, sequence);
     // The end of what nobody knew is no news.
     if (live || told?.live === true) this.#out.add({ key, ...change });
+  }
+
+  #beginAnew(): void {
+    this.#through = 0;
+    for (const told of this.#told.values()) told.sequence = 0;
+    this.#read("everything");
   }
 
   #read(what: "changes" | "everything"): void {

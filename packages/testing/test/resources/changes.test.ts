@@ -6,6 +6,7 @@ import { Type } from "typebox";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startPlatform, type TestPlatform } from "../../src/index.ts";
 import { eventually } from "../resilience/kit/eventually.ts";
+import { collect } from "./collect.ts";
 import { openDataAccount } from "./data-account.ts";
 
 let platform: TestPlatform;
@@ -162,6 +163,29 @@ it("a limit below what is stored refuses what comes and loses nothing, and its o
   expect(await files.put("four", randomBytes(100_000))).toMatchObject({ ok: true });
   expect(await files.put("five", randomBytes(80_000))).toMatchObject({ error: { code: "store_full" } });
 }, 60_000);
+
+it("a bucket deleted behind our back comes again empty, and who watches it hears of the ends and of what is new", async () => {
+  await using service = await platform.connectService(wider, { name: "lost" });
+  const { notes } = service.kv;
+  await using early = collect(notes);
+  await early.ready();
+  for (let n = 0; n < 20; n += 1) await notes.put(`k${n % 4}`, { text: `${n}` }).orThrow();
+  await using late = collect(notes);
+  await late.ready();
+  await data.api("STREAM.DELETE.KV_lost_notes", {});
+  await eventually("it is made again", async () => (await notes.put("k0", { text: "new" })).ok);
+  for (const watch of [early, late]) {
+    const last = (key: string) => watch.of(key).at(-1);
+    await eventually("the new value is told", () => {
+      const told = last("k0");
+      return told?.type === "put" && told.value.text === "new";
+    });
+    await eventually("the ends are told", () => ["k1", "k2", "k3"].every((key) => last(key)?.type === "end"));
+  }
+  await notes.put("k1", { text: "again" }).orThrow();
+  expect((await notes.get("k1").orThrow())?.value.text).toBe("again");
+  await eventually("it goes on", () => [early, late].every((watch) => watch.of("k1").at(-1)?.type === "put"));
+});
 
 type Migrate = NonNullable<Parameters<typeof TrellisService.connect<typeof other>>[0]["migrate"]>;
 

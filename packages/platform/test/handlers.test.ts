@@ -1,4 +1,4 @@
-import { contractDigest } from "@trellis/contracts";
+import { contractDigest, NO_BINDINGS } from "@trellis/contracts";
 import { NotFound, Refused } from "@trellis/sdk";
 import { auth, core } from "@trellis/sdk";
 import { compileSchema } from "@trellis/contracts";
@@ -8,7 +8,9 @@ import type { AuditLog } from "../src/audit/audit.ts";
 import { createReconciler } from "../src/authority/reconciler.ts";
 import { auditHandlers } from "../src/handlers/audit.ts";
 import { coreHandlers } from "../src/handlers/core.ts";
+import { createDeadLetters } from "../src/events/dead-letters.ts";
 import { deploymentHandlers } from "../src/handlers/deployments.ts";
+import { eventHandlers } from "../src/handlers/events.ts";
 import { explainHandlers } from "../src/handlers/explain.ts";
 import type { HandlerCaller } from "../src/handlers/handler.ts";
 import { instanceHandlers } from "../src/handlers/instances.ts";
@@ -17,6 +19,7 @@ import { userHandlers } from "../src/handlers/users.ts";
 import { createSessionDirectory, type SessionDirectory } from "../src/identity/session-directory.ts";
 import { ensureDeveloper } from "../src/identity/user-commands.ts";
 import type { AgentSession } from "../src/identity/agent-sessions.ts";
+import { SILENT_LOG } from "../src/log.ts";
 import { createResourceStore } from "../src/resources/jetstream.ts";
 import { SHARED_STREAM_DEFAULTS } from "../src/resources/shared-streams.ts";
 import { ANN, manifestOf, newKey, startControl, type TestControl } from "./control-kit.ts";
@@ -277,6 +280,70 @@ describe("the catalogue", () => {
     });
     expect(await status({ surface: "Orders.Ping" })).toBe("available");
   });
+});
+
+test("consumer groups come in pages, however many there are, and none is asked about twice", async () => {
+  const { registry, tables } = control.context;
+  const names = Array.from({ length: 7 }, (_, at) => `desk-${at}`);
+  const groups = Array.from({ length: 180 }, (_, at) => `group${at}`);
+  await registry.transact((tx) => {
+    for (const deployment of names)
+      tx.put(tables.authorities, deployment, {
+        deployment,
+        version: 1,
+        accepted: [],
+        materialized: {
+          version: 1,
+          contractId: "desk@v1",
+          digest: "d",
+          bindings: {
+            ...NO_BINDINGS,
+            eventConsumers: Object.fromEntries(groups.map((group) => [group, { stream: "EVENTS", consumer: group }])),
+          },
+          fingerprint: "x",
+          follows: false,
+          at: 1,
+        },
+        reconcile: { state: "done", attempts: 0, updatedAt: 1, problems: [] },
+        history: [],
+      });
+  });
+  let asked = 0;
+  const state = { pending: 1, inFlight: 0, redelivered: 0, lastDelivered: undefined, pausedUntil: undefined };
+  const handlers = eventHandlers(
+    control.context,
+    {
+      // One consumer is gone: it is left out, and its page goes on.
+      state: async ({ consumer }) => ((asked += 1), consumer === "group7" ? undefined : state),
+      pause: async () => true,
+    },
+    createDeadLetters(control.nc, "unused"),
+    SILENT_LOG,
+  );
+  await createResourceStore(control.nc, SHARED_STREAM_DEFAULTS).ensureShared();
+  const all = async (request: object): Promise<readonly string[][]> => {
+    const pages: string[][] = [];
+    let cursor: string | undefined;
+    do {
+      const answer: { groups: { deployment: string; group: string }[]; nextCursor?: string } = await call(
+        core,
+        handlers,
+        "Trellis.Events.Groups.List",
+        { ...request, ...(cursor === undefined ? {} : { cursor }) },
+      );
+      pages.push(answer.groups.map(({ deployment, group }) => `${deployment} ${group}`));
+      cursor = answer.nextCursor;
+    } while (cursor !== undefined);
+    return pages;
+  };
+  const expected = names.flatMap((name) =>
+    groups.filter((group) => group !== "group7").map((group) => `${name} ${group}`),
+  );
+  const pages = await all({});
+  expect(pages.flat()).toEqual(expected.toSorted());
+  expect(pages.map(({ length }) => length)).toEqual([498, 497, 258]);
+  expect(asked).toBe(names.length * groups.length);
+  expect((await all({ deployment: "desk-3", limit: 50 })).map(({ length }) => length)).toEqual([50, 50, 50, 29]);
 });
 
 test("why: a session's rules with their reasons, or what is missing", async () => {

@@ -4,7 +4,12 @@ const Deployment = Type.String({ maxLength: 48 });
 const Group = Type.String({ maxLength: 64 });
 const DeadLetterId = Type.String({ maxLength: 160 });
 
-const EventGroupsListInput = Type.Object({ deployment: Type.Optional(Deployment) });
+const EventGroupsListInput = Type.Object({
+  deployment: Type.Optional(Deployment),
+  cursor: Type.Optional(Type.String({ maxLength: 128 })),
+  /** Without one: as many as one answer may have. */
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
+});
 const EventGroup = Type.Object({
   deployment: Type.String(),
   group: Type.String(),
@@ -19,7 +24,10 @@ const EventGroup = Type.Object({
   lastDelivered: Type.Optional(Type.String()),
   pausedUntil: Type.Optional(Type.String()),
 });
-const EventGroupsList = Type.Object({ groups: Type.Array(EventGroup) });
+const EventGroupsList = Type.Object({
+  groups: Type.Array(EventGroup),
+  nextCursor: Type.Optional(Type.String()),
+});
 const EventGroupRef = Type.Object({ deployment: Deployment, group: Group });
 const EventGroupPause = Type.Object({
   deployment: Deployment,

@@ -1,6 +1,7 @@
 import type { CommandContext, RegisterCommand } from "../command.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
+import { allGroups } from "../platform-client/whole-lists.ts";
 import { printTable } from "../table.ts";
 import { wholeNumber } from "../whole-number.ts";
 import { registerDecision } from "./register-decision.ts";
@@ -16,9 +17,7 @@ export const registerEvents: RegisterCommand = (events, context) => {
     .example("trellis events lag")
     .action((deployment: string | undefined) =>
       withOperator(context, async (operator) => {
-        const { groups } = await answerOf(
-          operator.rpc.trellis.eventsGroupsList(deployment === undefined ? {} : { deployment }),
-        );
+        const groups = await allGroups(operator, deployment);
         terminal.answer(groups, () =>
           printTable(
             terminal,

@@ -48,3 +48,13 @@ export function allConnections(operator: Operator, sessionKey: string | undefine
     return { items: connections, nextCursor };
   });
 }
+
+/** Every consumer group, or those of one service. */
+export function allGroups(operator: Operator, deployment: string | undefined) {
+  return everyPage(async (from) => {
+    const { groups, nextCursor } = await answerOf(
+      operator.rpc.trellis.eventsGroupsList({ ...from, ...(deployment === undefined ? {} : { deployment }) }),
+    );
+    return { items: groups, nextCursor };
+  });
+}

@@ -7,7 +7,7 @@ import type { DeadLetter, DeadLetters } from "../events/dead-letters.ts";
 import type { EventGroups, GroupState } from "../events/event-groups.ts";
 import type { Log } from "../log.ts";
 import type { HandlerCaller, HandlersOf } from "./handler.ts";
-import { fitting } from "./page.ts";
+import { fitting, page } from "./page.ts";
 
 type Names =
   | "Trellis.Events.Groups.List"
@@ -25,6 +25,8 @@ interface Selection {
 }
 
 const DEFAULT_LIMIT = 100;
+/** As many as JetStream is asked about for one answer. */
+const GROUPS_AT_ONCE = 500;
 /** How many of a group one call works on: well within its deadline. */
 const AT_ONCE = 200;
 /** "Until resumed", in a form JetStream understands. */
@@ -92,17 +94,18 @@ export function eventHandlers(
 
   return {
     "Trellis.Events.Groups.List": async ({ input }) => {
+      const { items, ...more } = page(boundGroups(context, input.deployment), groupKey, {
+        limit: GROUPS_AT_ONCE,
+        ...input,
+      });
       const counts = await letters.counts();
-      const found = [];
-      for (const { value } of context.tables.authorities.all()) {
-        if (input.deployment !== undefined && value.deployment !== input.deployment) continue;
-        for (const [group, binding] of Object.entries(value.materialized?.bindings.eventConsumers ?? {})) {
+      const found = await Promise.all(
+        items.map(async ({ deployment, group, binding }) => {
           const state = await groups.state(binding);
-          if (state !== undefined)
-            found.push(groupView(value.deployment, group, state, counts.get(`${value.deployment}.${group}`) ?? 0));
-        }
-      }
-      return ok({ groups: found });
+          return state && groupView(deployment, group, state, counts.get(`${deployment}.${group}`) ?? 0);
+        }),
+      );
+      return ok({ groups: found.filter((each) => each !== undefined), ...more });
     },
     "Trellis.Events.Groups.Pause": ({ input, caller }) =>
       pause(input, new Date(Date.now() + (input.forMs ?? FOR_EVER_MS)), caller),
@@ -162,6 +165,29 @@ export function eventHandlers(
       return ok({ count, more: input.ids === undefined && count === AT_ONCE });
     },
   };
+}
+
+interface BoundGroup {
+  readonly deployment: string;
+  readonly group: string;
+  readonly binding: ConsumerBinding;
+}
+
+/** Every group that has a consumer, of one deployment or of all. */
+function boundGroups({ tables }: ControlContext, deployment: string | undefined): readonly BoundGroup[] {
+  const one = deployment === undefined ? undefined : tables.authorities.get(deployment);
+  const authorities = deployment === undefined ? tables.authorities.all() : one === undefined ? [] : [one];
+  return [...authorities].flatMap(({ value }) =>
+    Object.entries(value.materialized?.bindings.eventConsumers ?? {}).map(([group, binding]) => ({
+      deployment: value.deployment,
+      group,
+      binding,
+    })),
+  );
+}
+
+function groupKey({ deployment, group }: BoundGroup): string {
+  return `${deployment} ${group}`;
 }
 
 function groupView(deployment: string, group: string, state: GroupState, deadLetters: number) {

@@ -1,14 +1,11 @@
 // One replica of the control plane as a process: configuration from the environment and the file TRELLIS_CONFIG names.
-import { setTimeout } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { loadControlPlaneKeys } from "@trellis/nats";
 import { loadConfig } from "./config/load-config.ts";
-import { type ControlPlane, startControlPlane } from "./control-plane.ts";
-import { isNatsAway } from "./nats-away.ts";
+import type { ControlPlane } from "./control-plane.ts";
 import { createProcessLog } from "./process-log.ts";
+import { startWhenNatsIsThere } from "./start-when-nats-is-there.ts";
 import { TRELLIS_VERSION } from "./version.ts";
-
-const AGAIN_MS = 1_000;
 
 const file = process.env["TRELLIS_CONFIG"];
 const loaded = loadConfig({ env: process.env, ...(file === undefined ? {} : { file }) });
@@ -37,18 +34,9 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-/** NATS may lose its majority while we start; whoever watches sees a process that is alive and not yet ready. */
 async function start(): Promise<ControlPlane> {
   const keys = await loadControlPlaneKeys(config.operatorDirectory);
-  for (;;) {
-    try {
-      return await startControlPlane({ config, keys, version: TRELLIS_VERSION, log });
-    } catch (error) {
-      if (!isNatsAway(error)) throw error;
-      log.warn("NATS went away while the control plane started; it starts again", { error: reasonOf(error) });
-    }
-    await setTimeout(AGAIN_MS);
-  }
+  return startWhenNatsIsThere({ config, keys, version: TRELLIS_VERSION, log });
 }
 
 function reasonOf(error: unknown): string {

@@ -12,9 +12,10 @@ import {
   upgradeOperatorBundle,
 } from "@trellis/nats";
 import { type Config, configWith } from "../config/load-config.ts";
-import { type ControlPlane, startControlPlane } from "../control-plane.ts";
+import type { ControlPlane } from "../control-plane.ts";
 import { ensureDeveloper } from "../identity/user-commands.ts";
 import { createProcessLog } from "../process-log.ts";
+import { startWhenNatsIsThere } from "../start-when-nats-is-there.ts";
 import { SYSTEM } from "../tables.ts";
 import { TRELLIS_VERSION } from "../version.ts";
 import {
@@ -113,7 +114,7 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
       ...options.config,
       httpPort: index === 0 ? httpPort : 0,
     });
-    controlPlanes.push(started.use(await startControlPlane({ config, keys, version: TRELLIS_VERSION, log })));
+    controlPlanes.push(started.use(await startWhenNatsIsThere({ config, keys, version: TRELLIS_VERSION, log })));
   }
   const [first] = controlPlanes;
   if (!first) throw new Error("A platform needs at least one control plane.");

@@ -6,7 +6,7 @@ export class CliCommand extends Command {
 
   /** The line a person could type; help and the reference end with it. */
   example(line: string): this {
-    this.#example = line;
+    this.#example ??= line;
     return this.addHelpText("after", `\nExample:\n  ${line}`);
   }
 

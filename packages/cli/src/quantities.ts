@@ -22,3 +22,17 @@ export function ageText(time: string, now: number = Date.now()): string {
   }
   return `${Math.floor(ms / 1_000)} s`;
 }
+
+/** A time as all lists show it: NATS tells nanoseconds. */
+export function timeText(time: string): string {
+  return new Date(time).toISOString();
+}
+
+const BRIEF_LENGTH = 200;
+
+/** Why something failed, on one line. Long enough for the id that a message ends with: it is what people search logs for. */
+export function briefly(text: string): string {
+  const [line = "", ...more] = text.split("\n");
+  if (line.length > BRIEF_LENGTH) return `${line.slice(0, BRIEF_LENGTH)}…`;
+  return more.length > 0 ? `${line} …` : line;
+}

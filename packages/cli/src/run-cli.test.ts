@@ -42,10 +42,26 @@ describe("the command line", () => {
     [["audit", "--limit", "0"], "It must be a whole number from 1 to 500."],
     [["svc", "mode", "orders", "loose"], "Allowed choices are strict, mutable-dev."],
     [["completion", "tcsh"], "Allowed choices are bash, zsh, fish."],
+    [["users", "add-key", "ada", "abc"], "A public key is 43 letters"],
+    [["sessions", "revoke", "abc"], "A public key is 43 letters"],
+    [["svc", "provision", "orders", "--key", "abc"], "A public key is 43 letters"],
+    [["svc", "create", "My Orders"], "A name is a lower-case letter"],
+    [["call", "Orders.Get", "-"], "nothing came from standard input"],
+    [["call", "Orders.Get", " "], "the input is empty"],
   ])("%j is refused before anything is done", async (args, message) => {
     const { exitCode, stderr } = await runCaptured(args);
     expect(exitCode).toBe(EXIT.usage);
     expect(stderr).toContain(message);
+  });
+
+  test.each([
+    [["call"], `write it like this: trellis call Orders.Get '{"id":"o_1"}'`, "trellis call --help shows everything"],
+    [["svc", "show"], "write it like this: trellis svc show orders", "trellis svc show --help shows everything"],
+    [["--nothing"], "trellis --help lists every command", "trellis --help lists every command"],
+  ])("%j is answered with how that command is written", async (args, example, help) => {
+    const { stderr } = await runCaptured(args);
+    expect(stderr).toContain(example);
+    expect(stderr).toContain(help);
   });
 
   test("a group alone prints what it holds and says that more is needed", async () => {

@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import type { CliCommand } from "./cli-command.ts";
 import type { CommandContext, CommandEntry } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -31,15 +32,16 @@ export async function runCli(input: CliInput): Promise<number> {
     readStdin: () => readAll(input.stdin),
     setExitCode: (code) => (exitCode = code),
   };
+  let program: CliCommand | undefined;
   try {
-    const program = await createProgram(context, commandOf(input.args));
+    program = await createProgram(context, commandOf(input.args));
     await program.parseAsync(
       input.args.filter((arg) => arg !== "--json"),
       { from: "user" },
     );
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return usageExit(error, terminal);
+    if (error instanceof CommanderError) return usageExit(error, terminal, nextStep(program, input.args));
     if (input.signal.aborted) return EXIT.interrupted;
     const failure = error instanceof CliFailure ? error : unexpected(error);
     terminal.failure(failure);
@@ -54,7 +56,22 @@ function commandOf(args: readonly string[]): string | undefined {
   return first === "help" ? second : first;
 }
 
-function usageExit(error: CommanderError, terminal: Terminal): number {
+/** How the command that was meant is used. */
+function nextStep(program: CliCommand | undefined, args: readonly string[]): readonly string[] {
+  let meant = program;
+  let name = "trellis";
+  for (const arg of args) {
+    const below = meant?.subcommands.find((command) => command.name() === arg);
+    if (below === undefined) break;
+    meant = below;
+    name += ` ${arg}`;
+  }
+  if (meant === program) return ["trellis --help lists every command"];
+  const example = meant?.exampleLine;
+  return [...(example === undefined ? [] : [`write it like this: ${example}`]), `${name} --help shows everything`];
+}
+
+function usageExit(error: CommanderError, terminal: Terminal, next: readonly string[]): number {
   // Help and version are answers, not mistakes; a command group alone prints its help and says that more is needed.
   if (error.exitCode === 0) return EXIT.ok;
   if (error.code === "commander.help") return EXIT.usage;
@@ -64,7 +81,7 @@ function usageExit(error: CommanderError, terminal: Terminal): number {
       code: "usage",
       what,
       why: why.map((line) => line.replace(/^\((.*)\)$/, "$1")),
-      next: ["trellis --help lists every command, and trellis <command> --help shows one with an example"],
+      next,
       exitCode: EXIT.usage,
     }),
   );

@@ -116,7 +116,7 @@ test("they are listed by service and operation, in pages, and looked up in one s
   await expect.poll(() => ids(...sliced, "--state", "completed"), { timeout: 20_000 }).toHaveLength(3);
   expect(new Set(await ids(...sliced))).toEqual(new Set(made));
   expect((await ids("--operation", "Bread.Bake")).some((id) => made.includes(id))).toBe(false);
-  expect(await ids("--service", "nobody")).toEqual([]);
+  expect((await trellis("operations", "list", "--service", "nobody")).exitCode).toBe(EXIT.notFound);
   expect((await trellis("operations")).stdout).toContain("Bread.Slice");
   const first = JSON.parse((await trellis("operations", "list", ...sliced, "--limit", "2", "--json")).stdout);
   const rest = await ids(...sliced, "--cursor", first.nextCursor);
@@ -139,4 +139,7 @@ test("what is wrong on the command line is said with what to do", async () => {
   expect((await trellis("start", "Bread.Bake", '{"name":1}')).exitCode).toBe(EXIT.usage);
   expect((await trellis("start", "Bread.Bake", '{"name":"x"}', "--upload", "package.json")).exitCode).toBe(EXIT.usage);
   expect((await trellis("watch", "Bread.Bake", "nothing")).exitCode).toBe(EXIT.notFound);
+  const called = await trellis("call", "Bread.Bake");
+  expect(called.exitCode).toBe(EXIT.notFound);
+  expect(called.stderr).toBe("error: Bread.Bake is an operation, and no RPC\n  next: trellis start Bread.Bake\n");
 });

@@ -113,6 +113,7 @@ describe("trellis kv", () => {
     });
     expect(await failure("kv", "put", "notes", "notes", "c", '{"txt":"four"}', "--acknowledge")).toMatchObject({
       code: "invalid_value",
+      why: "The value for c does not fit its schema: /text: is missing.",
     });
     expect(await failure("kv", "put", "notes", "notes", "c", "four", "--acknowledge")).toMatchObject({
       code: "input_not_json",
@@ -219,8 +220,34 @@ describe("trellis store", () => {
     expect(await failure("store", "put", "notes", "small", "nothing.bin", "--acknowledge")).toMatchObject({
       code: "no_file",
     });
+    expect(await failure("store", "put", "notes", "small", ".", "--acknowledge")).toMatchObject({
+      code: "no_file",
+      why: ". is a folder; a store holds files",
+    });
     expect(await service.store.small.list().orThrow()).toEqual([]);
   });
+});
+
+test.each([
+  ["kv", "buckets", "nobody"],
+  ["kv", "watch", "notes", "nothing"],
+  ["store", "list", "nobody"],
+  ["events", "lag", "nobody"],
+  ["events", "dead-letters", "list", "--service", "nobody"],
+  ["events", "replay", "--all", "notes.nothing"],
+  ["jobs", "list", "--service", "nobody"],
+  ["jobs", "schedules", "list", "--service", "nobody"],
+  ["operations", "list", "--service", "nobody"],
+  ["svc", "plans", "nobody"],
+  ["svc", "instances", "nobody"],
+])("%s %s of a name that nobody has is no empty list", async (...args) => {
+  expect(await failure(...args)).toMatchObject({ code: "not_found", exitCode: EXIT.notFound });
+});
+
+test("a service that has none of something is told from one that is not there", async () => {
+  expect(await answer("events", "lag", "notes")).toEqual([]);
+  const { stdout } = await runCaptured(["events", "lag", "notes"], { cwd: folder.cwd });
+  expect(stdout).toBe("notes has no consumer group.\n");
 });
 
 test("a removed alias keeps its data until it is purged, knowingly", async () => {

@@ -22,10 +22,14 @@ export const registerAudit: RegisterCommand = (command, context) => {
             terminal,
             ["WHEN", "WHO", "WHAT", "TARGET"],
             page.records.map((record) => [record.at, record.actor, record.action, record.target]),
-            "Nothing was decided yet.",
+            isFiltered(options) ? "Nothing that was decided fits." : "Nothing was decided yet.",
           );
           if (page.nextCursor !== undefined) terminal.note(`more: trellis audit --cursor ${page.nextCursor}`);
         });
       }),
     );
 };
+
+function isFiltered({ actor, action, target }: { actor?: string; action?: string; target?: string }): boolean {
+  return [actor, action, target].some((each) => each !== undefined);
+}

@@ -2,6 +2,7 @@ import type { RegisterCommand } from "../command.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
 import { allConnections } from "../platform-client/whole-lists.ts";
+import { publicKey } from "../public-key.ts";
 import { printTable } from "../table.ts";
 
 /** `trellis sessions`: who is in, and ending it. */
@@ -37,7 +38,7 @@ export const registerSessions: RegisterCommand = (sessions, context) => {
   sessions
     .command("revoke")
     .description("end a session everywhere, at once")
-    .argument("<session>", "its key")
+    .argument("<session>", "its key, from trellis sessions", publicKey)
     .example("trellis sessions revoke A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg")
     .action((sessionKey: string) =>
       withOperator(context, async (operator) => {
@@ -49,7 +50,7 @@ export const registerSessions: RegisterCommand = (sessions, context) => {
   sessions
     .command("connections")
     .description("live connections of the platform")
-    .option("--session <key>", "only of this session")
+    .option("--session <key>", "only of this session", publicKey)
     .example("trellis sessions connections")
     .action((options: { session?: string }) =>
       withOperator(context, async (operator) => {

@@ -1,6 +1,7 @@
 import type { RegisterCommand } from "../command.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
+import { publicKey } from "../public-key.ts";
 import { printTable } from "../table.ts";
 
 /** `trellis users`: people, the groups they are in and the keys that act for them. */
@@ -56,7 +57,7 @@ export const registerUsers: RegisterCommand = (users, context) => {
     .command("add-key")
     .description("let a key act for a person")
     .argument("<name>")
-    .argument("<key>", "the public half, from trellis keys")
+    .argument("<key>", "the public half, from trellis keys", publicKey)
     .example("trellis users add-key ada A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg")
     .action((name: string, key: string) =>
       withOperator(context, async (operator) => {

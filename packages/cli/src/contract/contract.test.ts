@@ -31,6 +31,11 @@ beforeAll(() => {
     JSON.stringify({ ...one, id: "Orders", rpc: { "Orders.Get": { version: 1 } } }),
   );
   writeFileSync(join(cwd, "contract.mjs"), `export default { manifest: ${JSON.stringify(one)} };\n`);
+  writeFileSync(
+    join(cwd, "mistakes.mjs"),
+    `import { defineServiceContract } from ${JSON.stringify(import.meta.resolve("@trellis/contracts"))};
+     export default defineServiceContract({}, () => ({ id: "Orders", displayName: "", description: "x", rpc: { get: {} } }));`,
+  );
   writeFileSync(join(cwd, "nothing.mjs"), "export const answer = 42;\n");
   writeFileSync(join(cwd, "throws.mjs"), "throw new Error('no such planet');\n");
 });
@@ -102,6 +107,19 @@ describe("contract check and docs", () => {
     const answer = await contract("check", path);
     expect(answer.exitCode).toBe(exitCode);
     expect(answer.stderr).toContain(message);
+  });
+
+  test("so is every problem of a module that does not define one, each on its own for programs", async () => {
+    const { exitCode, stderr } = await contract("check", "mistakes.mjs", "--json");
+    expect(exitCode).toBe(EXIT.no);
+    const { error } = JSON.parse(stderr) as { error: { code: string; what: string; why: string[] } };
+    expect(error).toMatchObject({
+      code: "manifest_invalid",
+      what: `mistakes.mjs is not a contract: ${error.why.length} problems`,
+    });
+    expect(error.why).toContainEqual(expect.stringMatching(/^\/id: "Orders" is not a contract id/));
+    expect(error.why.length).toBeGreaterThan(2);
+    expect(error.why.join("")).not.toContain("\n");
   });
 
   test("docs name each surface and its schemas", async () => {

@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { extname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Manifest, parseManifest } from "@trellis/contracts";
+import { type Manifest, parseManifest, type Problem } from "@trellis/contracts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 
@@ -22,14 +22,7 @@ export async function readContract(path: string, cwd: string): Promise<ReadContr
   const shown = relative(cwd, file) || file;
   const value = extname(file) === ".json" ? await readFile(file, "utf8") : await fromModule(file, shown);
   const parsed = parseManifest(value);
-  if (!parsed.ok) {
-    throw new CliFailure({
-      code: "manifest_invalid",
-      what: `${shown} is not a contract: ${parsed.error.problems.length} problem${parsed.error.problems.length === 1 ? "" : "s"}`,
-      why: parsed.error.problems.map(({ path, message, fix }) => `${path || "/"}: ${message}${fix ? ` — ${fix}` : ""}`),
-      next: ["mend what is listed and run the command again"],
-    });
-  }
+  if (!parsed.ok) throw notAContract(shown, parsed.error.problems);
   return {
     manifest: parsed.value.manifest,
     file,
@@ -54,6 +47,8 @@ async function fromModule(file: string, shown: string): Promise<unknown> {
   // The query makes `trellis dev` see a changed file; Node keeps modules by address.
   const module: unknown = await import(`${pathToFileURL(file).href}?read=${statSync(file).mtimeMs}`).catch(
     (error: unknown) => {
+      const problems = problemsOf(error);
+      if (problems !== undefined) throw notAContract(shown, problems);
       throw new CliFailure({
         code: "contract_unreadable",
         what: `${shown} could not be loaded`,
@@ -70,6 +65,30 @@ async function fromModule(file: string, shown: string): Promise<unknown> {
     what: `${shown} exports no contract`,
     next: ["export it as the default: export default defineServiceContract(…)"],
   });
+}
+
+function notAContract(shown: string, problems: readonly Problem[]): CliFailure {
+  return new CliFailure({
+    code: "manifest_invalid",
+    what: `${shown} is not a contract: ${problems.length} problem${problems.length === 1 ? "" : "s"}`,
+    why: problems.map(({ path, message, fix }) => `${path || "/"}: ${message}${fix ? ` — ${fix}` : ""}`),
+    next: ["mend what is listed and run the command again"],
+  });
+}
+
+/** What the module's own `define…Contract` threw. Its packages are not ours, so neither is the class of its error. */
+function problemsOf(error: unknown): readonly Problem[] | undefined {
+  const problems = member(error, "code") === "contract_invalid" ? member(error, "problems") : undefined;
+  return Array.isArray(problems) ? problems.map(readProblem) : undefined;
+}
+
+function readProblem(problem: unknown): Problem {
+  const fix = member(problem, "fix");
+  return {
+    path: String(member(problem, "path") ?? ""),
+    message: String(member(problem, "message") ?? ""),
+    ...(typeof fix === "string" ? { fix } : {}),
+  };
 }
 
 function member(value: unknown, name: string): unknown {

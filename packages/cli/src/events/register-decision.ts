@@ -2,7 +2,8 @@ import type { CommandContext, RegisterCommand } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
-import { withOperator } from "../platform-client/connect-operator.ts";
+import { type Operator, withOperator } from "../platform-client/connect-operator.ts";
+import { allGroups } from "../platform-client/whole-lists.ts";
 
 const DECISIONS = {
   replay: { description: "deliver dead letters again, to their group only", done: "delivered again" },
@@ -36,9 +37,25 @@ export function registerDecision(
           total += answer.count;
           more = answer.more;
         }
+        if (total === 0 && selection.group !== undefined) await requireGroup(operator, selection);
         terminal.answer({ count: total }, () => terminal.print(`${done}: ${total}`));
       }),
     );
+}
+
+/** None was there: of a group that exists, or of a name that was mistyped? */
+async function requireGroup(
+  operator: Operator,
+  { deployment, group }: { readonly deployment: string; readonly group: string },
+): Promise<void> {
+  const groups = await allGroups(operator, deployment);
+  if (groups.some((each) => each.group === group)) return;
+  throw new CliFailure({
+    code: "not_found",
+    what: `There is no consumer group ${group} of ${deployment}.`,
+    next: ["trellis events lag lists them"],
+    exitCode: EXIT.notFound,
+  });
 }
 
 function selectionOf(decision: string, ids: readonly string[], all: string | undefined) {

@@ -2,6 +2,8 @@ import type { CommandContext, RegisterCommand } from "../command.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
 import { allGroups } from "../platform-client/whole-lists.ts";
+import { timeText } from "../quantities.ts";
+import { requireDeployment } from "../service/require-deployment.ts";
 import { printTable } from "../table.ts";
 import { wholeNumber } from "../whole-number.ts";
 import { registerDecision } from "./register-decision.ts";
@@ -18,6 +20,7 @@ export const registerEvents: RegisterCommand = (events, context) => {
     .action((deployment: string | undefined) =>
       withOperator(context, async (operator) => {
         const groups = await allGroups(operator, deployment);
+        if (groups.length === 0) await requireDeployment(operator, deployment);
         terminal.answer(groups, () =>
           printTable(
             terminal,
@@ -29,10 +32,10 @@ export const registerEvents: RegisterCommand = (events, context) => {
               String(each.inFlight),
               String(each.redelivered),
               String(each.deadLetters),
-              each.lastDelivered ?? "-",
+              each.lastDelivered === undefined ? "-" : timeText(each.lastDelivered),
               each.pausedUntil === undefined ? "runs" : "paused",
             ]),
-            "No service has a consumer group.",
+            deployment === undefined ? "No service has a consumer group." : `${deployment} has no consumer group.`,
           ),
         );
       }),
@@ -98,11 +101,18 @@ function registerDeadLetters(events: Parameters<RegisterCommand>[0], context: Co
             ...(service === undefined ? {} : { deployment: service }),
           }),
         );
+        if (page.deadLetters.length === 0) await requireDeployment(operator, service);
         terminal.answer(page, () => {
           printTable(
             terminal,
             ["ID", "EVENT", "DIED", "TRIES", "WHY"],
-            page.deadLetters.map((each) => [each.id, each.subject, each.diedAt, String(each.attempts), each.reason]),
+            page.deadLetters.map((each) => [
+              each.id,
+              each.subject,
+              timeText(each.diedAt),
+              String(each.attempts),
+              each.reason,
+            ]),
             "No dead letters.",
           );
           if (page.nextCursor !== undefined)

@@ -1,6 +1,10 @@
 import type { RegisterCommand } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
-import { withOperator } from "../platform-client/connect-operator.ts";
+import { type Operator, withOperator } from "../platform-client/connect-operator.ts";
+import { everyPage } from "../platform-client/every-page.ts";
+import { requireDeployment } from "../service/require-deployment.ts";
 import { printTable } from "../table.ts";
 import { wholeNumber } from "../whole-number.ts";
 
@@ -24,6 +28,7 @@ export const registerSchedules: RegisterCommand = (schedules, context) => {
     .action((options: Partial<Named> & { limit: number; cursor?: string }) =>
       withOperator(context, async (operator) => {
         const page = await answerOf(operator.rpc.jobs.listSchedules(options));
+        if (page.schedules.length === 0) await requireDeployment(operator, options.service);
         terminal.answer(page, () => {
           printTable(
             terminal,
@@ -59,11 +64,12 @@ export const registerSchedules: RegisterCommand = (schedules, context) => {
       .command(name)
       .description(says)
       .argument("<schedule>", "its name")
-      .requiredOption("--service <name>", "whose it is")
-      .requiredOption("--queue <name>", "the queue it fills")
+      .option("--service <name>", "when several services have one of this name")
+      .option("--queue <name>", "when several queues have")
       .example(`trellis jobs schedules ${name} nightly --service mailer --queue letters`)
-      .action((schedule: string, where: Named) =>
+      .action((schedule: string, written: Partial<Named>) =>
         withOperator(context, async (operator) => {
+          const where = await findSchedule(operator, schedule, written);
           if (call === "runSchedule") {
             const created = await answerOf(operator.rpc.jobs.runSchedule({ schedule, ...where }));
             terminal.answer(created, () => terminal.print(`created the job ${created.id}`));
@@ -79,3 +85,30 @@ export const registerSchedules: RegisterCommand = (schedules, context) => {
       );
   }
 };
+
+/** Whose schedule is meant: as it was said, or the only one of the name. */
+async function findSchedule(operator: Operator, schedule: string, written: Partial<Named>): Promise<Named> {
+  const { service, queue } = written;
+  if (service !== undefined && queue !== undefined) return { service, queue };
+  const all = await everyPage(async (from) => {
+    const page = await answerOf(operator.rpc.jobs.listSchedules({ ...written, ...from }));
+    return { items: page.schedules, nextCursor: page.nextCursor };
+  });
+  const [found, another] = all.filter((each) => each.schedule === schedule);
+  if (found === undefined) {
+    throw new CliFailure({
+      code: "not_found",
+      what: `There is no schedule ${schedule}.`,
+      next: ["trellis jobs schedules lists them"],
+      exitCode: EXIT.notFound,
+    });
+  }
+  if (another === undefined) return { service: found.service, queue: found.queue };
+  throw new CliFailure({
+    code: "ambiguous",
+    what: `more than one queue has a schedule ${schedule}`,
+    why: all.filter((each) => each.schedule === schedule).map((each) => `${each.queue} of ${each.service}`),
+    next: [`say which: --service ${found.service} --queue ${found.queue}`],
+    exitCode: EXIT.usage,
+  });
+}

@@ -2,6 +2,8 @@ import { InvalidArgumentError } from "commander";
 import type { RegisterCommand } from "../command.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
+import { briefly } from "../quantities.ts";
+import { requireDeployment } from "../service/require-deployment.ts";
 import { printTable } from "../table.ts";
 import { wholeNumber } from "../whole-number.ts";
 import { printJob } from "./job-text.ts";
@@ -50,6 +52,7 @@ export const registerJobs: RegisterCommand = (jobs, context) => {
     .action((options: Where & { group?: string; schedule?: string; state?: State; limit: number; cursor?: string }) =>
       withOperator(context, async (operator) => {
         const page = await answerOf(operator.rpc.jobs.list(options));
+        if (page.jobs.length === 0) await requireDeployment(operator, options.service);
         terminal.answer(page, () => {
           printTable(
             terminal,
@@ -61,7 +64,7 @@ export const registerJobs: RegisterCommand = (jobs, context) => {
               job.state,
               String(job.attempt),
               job.createdAt,
-              job.problem?.message.slice(0, 60) ?? "",
+              job.problem === undefined ? "" : briefly(job.problem.message),
             ]),
             "No jobs here.",
           );

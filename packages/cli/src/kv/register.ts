@@ -1,5 +1,7 @@
+import { ValidationError } from "@trellis/protocol";
 import type { CliCommand } from "../cli-command.ts";
 import type { CommandContext, RegisterCommand } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
@@ -7,6 +9,7 @@ import { everyPage } from "../platform-client/every-page.ts";
 import { ageText, byteText } from "../quantities.ts";
 import { readInput } from "../read-input.ts";
 import { requireAcknowledgement } from "../require-acknowledgement.ts";
+import { requireDeployment } from "../service/require-deployment.ts";
 import { printTable } from "../table.ts";
 import { wholeNumber } from "../whole-number.ts";
 import { printChange } from "./change-text.ts";
@@ -34,6 +37,7 @@ function registerReads(kv: CliCommand, context: CommandContext): void {
           kind: "kv",
           ...(deployment === undefined ? {} : { deployment }),
         });
+        if (found.length === 0) await requireDeployment(operator, deployment);
         terminal.answer(found, () =>
           printTable(
             terminal,
@@ -46,7 +50,7 @@ function registerReads(kv: CliCommand, context: CommandContext): void {
               byteText(each.bytes),
               each.changedAt === undefined ? "never" : `${ageText(each.changedAt)} ago`,
             ]),
-            "No service keeps a bucket.",
+            deployment === undefined ? "No service keeps a bucket." : `${deployment} keeps no bucket.`,
           ),
         );
       }),
@@ -68,7 +72,10 @@ function registerReads(kv: CliCommand, context: CommandContext): void {
         });
         terminal.answer(keys, () => {
           for (const key of keys) terminal.print(key);
-          if (keys.length === 0) terminal.note(`${bucket} has no such key`);
+          if (keys.length === 0)
+            terminal.note(
+              `${bucket} of ${deployment} has no ${filter === undefined ? "key" : `key that fits ${filter}`}`,
+            );
         });
       }),
     );
@@ -137,6 +144,10 @@ function registerWatch(kv: CliCommand, context: CommandContext): void {
         } catch (error) {
           if (context.signal.aborted) return;
           const { asFailure } = await import("../platform-client/as-failure.ts");
+          const noBucket = error instanceof ValidationError && error.issues.find(({ path }) => path === "/bucket");
+          if (noBucket) {
+            throw new CliFailure({ code: "not_found", what: noBucket.message, exitCode: EXIT.notFound });
+          }
           throw error instanceof Error ? asFailure(error) : error;
         }
       }),

@@ -3,6 +3,8 @@ import { InvalidArgumentError } from "commander";
 import type { RegisterCommand } from "../command.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
+import { briefly } from "../quantities.ts";
+import { requireDeployment } from "../service/require-deployment.ts";
 import { printTable } from "../table.ts";
 import { wholeNumber } from "../whole-number.ts";
 import { printOperation, whyPaused } from "./operation-text.ts";
@@ -36,6 +38,7 @@ export const registerOperations: RegisterCommand = (operations, context) => {
     .action((options: ListOptions) =>
       withOperator(context, async (operator) => {
         const page = await answerOf(operator.rpc.trellis.operationsList(options));
+        if (page.operations.length === 0) await requireDeployment(operator, options.service);
         terminal.answer(page, () => {
           printTable(
             terminal,
@@ -48,7 +51,7 @@ export const registerOperations: RegisterCommand = (operations, context) => {
               String(one.attempt),
               one.ownerName ?? one.owner,
               one.updatedAt,
-              (one.problem?.message ?? whyPaused(one.pause)).slice(0, 60),
+              briefly(one.problem?.message ?? whyPaused(one.pause)),
             ]),
             page.nextCursor === undefined
               ? "No operations here. A caller starts one: trellis start --help"

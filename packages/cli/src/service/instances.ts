@@ -4,6 +4,8 @@ import type { CommandContext } from "../command.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
 import { allInstances } from "../platform-client/whole-lists.ts";
+import { publicKey } from "../public-key.ts";
+import { requireDeployment } from "./require-deployment.ts";
 import { printTable } from "../table.ts";
 
 /** Keys that replicas of a service run with. */
@@ -14,7 +16,11 @@ export function registerInstances(svc: CliCommand, context: CommandContext): voi
     .command("provision")
     .description("give a service a key to run with; the private half never leaves this machine")
     .argument("<name>", "the service")
-    .addOption(new Option("--key <public>", "register this public key instead of making one").conflicts("out"))
+    .addOption(
+      new Option("--key <public>", "register this public key instead of making one")
+        .argParser(publicKey)
+        .conflicts("out"),
+    )
     .option("--out <file>", "where the new private key goes (default: <name>.seed)")
     .option("--label <text>", "what people call this replica")
     .example("trellis svc provision orders --out orders.seed")
@@ -47,6 +53,7 @@ export function registerInstances(svc: CliCommand, context: CommandContext): voi
     .action((name: string | undefined) =>
       withOperator(context, async (operator) => {
         const instances = await allInstances(operator, name);
+        if (instances.length === 0) await requireDeployment(operator, name);
         terminal.answer(instances, () =>
           printTable(
             terminal,
@@ -58,7 +65,7 @@ export function registerInstances(svc: CliCommand, context: CommandContext): voi
               !each.enabled ? "disabled" : each.live ? "live" : "not connected",
               each.createdAt,
             ]),
-            "No keys yet. Make one with: trellis svc provision <name>",
+            `No keys yet. Make one with: trellis svc provision ${name ?? "<name>"}`,
           ),
         );
       }),
@@ -67,7 +74,7 @@ export function registerInstances(svc: CliCommand, context: CommandContext): voi
   svc
     .command("revoke-instance")
     .description("end one key for good and cut its connections")
-    .argument("<key>", "its public key, from svc instances")
+    .argument("<key>", "its public key, from svc instances", publicKey)
     .example("trellis svc revoke-instance A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg")
     .action((sessionKey: string) =>
       withOperator(context, async (operator) => {

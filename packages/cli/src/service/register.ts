@@ -1,6 +1,7 @@
 import { Argument } from "commander";
 import type { CliCommand } from "../cli-command.ts";
 import type { CommandContext, RegisterCommand } from "../command.ts";
+import { deploymentName } from "../deployment-name.ts";
 import { EXIT } from "../exit-codes.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
@@ -8,6 +9,7 @@ import { allDeployments, allInstances, allPlans } from "../platform-client/whole
 import { printTable } from "../table.ts";
 import { registerInstances } from "./instances.ts";
 import { printPlan } from "./plan-text.ts";
+import { requireDeployment } from "./require-deployment.ts";
 import { registerResources } from "./resources.ts";
 import { printDeployment } from "./deployment-text.ts";
 
@@ -25,7 +27,7 @@ function registerDeployments(svc: CliCommand, context: CommandContext): void {
   svc
     .command("create")
     .description("make room for a service under a name")
-    .argument("<name>", "lower-case letters, digits and dashes")
+    .argument("<name>", "lower-case letters, digits and dashes", deploymentName)
     .option("--mutable-dev", "accept every contract it presents, recorded; for development")
     .example("trellis svc create orders")
     .action((name: string, options: { mutableDev?: true }) =>
@@ -172,6 +174,7 @@ function registerPlans(svc: CliCommand, context: CommandContext): void {
           ...(name === undefined ? {} : { deployment: name }),
           ...(options.all ? {} : { status: "pending" }),
         });
+        if (plans.length === 0) await requireDeployment(operator, name);
         terminal.answer(plans, () =>
           printTable(
             terminal,

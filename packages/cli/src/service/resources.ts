@@ -41,7 +41,9 @@ export function registerResources(svc: CliCommand, context: CommandContext): voi
               ageText(each.createdAt),
               each.changedAt === undefined ? "never" : `${ageText(each.changedAt)} ago`,
             ]),
-            options.released ? "Nothing is released: everything there is, is in use." : "Nothing is kept for services.",
+            options.released
+              ? "Nothing is released: everything there is, is in use."
+              : `Nothing is kept for ${name ?? "services"}.`,
           );
           const released = found.find(({ state }) => state === "released");
           if (released !== undefined)

@@ -5,6 +5,7 @@ import { withOperator } from "../platform-client/connect-operator.ts";
 import { everyPage } from "../platform-client/every-page.ts";
 import { ageText, byteText } from "../quantities.ts";
 import { requireAcknowledgement } from "../require-acknowledgement.ts";
+import { requireDeployment } from "../service/require-deployment.ts";
 import { printTable } from "../table.ts";
 
 /** `trellis store`: the object stores of services, to look into, to fetch from, and to change when it must be. */
@@ -30,6 +31,7 @@ function registerReads(store: CliCommand, context: CommandContext): void {
             kind: "store",
             ...(deployment === undefined ? {} : { deployment }),
           });
+          if (found.length === 0) await requireDeployment(operator, deployment);
           terminal.answer(found, () =>
             printTable(
               terminal,
@@ -41,7 +43,7 @@ function registerReads(store: CliCommand, context: CommandContext): void {
                 byteText(each.bytes),
                 each.changedAt === undefined ? "never" : `${ageText(each.changedAt)} ago`,
               ]),
-              "No service keeps an object store.",
+              deployment === undefined ? "No service keeps an object store." : `${deployment} keeps no object store.`,
             ),
           );
           return;

@@ -32,7 +32,16 @@ export async function sendFile(
       exitCode: EXIT.notFound,
     });
   });
-  const { size } = await handle.stat();
+  const stat = await handle.stat();
+  if (stat.isDirectory()) {
+    throw new CliFailure({
+      code: "no_file",
+      what: `${file} is a folder; a store holds files`,
+      next: ["send what is in it one by one, or as an archive"],
+      exitCode: EXIT.usage,
+    });
+  }
+  const { size } = stat;
   const name = options.name ?? basename(path);
   const { upload, pieceBytes } = await answerOf(operator.rpc.trellis.storeUploadBegin({ ...store, name, size }));
   try {

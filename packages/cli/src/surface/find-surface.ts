@@ -36,6 +36,15 @@ export async function findSurface(
       exitCode: EXIT.usage,
     });
   }
+  const other = otherKind(manifests, name);
+  if (other !== undefined) {
+    throw new CliFailure({
+      code: `unknown_${word.toLowerCase()}`,
+      what: `${name} is ${KINDS[other].one}, and no ${word}`,
+      next: [`trellis ${KINDS[other].command} ${name}`],
+      exitCode: EXIT.notFound,
+    });
+  }
   const all = manifests.flatMap((manifest) => Object.keys(manifest[kind] ?? {}));
   throw new CliFailure({
     code: `unknown_${word.toLowerCase()}`,
@@ -44,6 +53,12 @@ export async function findSurface(
     next: all.length > 0 ? ["trellis status lists the services that are known"] : ["start a service first"],
     exitCode: EXIT.notFound,
   });
+}
+
+/** What else goes by the name. */
+function otherKind(manifests: readonly Manifest[], name: string): FoundKind | undefined {
+  const kinds: readonly FoundKind[] = ["rpc", "operations", "feeds", "events"];
+  return kinds.find((kind) => manifests.some((manifest) => Object.hasOwn(manifest[kind] ?? {}, name)));
 }
 
 async function activeManifests(operator: Operator, contractId: string | undefined): Promise<readonly Manifest[]> {

@@ -114,7 +114,10 @@ function refusal(error: KvError): InstanceType<typeof NotFound> | InstanceType<t
   const problems = error.issues.map(({ path, message }) => `${path || "/"}: ${message}`);
   return new Refused({
     code: error.code,
-    why: [error.message, ...problems].join(" "),
+    why:
+      problems.length === 0
+        ? error.message
+        : `The value for ${error.key ?? "the key"} does not fit its schema: ${problems.join("; ")}.`,
     next: NEXT[error.code] ?? "Correct it and try again.",
   });
 }

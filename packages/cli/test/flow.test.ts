@@ -68,7 +68,10 @@ test("a strict service from nothing to a call, and to its end", async () => {
   const review = await trellis("svc", "plan", "orders", "--source", "orders.json");
   expect(review.stdout).toMatch(/\+ rpc +Orders\.Get/);
   expect(review.stdout).toContain("subscribe rpc.v1.Orders.Get (queue orders@v1)");
+  // Whoever has only the service and not its source sees the same.
+  expect((await trellis("svc", "show", "orders")).stdout).toContain(review.stdout);
   const [pending] = await answer("svc", "plans", "orders");
+  expect((await answer("svc", "show", "orders")).planList).toEqual([pending]);
   expect(review.stdout).toContain(`trellis svc accept ${pending.id}`);
   expect(await answer("svc", "accept", pending.id)).toMatchObject({ status: "accepted" });
   expect((await trellis("svc", "accept", pending.id)).exitCode).toBe(EXIT.refused);

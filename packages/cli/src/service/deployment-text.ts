@@ -25,8 +25,7 @@ export function printDeployment(
   }
   if (reconcile.message !== undefined) terminal.print(`  ${colors.red("problem")}    ${reconcile.message}`);
   for (const what of deployment.waitingFor) terminal.print(`  ${colors.yellow("waits for")}  ${what}`);
-  for (const plan of deployment.pendingPlans)
-    terminal.print(`  ${colors.yellow("decide")}     trellis svc plans ${deployment.name}   (plan ${plan})`);
+  for (const plan of deployment.pendingPlans) terminal.print(`  ${colors.yellow("decide")}     plan ${plan}, below`);
   terminal.print(`  replicas   ${deployment.liveReplicas} live of ${deployment.instances} provisioned`);
   for (const instance of instances) {
     const liveness = !instance.enabled ? "disabled" : instance.live ? colors.green("live") : "not connected";

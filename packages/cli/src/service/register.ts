@@ -68,16 +68,22 @@ function registerDeployments(svc: CliCommand, context: CommandContext): void {
 
   svc
     .command("show")
-    .description("one service: what it may do, what it waits for, what is wrong")
+    .description("one service: what it runs, what is wrong, the plans that wait for a decision")
     .argument("<name>")
     .example("trellis svc show orders")
     .action((name: string) =>
       withOperator(context, async (operator) => {
         const deployment = await answerOf(operator.rpc.auth.deploymentsGet({ deployment: name }));
         const instances = await allInstances(operator, name);
-        terminal.answer({ ...deployment, instanceList: instances }, () =>
-          printDeployment(terminal, deployment, instances),
-        );
+        const plans =
+          deployment.pendingPlans.length === 0 ? [] : await allPlans(operator, { deployment: name, status: "pending" });
+        terminal.answer({ ...deployment, instanceList: instances, planList: plans }, () => {
+          printDeployment(terminal, deployment, instances);
+          for (const plan of plans) {
+            terminal.print("");
+            printPlan(terminal, plan);
+          }
+        });
         if (deployment.reconcile.state === "failing") context.setExitCode(EXIT.no);
       }),
     );

@@ -103,6 +103,19 @@ describe("trellis svc", () => {
     expect(service.connection.state).toBe("connected");
   });
 
+  test("one key of a service is disabled and enabled, and the others go on", async () => {
+    await startService("key-clock");
+    const [{ sessionKey }] = await answer("svc", "instances", "key-clock");
+    await expect.poll(() => live("key-clock"), { timeout: 20_000 }).toBe(1);
+    const off = await trellis("svc", "disable", "key-clock", "--instance", sessionKey);
+    expect(off).toMatchObject({ exitCode: EXIT.ok, stdout: `the key ${sessionKey} of key-clock is disabled\n` });
+    await expect.poll(() => live("key-clock"), { timeout: 20_000 }).toBe(0);
+    expect(await answer("svc", "show", "key-clock")).toMatchObject({ enabled: true });
+    expect((await trellis("svc", "enable", "key-clock", "--instance", sessionKey)).exitCode).toBe(EXIT.ok);
+    await expect.poll(() => live("key-clock"), { timeout: 60_000 }).toBe(1);
+    expect((await trellis("svc", "disable", "nobody", "--instance", sessionKey)).exitCode).toBe(EXIT.notFound);
+  });
+
   test("reconcile looks again, and shows what is there", async () => {
     await startService("again-clock");
     const { exitCode, stdout } = await trellis("svc", "reconcile", "again-clock");

@@ -1,8 +1,11 @@
 import { Option } from "commander";
 import type { CliCommand } from "../cli-command.ts";
 import type { CommandContext } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
-import { withOperator } from "../platform-client/connect-operator.ts";
+import { type Operator, withOperator } from "../platform-client/connect-operator.ts";
+import type { InstanceRecord } from "../platform-client/records.ts";
 import { allInstances } from "../platform-client/whole-lists.ts";
 import { publicKey } from "../public-key.ts";
 import { requireDeployment } from "./require-deployment.ts";
@@ -82,4 +85,22 @@ export function registerInstances(svc: CliCommand, context: CommandContext): voi
         terminal.answer({ removed: sessionKey }, () => terminal.print(`the key ${sessionKey} is no longer accepted`));
       }),
     );
+}
+
+/** Lets one key of a service connect, or not. */
+export async function switchInstance(
+  operator: Operator,
+  deployment: string,
+  change: { readonly sessionKey: string; readonly enabled: boolean },
+): Promise<InstanceRecord> {
+  const instances = await allInstances(operator, deployment);
+  if (!instances.some(({ sessionKey }) => sessionKey === change.sessionKey)) {
+    throw new CliFailure({
+      code: "not_found",
+      what: `${deployment} has no key ${change.sessionKey}`,
+      next: [`trellis svc instances ${deployment} lists them`],
+      exitCode: EXIT.notFound,
+    });
+  }
+  return answerOf(operator.rpc.auth.instancesUpdate(change));
 }

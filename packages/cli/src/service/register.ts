@@ -6,8 +6,9 @@ import { EXIT } from "../exit-codes.ts";
 import { answerOf } from "../platform-client/answer.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
 import { allDeployments, allInstances, allPlans } from "../platform-client/whole-lists.ts";
+import { publicKey } from "../public-key.ts";
 import { printTable } from "../table.ts";
-import { registerInstances } from "./instances.ts";
+import { registerInstances, switchInstance } from "./instances.ts";
 import { printPlan } from "./plan-text.ts";
 import { requireDeployment } from "./require-deployment.ts";
 import { registerResources } from "./resources.ts";
@@ -96,9 +97,15 @@ function registerDeployments(svc: CliCommand, context: CommandContext): void {
       .command(verb)
       .description(enabled ? "let a service connect again" : "end a service's connections and let none in")
       .argument("<name>")
+      .option("--instance <key>", "only this key of it, from svc instances", publicKey)
       .example(`trellis svc ${verb} orders`)
-      .action((name: string) =>
+      .action((name: string, { instance: sessionKey }: { instance?: string }) =>
         withOperator(context, async (operator) => {
+          if (sessionKey !== undefined) {
+            const instance = await switchInstance(operator, name, { sessionKey, enabled });
+            terminal.answer(instance, () => terminal.print(`the key ${sessionKey} of ${name} is ${verb}d`));
+            return;
+          }
           const deployment = await answerOf(operator.rpc.auth.deploymentsUpdate({ deployment: name, enabled }));
           terminal.answer(deployment, () =>
             terminal.print(`${deployment.name} is ${enabled ? "enabled" : "disabled"}`),

@@ -85,6 +85,34 @@ test("a person watches", async () => {
   expect((await watching).stdout).toMatch(/^\{"type":"put","key":"other","value":"x","revision":\d+,"at":".*"\}\n$/);
 });
 
+test("a program watches what another session does, until it is stopped", async () => {
+  const stop = new AbortController();
+  const watching = runCaptured(["state", "watch", "notes", "notes", "--json"], {
+    cwd: folder.cwd,
+    signal: stop.signal,
+  });
+  // Whenever it has begun to watch, something comes.
+  const writing = (async () => {
+    for (let n = 1; !stop.signal.aborted; n += 1) {
+      await (n % 3 === 0 ? client.state.notes.delete("live") : client.state.notes.put("live", `${n}`)).orThrow();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await client.state.notes.delete("live").orThrow();
+  })();
+  setTimeout(() => stop.abort(), 3_000);
+  const { exitCode, stdout } = await watching;
+  await writing;
+  expect(exitCode).toBe(EXIT.ok);
+  const changes: { readonly type: string; readonly key?: string; readonly reason?: string }[] = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const after = changes.slice(changes.findIndex(({ type }) => type === "ready") + 1);
+  expect(after.length).toBeLessThan(changes.length);
+  expect(after).toContainEqual(expect.objectContaining({ type: "put", key: "live" }));
+  expect(after).toContainEqual({ type: "end", key: "live", reason: "deleted" });
+});
+
 test("an operator inspects and purges", async () => {
   const name = await user();
   expect((await trellis("inspect", name)).stdout).toMatch(/notes +preferences +value +1/);

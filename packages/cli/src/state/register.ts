@@ -117,7 +117,8 @@ function registerWatch(state: CliCommand, context: CommandContext): void {
         let told = 0;
         for await (const change of changes) {
           if (change.type === "ready") {
-            if (!terminal.json) terminal.note("that is what there is; changes follow");
+            if (terminal.json) terminal.print(JSON.stringify({ type: "ready" }));
+            else terminal.note("that is what there is; changes follow");
             continue;
           }
           if (change.type === "put")

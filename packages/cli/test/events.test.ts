@@ -119,6 +119,19 @@ test("dead letters are listed in pages and parts, shown, delivered again and dro
   expect(await letters()).toEqual([]);
 });
 
+test("all of a group are those there were: the ones that fail again meanwhile are not delivered for ever", async () => {
+  jammed = true;
+  const numbers = Array.from({ length: 250 }, (_, n) => 100 + n);
+  await Promise.all(numbers.map((n) => service.event.post.sent.publish({ n }).orThrow()));
+  const dead = async (): Promise<number> =>
+    (await answer("lag", "post")).find(({ group }: Line) => group === "first")?.deadLetters;
+  await expect.poll(dead, { timeout: 60_000 }).toBe(numbers.length);
+  expect(await answer("replay", "--all", "post.first")).toEqual({ count: numbers.length });
+  await expect.poll(dead, { timeout: 60_000 }).toBe(numbers.length);
+  expect(await answer("drop", "--all", "post.first")).toEqual({ count: numbers.length });
+  expect(await letters()).toEqual([]);
+}, 120_000);
+
 test("nothing named, or no group, is a mistake", async () => {
   expect((await trellis("drop")).exitCode).toBe(EXIT.usage);
   expect((await trellis("replay", "--all", "post")).exitCode).toBe(EXIT.usage);

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { jsApi, publishStored } from "../src/registry/jetstream-api.ts";
 import { createResourceStore, existingName, type ResourceStore } from "../src/resources/jetstream.ts";
 import type { ConsumerResource, KvResource, Resource, StoreResource } from "../src/resources/resource-plan.ts";
-import { SHARED_STREAM_DEFAULTS } from "../src/resources/shared-streams.ts";
+import { SHARED_STREAM_DEFAULTS, type SharedStreamLimits } from "../src/resources/shared-streams.ts";
 import { startPlainNatsServer, until } from "./plain-nats-server.ts";
 import type { PlainNatsServer } from "./plain-nats-server.ts";
 
@@ -157,6 +157,21 @@ describe("shared streams", () => {
       expect(await config(stream)).toMatchObject({ deny_delete: true, deny_purge: true, allow_direct: true });
       expect((await config(stream))["allow_rollup_hdrs"] ?? false).toBe(false);
     }
+  });
+
+  test("follow their configuration in place, with more as with less, down to the shortest age there may be", async () => {
+    const withLimits = (changed: Partial<SharedStreamLimits>) =>
+      createResourceStore(nc, { ...SHARED_STREAM_DEFAULTS, ...changed });
+    await store.ensureShared();
+    const shortest = { eventsMaxAgeMs: 60_000, deadEventsMaxAgeMs: 60_000, jobsMaxAgeMs: 60_000 };
+    expect(await withLimits({ ...shortest, eventsMaxBytes: 2_000_000 }).ensureShared()).toEqual([]);
+    expect(await config("EVENTS")).toMatchObject({ max_age: 60e9, duplicate_window: 60e9, max_bytes: 2_000_000 });
+    for (const stream of ["EVENTS_DEAD", "JOBS", "JOBS_MARKS", "JOBS_WORK"])
+      expect(await config(stream)).toMatchObject({ max_age: 60e9 });
+    expect(await withLimits({ eventsDedupeMs: 600_000 }).ensureShared()).toEqual([]);
+    expect(await config("EVENTS")).toMatchObject({ max_age: 7 * 86_400e9, duplicate_window: 600e9, max_bytes: -1 });
+    expect(await store.ensureShared()).toEqual([]);
+    expect(await config("EVENTS")).toMatchObject({ duplicate_window: 120e9 });
   });
 
   test("turn a created job into work for exactly its consumer", async () => {

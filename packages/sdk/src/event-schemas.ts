@@ -76,11 +76,14 @@ const DeadLettersSelection = Type.Object({
   ids: Type.Optional(Type.Array(DeadLetterId, { minItems: 1, maxItems: 100 })),
   deployment: Type.Optional(Deployment),
   group: Type.Optional(Group),
+  /** Of a group: none that came later, as the answer before said. Without it, those there are when this is asked. */
+  through: Type.Optional(Type.Integer({ minimum: 0 })),
 });
 const DeadLettersDone = Type.Object({
   count: Type.Integer({ minimum: 0 }),
-  /** Of a large group a part at a time: ask again. */
+  /** Of a large group a part at a time: ask again, with what this says of `through`. */
   more: Type.Boolean(),
+  through: Type.Optional(Type.Integer({ minimum: 0 })),
 });
 
 /** The schemas of events by their names in the core contract. */

@@ -32,10 +32,12 @@ export function registerDecision(
             ? operator.rpc.trellis.eventsDeadLettersReplay
             : operator.rpc.trellis.eventsDeadLettersDrop;
         let total = 0;
+        let through: number | undefined;
         for (let more = true; more;) {
-          const answer = await answerOf(act(selection, { timeoutMs: 60_000 }));
+          const part = through === undefined ? selection : { ...selection, through };
+          const answer = await answerOf(act(part, { timeoutMs: 60_000 }));
           total += answer.count;
-          more = answer.more;
+          ({ more, through } = answer);
         }
         if (total === 0 && selection.group !== undefined) await requireGroup(operator, selection);
         terminal.answer({ count: total }, () => terminal.print(`${done}: ${total}`));

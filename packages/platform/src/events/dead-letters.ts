@@ -38,6 +38,8 @@ export interface DeadLetters {
   readonly largestShown: number;
   /** Those after `after`, oldest first, at most `limit`. Without payloads: a page of them may be larger than a process. */
   list(filter: DeadLetterFilter, after: number, limit: number): Promise<readonly DeadLetter[]>;
+  /** The place of the last there is, of any group. */
+  last(): Promise<number>;
   get(id: string): Promise<DeadLetter | undefined>;
   /** What the event said, from the event stream where it was too large to keep here; nothing when that is gone as well. */
   payload(letter: DeadLetter): Promise<Uint8Array | undefined>;
@@ -96,6 +98,10 @@ export function createDeadLetters(nc: NatsConnection, secret: string): DeadLette
     async payload(letter) {
       const kept = await stored(letter);
       return kept && payloadOf(letter, kept);
+    },
+    async last() {
+      const { state } = await jsApi<{ state: { last_seq: number } }>(nc, `STREAM.INFO.${DEAD_EVENTS_STREAM}`);
+      return state.last_seq;
     },
     async counts() {
       const { state } = await jsApi<{ state: { subjects?: { [subject: string]: number } } }>(

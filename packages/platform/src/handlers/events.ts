@@ -22,6 +22,13 @@ interface Selection {
   readonly ids?: readonly string[];
   readonly deployment?: string;
   readonly group?: string;
+  readonly through?: number;
+}
+
+/** What one call works on, and whether there is more of it up to there. */
+interface Selected {
+  readonly letters: readonly DeadLetter[];
+  readonly rest: { readonly more: boolean; readonly through?: number };
 }
 
 const DEFAULT_LIMIT = 100;
@@ -63,14 +70,13 @@ export function eventHandlers(
     return ok(groupView(deployment, group, state, (await letters.counts()).get(`${deployment}.${group}`) ?? 0));
   };
 
-  /** Those named, or those of a group from the oldest on. */
+  /** Those named, or those of a group from the oldest on: only what was there at first, as some may fail again at once. */
   const select = async ({
     ids,
     deployment,
     group,
-  }: Selection): Promise<
-    Result<readonly DeadLetter[], InstanceType<typeof NotFound> | InstanceType<typeof Refused>>
-  > => {
+    through,
+  }: Selection): Promise<Result<Selected, InstanceType<typeof NotFound> | InstanceType<typeof Refused>>> => {
     if (ids === undefined) {
       if (deployment === undefined || group === undefined) {
         return err(
@@ -81,7 +87,11 @@ export function eventHandlers(
           }),
         );
       }
-      return ok(await letters.list({ deployment, group }, 0, AT_ONCE));
+      const last = through ?? (await letters.last());
+      const listed = await letters.list({ deployment, group }, 0, AT_ONCE + 1);
+      const there = listed.filter(({ sequence }) => sequence <= last);
+      const rest = there.length > AT_ONCE ? { more: true, through: last } : { more: false };
+      return ok({ letters: there.slice(0, AT_ONCE), rest });
     }
     const found: DeadLetter[] = [];
     for (const id of ids) {
@@ -89,7 +99,7 @@ export function eventHandlers(
       if (letter === undefined) return err(new NotFound({ kind: "dead letter", name: id }));
       found.push(letter);
     }
-    return ok(found);
+    return ok({ letters: found, rest: { more: false } });
   };
 
   return {
@@ -132,7 +142,7 @@ export function eventHandlers(
       const selected = await select(input);
       if (!selected.ok) return selected;
       let count = 0;
-      for (const letter of selected.value) {
+      for (const letter of selected.value.letters) {
         if (bindingOf(letter.deployment, letter.group) === undefined) {
           return err(
             new Refused({
@@ -154,15 +164,15 @@ export function eventHandlers(
         count += 1;
       }
       log.info("dead letters were replayed", { count, by: caller.name });
-      return ok({ count, more: input.ids === undefined && count === AT_ONCE });
+      return ok({ count, ...selected.value.rest });
     },
     "Trellis.Events.DeadLetters.Drop": async ({ input, caller }) => {
       const selected = await select(input);
       if (!selected.ok) return selected;
-      for (const letter of selected.value) await letters.drop(letter);
-      const count = selected.value.length;
+      for (const letter of selected.value.letters) await letters.drop(letter);
+      const count = selected.value.letters.length;
       log.info("dead letters were dropped", { count, by: caller.name });
-      return ok({ count, more: input.ids === undefined && count === AT_ONCE });
+      return ok({ count, ...selected.value.rest });
     },
   };
 }

@@ -48,6 +48,14 @@ const OURS = { "trellis.shared": "true" };
  * whoever may publish to one must not be able to change what others stored (traps, headers are powers).
  */
 export function sharedStreams(limits: SharedStreamLimits): readonly StreamConfig[] {
+  return streamsOf(limits).map((stream) => ({
+    ...stream,
+    // JetStream refuses a window longer than the age of the messages.
+    duplicate_window: Math.min(stream.duplicate_window, stream.max_age),
+  }));
+}
+
+function streamsOf(limits: SharedStreamLimits) {
   const common = {
     storage: "file",
     num_replicas: limits.replicas,

@@ -24,6 +24,7 @@ import { serveMicro } from "./micro.ts";
 import type { OperationControls } from "./operations/operation-handlers.ts";
 import { createServiceOperations } from "./operations/service-operations.ts";
 import { makeHandle, requireHandlers } from "./registrars.ts";
+import { requireEverything } from "./require-everything.ts";
 import { RequestCheck } from "./request-check.ts";
 import type { PlatformClock } from "./request-check.ts";
 import { rpcEndpoints } from "./rpc-endpoint.ts";
@@ -186,10 +187,12 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
       return { known: sessions.size, asked: sessions.asked };
     },
     async start() {
-      requireHandlers(contract.id, endpoints);
-      requireGroupHandlers(contract.id, groups);
-      requireFeedHandlers(contract.id, feeds);
-      operations.requireHandlers();
+      requireEverything(
+        () => requireHandlers(contract.id, endpoints),
+        () => requireGroupHandlers(contract.id, groups),
+        () => requireFeedHandlers(contract.id, feeds),
+        () => operations.requireHandlers(),
+      );
       await operations.prepare();
       started = true;
       if (followsChanges) {

@@ -244,6 +244,12 @@ describe("an event that cannot be handled", () => {
     await admin().eventsGroupsResume({ deployment: "pausing", group: "parcels" }).orThrow();
     await eventually(() => expect(seen).toEqual(["before", "a", "b"]));
     expect((await admin().eventsGroupsPause({ deployment: "pausing", group: "none" })).ok).toBe(false);
+    // For a while: it goes on by itself, and no earlier.
+    const pausedAt = performance.now();
+    await admin().eventsGroupsPause({ deployment: "pausing", group: "parcels", forMs: 2_000 }).orThrow();
+    await seller.event.shop.ordered.publish(order("later")).orThrow();
+    await eventually(() => expect(seen.at(-1)).toBe("later"));
+    expect(performance.now() - pausedAt).toBeGreaterThan(1_500);
     void service;
   });
 });

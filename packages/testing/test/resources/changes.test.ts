@@ -109,6 +109,13 @@ describe("when a contract changes", () => {
         });
         const entry = await service.kv.notes.get("a").orThrow();
         expect(entry?.value).toEqual({ body: "three little words", words: 3 });
+        // Whoever watches or looks back has the new form as well.
+        const old = { type: "put", value: { body: "three little words", words: 3 } };
+        for await (const change of service.kv.notes.watch("a")) {
+          expect(change).toMatchObject(old);
+          break;
+        }
+        expect(await service.kv.notes.history("a").orThrow()).toMatchObject([old]);
         // The next write stores the new form; with it nothing needs the migration any more.
         await service.kv.notes.update("a", { body: "two words", words: 2 }, entry?.revision ?? 0).orThrow();
         expect((await service.kv.notes.entries().orThrow()).map(({ value }) => value.words)).toEqual([1, 2]);

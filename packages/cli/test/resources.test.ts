@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { defineServiceContract } from "@trellis/contracts";
+import { TrellisClient } from "@trellis/client/node";
+import { defineAgentContract, defineServiceContract } from "@trellis/contracts";
+import { resources } from "@trellis/sdk";
 import { SILENT_LOG } from "@trellis/server";
 import { TrellisService } from "@trellis/server/node";
 import { Type } from "typebox";
@@ -25,6 +27,13 @@ const notes = defineServiceContract({ schemas: { Note } }, (ref) => ({
 const without = defineServiceContract({ schemas: { Note } }, (ref) => ({
   ...common,
   resources: { kv: { notes: { purpose: "Notes", schema: ref.schema("Note"), history: 3 } } },
+}));
+
+const operating = defineAgentContract({}, () => ({
+  id: "operating@v1",
+  displayName: "Operating",
+  description: "Reads keys.",
+  uses: { required: { resources: resources.use({ rpc: { call: ["Trellis.Kv.Keys"] } }) } },
 }));
 
 let folder: LocalFolder;
@@ -207,6 +216,30 @@ describe("trellis store", () => {
         { action: "store.put", detail: { object: "empty.bin" } },
         { action: "store.put", detail: { object: "big.bin" } },
       ]);
+  });
+
+  test("lists objects with the longest names and many words about them, however many pages that takes", async () => {
+    const names = Array.from({ length: 8 }, (_, n) => `${n}${"n".repeat(511)}`);
+    // Of everything, more than one message holds.
+    const metadata = { about: "m".repeat(600_000) };
+    for (const name of names) await service.store.files.put(name, new Uint8Array(9), { metadata }).orThrow();
+    const listed: readonly { readonly name: string }[] = await answer("store", "list", "notes", "files");
+    expect(listed.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+    for (const name of names) await service.store.files.delete(name).orThrow();
+
+    const key = (n: number) => `${n}.${"k".repeat(300)}`;
+    for (const n of [1, 2, 3]) await service.kv.notes.put(key(n), { text: "x" }).orThrow();
+    const client = await TrellisClient.connect({
+      contract: operating,
+      cwd: folder.cwd,
+      env: {},
+      onNotice: () => undefined,
+    });
+    const bucket = { deployment: "notes", bucket: "notes", filter: "*.*" };
+    const page = await client.rpc.trellis.kvKeys({ ...bucket, limit: 1, cursor: key(1) }).orThrow();
+    expect(page).toEqual({ keys: [key(2)], nextCursor: key(2) });
+    await client.close();
+    for (const n of [1, 2, 3]) await service.kv.notes.purge(key(n)).orThrow();
   });
 
   test("keeps to the limits of the contract, and changes nothing unless somebody says that they know", async () => {

@@ -29,7 +29,8 @@ const ResourceKind = Type.Union([
   Type.Literal("operationsConsumer"),
 ]);
 const Page = {
-  cursor: Type.Optional(Type.String({ maxLength: 256 })),
+  /** As long as a key or a name may be. */
+  cursor: Type.Optional(Type.String({ maxLength: 1_024 })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
 };
 

@@ -5,7 +5,7 @@ export interface PageRequest {
 }
 
 /** As many as a screen shows; whoever wants more says so, up to what the contract allows. */
-const DEFAULT_LIMIT = 100;
+export const DEFAULT_LIMIT = 100;
 
 /** One page in key order; the cursor is the last key of the page before, so changes in between skip and repeat nothing. */
 export function page<T>(

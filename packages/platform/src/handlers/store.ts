@@ -5,7 +5,7 @@ import { recordAudit } from "../audit/audit.ts";
 import type { ControlContext } from "../authority/context.ts";
 import type { ServiceData } from "../resources/service-data.ts";
 import { actorOf, type HandlerCaller, type HandlersOf } from "./handler.ts";
-import { page } from "./page.ts";
+import { DEFAULT_LIMIT, fittingPage } from "./page.ts";
 
 type Names =
   | "Trellis.Store.List"
@@ -52,8 +52,11 @@ export function storeHandlers(context: ControlContext, data: ServiceData): Handl
       if (store === undefined) return err(noStore(input));
       const objects = await store.list();
       if (!objects.ok) return err(refusal(objects.error));
-      const { items, ...more } = page(objects.value, ({ name }) => name, input);
-      return ok({ objects: items.map(objectView), ...more });
+      const { items, ...more } = fittingPage(objects.value, ({ name }) => name, objectView, {
+        limit: DEFAULT_LIMIT,
+        ...input,
+      });
+      return ok({ objects: items, ...more });
     },
     "Trellis.Store.Info": async ({ input }) => {
       const found = await info(input);

@@ -1,4 +1,5 @@
 import { headers } from "@nats-io/nats-core";
+import { defineServiceContract } from "@trellis/contracts";
 import { TransportError, ValidationError } from "@trellis/protocol";
 import { err, ok, orThrow } from "@trellis/result";
 import type { TrellisService } from "@trellis/server/node";
@@ -241,6 +242,32 @@ describe("consuming", () => {
     expect(begun.toSorted()).toEqual([...ids, "last"].toSorted());
     await second.stop();
   });
+
+  it("goes on where it was when its contract changes it from strict order to side by side and back", async () => {
+    const deskOf = (consumer: { readonly concurrency: number; readonly ackWaitMs: number }) =>
+      defineServiceContract({}, () => ({
+        id: "changing@v1",
+        displayName: "Changing",
+        description: "Handles orders one way or another.",
+        uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered"] } }) } },
+        eventConsumers: { orders: { uses: { shop: ["Shop.Ordered"] }, ...consumer } },
+      }));
+    const handled: string[] = [];
+    let n = 0;
+    for (const concurrency of [1, 8, 1, 4]) {
+      const desk = await platform.connectService(deskOf({ concurrency, ackWaitMs: 1_000 + n }), { name: "changing" });
+      desk.handle.events.orders(({ event }) => void handled.push(event.id));
+      await desk.start();
+      await seller.event.shop.ordered.publish(order(`here ${(n += 1)}`)).orThrow();
+      await eventually(() => expect(handled).toContain(`here ${n}`), 30_000);
+      await desk.stop();
+      // Nobody is there: the next one finds it.
+      await seller.event.shop.ordered.publish(order(`away ${n}`)).orThrow();
+    }
+    const { reconcile } = await platform.admin.rpc.auth.deploymentsGet({ deployment: "changing" }).orThrow();
+    expect(reconcile).toEqual({ state: "ready", at: expect.any(String) });
+    expect(handled.toSorted()).toEqual(["away 1", "away 2", "away 3", "here 1", "here 2", "here 3", "here 4"]);
+  }, 60_000);
 
   it("keeps its turn, whatever a publisher says whose turn it is", async () => {
     const asked: { readonly id?: string }[] = [];

@@ -278,9 +278,12 @@ function describeResources(
   problem: string | undefined,
 ): Pick<ReadinessCheck, "detail" | "warning"> {
   if (problem !== undefined) return { warning: true, detail: `nothing can be made now: ${problem}` };
-  const failing = tables.authorities.by("reconcile", "failed").length;
-  if (failing === 0) return { detail: "everything is there" };
-  const who = failing === 1 ? "1 deployment lacks" : `${failing} deployments lack`;
+  const lacking = ["failed", "incomplete"].reduce(
+    (sum, index) => sum + tables.authorities.by("reconcile", index).length,
+    0,
+  );
+  if (lacking === 0) return { detail: "everything is there" };
+  const who = lacking === 1 ? "1 deployment lacks" : `${lacking} deployments lack`;
   return { warning: true, detail: `${who} something: trellis status tells what` };
 }
 

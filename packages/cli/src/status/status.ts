@@ -61,8 +61,12 @@ function printServices({ terminal }: CommandContext, { services, contracts }: Kn
     ]),
     "No services yet. Begin one with: trellis init orders",
   );
-  for (const { name, reconcile } of services.filter((each) => each.reconcile.state === "failing"))
-    terminal.print(`${colors.red(name)}  ${reconcile.message ?? ""}`);
+  // One that is ready may lack something it can live without.
+  for (const { name, reconcile } of services) {
+    if (reconcile.message === undefined) continue;
+    const color = reconcile.state === "failing" ? colors.red : colors.yellow;
+    terminal.print(`${color(name)}  ${reconcile.message}`);
+  }
   terminal.print("");
   printTable(
     terminal,

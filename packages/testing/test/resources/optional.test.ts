@@ -16,6 +16,8 @@ afterAll(async () => {
   await platform?.stop();
 });
 
+const CLI = new URL("../../../cli/src/bin.ts", import.meta.url);
+
 const Note = Type.Object({ text: Type.String() });
 const notes = defineServiceContract({ schemas: { Note } }, (ref) => ({
   id: "notes@v1",
@@ -48,6 +50,20 @@ describe("a service that can live without a bucket", () => {
       state: "ready",
       message: expect.stringMatching(/notes_cache exists and was not made by Trellis.*notes_scans.*tried again at/),
     });
+
+    const readiness: unknown = await (await fetch(new URL("/readyz", platform.url))).json();
+    expect(readiness).toMatchObject({
+      checks: expect.arrayContaining([
+        expect.objectContaining({
+          name: "resources",
+          warning: true,
+          detail: "1 deployment lacks something: trellis status tells what",
+        }),
+      ]),
+    });
+    await using status = platform.run(CLI, { args: ["status"] });
+    expect(await status.exited).toMatchObject({ code: 0 });
+    expect(status.output).toMatch(/^notes {2}.*notes_cache exists and was not made by Trellis/m);
 
     await data.api("STREAM.DELETE.KV_notes_cache", {});
     await eventually("the bucket is there", () => service.kv.cache !== undefined, 60_000);

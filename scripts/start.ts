@@ -34,6 +34,12 @@ async function main(): Promise<void> {
   const code = await caller.ended;
   if (code !== 0) throw new Error(`the example caller ended with ${code}; its messages are above`);
   if (onceOnly) return;
+  // Whoever kills the service to see what happens is told that it is gone; nothing starts it again here.
+  let stopping = false;
+  void service.ended.then(() => {
+    if (!stopping)
+      say("The service ended. To start it again: Ctrl-C and npm start, or node main.ts in examples/orders.");
+  });
 
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   say(`\nThe first answer came after ${seconds} s. Try it yourself, in another terminal:`);
@@ -41,6 +47,7 @@ async function main(): Promise<void> {
   say(`  npm run trellis -- status`);
   say("Ctrl-C stops everything.");
   await asked;
+  stopping = true;
   say("Stopping…");
 }
 

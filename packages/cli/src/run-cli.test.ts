@@ -46,6 +46,10 @@ describe("the command line", () => {
     [["sessions", "revoke", "abc"], "A public key is 43 letters"],
     [["svc", "provision", "orders", "--key", "abc"], "A public key is 43 letters"],
     [["svc", "create", "My Orders"], "A name is a lower-case letter"],
+    [
+      ["nats", "config", "op", "--server", "n1", "n 2", "nats://n3"],
+      '"n 2", "nats://n3" cannot be the name of a server',
+    ],
     [["call", "Orders.Get", "-"], "nothing came from standard input"],
     [["call", "Orders.Get", " "], "the input is empty"],
   ])("%j is refused before anything is done", async (args, message) => {

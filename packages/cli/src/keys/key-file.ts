@@ -28,14 +28,14 @@ export function newKeyFile(path: string, cwd: string): NewKeyFile {
 
 /** Writes the private half, for its owner's eyes only. */
 export function saveKeyFile({ file, seed }: NewKeyFile): void {
-  orFailure(() => writeSeedFile(file, seed));
+  orFailure(file, () => writeSeedFile(file, seed));
 }
 
 export function publicKeyOf(path: string, cwd: string): string {
-  return orFailure(() => nodeSessionKey(readSeedFile(resolve(cwd, path))).publicKey);
+  return orFailure(path, () => nodeSessionKey(readSeedFile(resolve(cwd, path))).publicKey);
 }
 
-function orFailure<T>(work: () => T): T {
+function orFailure<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
@@ -43,7 +43,7 @@ function orFailure<T>(work: () => T): T {
     throw new CliFailure({
       code: `key_${error.code}`,
       what: error.message,
-      next: ["trellis keys new <file> makes a new one"],
+      next: [error.code === "too_open" ? `chmod 600 ${path}` : "trellis keys new <file> makes a new one"],
       exitCode: error.code === "missing" ? EXIT.notFound : EXIT.no,
     });
   }

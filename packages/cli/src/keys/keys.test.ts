@@ -34,7 +34,7 @@ test("no key is ever overwritten", async () => {
 
 test.each([
   ["missing.seed", EXIT.notFound, "There is no key"],
-  ["open.seed", EXIT.no, "chmod 600"],
+  ["open.seed", EXIT.no, "next: chmod 600 open.seed"],
   ["text.seed", EXIT.no, "holds no key"],
 ])("%s is refused", async (file, exitCode, message) => {
   writeFileSync(join(cwd, "open.seed"), "x", { mode: 0o644 });

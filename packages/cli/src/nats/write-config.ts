@@ -33,6 +33,7 @@ export async function writeNatsConfig(
   options: NatsConfigOptions,
 ): Promise<void> {
   const { terminal, cwd } = context;
+  requireHosts(options.server);
   const directory = resolve(cwd, folder);
   const keys = join(directory, "keys");
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -105,4 +106,17 @@ function withRoutes(written: string, hosts: readonly string[], secret: string): 
     config.cluster.routes = hosts.map((host) => `nats://trellis:${secret}@${host}:${PORTS.cluster}`);
   }
   return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+/** Each becomes part of an address and the name of a file. */
+function requireHosts(hosts: readonly string[]): void {
+  const wrong = hosts.filter((host) => !/^[A-Za-z0-9._-]+$|^\[?[0-9A-Fa-f:.]+\]?$/.test(host));
+  if (wrong.length === 0) return;
+  throw new CliFailure({
+    code: "usage",
+    what: `${wrong.map((host) => `"${host}"`).join(", ")} cannot be the name of a server`,
+    why: ["a name is letters, digits, dots and dashes, without a port and without nats://"],
+    next: ["write it like this: --server n1.example.com n2.example.com n3.example.com"],
+    exitCode: EXIT.usage,
+  });
 }

@@ -11,6 +11,7 @@ import type { ConsumerGroup } from "./consumer-group.ts";
 import { buryEvent } from "./dead-letter.ts";
 import type { DeadReason } from "./dead-letter.ts";
 import { HeldAttempt, HeldEvent } from "./held-event.ts";
+import { Lanes } from "./lanes.ts";
 import { LastAttempts } from "./last-attempts.ts";
 
 export interface GroupRunnerOptions {
@@ -58,7 +59,7 @@ const REQUEST_MS = 3_000;
 export class GroupRunner {
   readonly #options: GroupRunnerOptions;
   readonly #held = new Map<number, HeldEvent>();
-  readonly #lanes = new Map<string, HeldEvent[]>();
+  readonly #lanes = new Lanes();
   readonly #handled = new Recent<number>(REMEMBERED);
   readonly #replayToken: string;
   readonly #consumer: string;
@@ -173,27 +174,9 @@ export class GroupRunner {
     if (this.#stopping) return this.#say(delivery.reply, nak(1));
     this.#held.set(sequence, held);
     if (delivery.deliveries === 1) this.#beginAll();
-    const isHead = this.#queue(held);
+    const isHead = this.#lanes.add(held);
     if (this.#collecting !== undefined && this.#held.size >= this.#options.group.concurrency) this.#beginAll();
     if (this.#collecting === undefined && isHead && !held.begun) this.#begin(held);
-  }
-
-  /** Puts it behind everything older of its lane, and tells whether nothing is before it; what has begun stays. */
-  #queue(held: HeldEvent): boolean {
-    const lane = this.#lanes.get(held.lane);
-    if (lane === undefined) {
-      this.#lanes.set(held.lane, [held]);
-      return true;
-    }
-    let at = lane.length;
-    for (
-      let before = lane[at - 1];
-      before !== undefined && !before.begun && before.delivery.sequence > held.delivery.sequence;
-      before = lane[at - 1]
-    )
-      at -= 1;
-    lane.splice(at, 0, held);
-    return at === 0;
   }
 
   /** What somebody had in hand comes to us next. */
@@ -209,10 +192,7 @@ export class GroupRunner {
     clearTimeout(this.#collecting);
     this.#collecting = undefined;
     if (this.#stopping) return;
-    for (const lane of [...this.#lanes.values()]) {
-      const [head] = lane;
-      if (head !== undefined && !head.begun) this.#settle(head);
-    }
+    for (const head of this.#lanes.heads) if (!head.begun) this.#settle(head);
     this.#lastAttempts.next();
   }
 
@@ -388,16 +368,8 @@ export class GroupRunner {
     clearTimeout(held.wake);
     held.lost = true;
     this.#held.delete(held.delivery.sequence);
-    const lane = this.#lanes.get(held.lane);
-    if (lane !== undefined) {
-      const at = lane.indexOf(held);
-      const wasHead = at === 0;
-      if (wasHead) lane.shift();
-      else if (at > 0) lane.splice(at, 1);
-      const next = lane[0];
-      if (next === undefined) this.#lanes.delete(held.lane);
-      else if (wasHead && !this.#stopping && this.#collecting === undefined) this.#begin(next);
-    }
+    const next = this.#lanes.remove(held);
+    if (next !== undefined && !this.#stopping && this.#collecting === undefined) this.#begin(next);
     this.#lastAttempts.remove(held);
     if (!this.#stopping) this.#lastAttempts.next();
     if (this.#held.size === 0) this.#idle?.();

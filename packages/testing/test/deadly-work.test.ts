@@ -6,7 +6,7 @@ import { type Program, startPlatform, type TestPlatform } from "../src/index.ts"
 import { boss, fragile } from "./fragile/contract.ts";
 
 const PROCESS = new URL("./fragile/fragile-process.ts", import.meta.url);
-const innocent = Array.from({ length: 8 }, (_, n) => `beside it ${n}`);
+const innocent = Array.from({ length: 4 }, (_, n) => `beside it ${n}`);
 
 describe("what kills its process", () => {
   let platform: TestPlatform;
@@ -54,7 +54,7 @@ describe("what kills its process", () => {
     deaths = 0;
     const started = await caller.operation.fragile.do.start({ name: "in steps" }, { timeoutMs: 30_000 }).orThrow();
     expect(await started.wait({ timeoutMs: 100_000 }).orThrow()).toEqual({ name: "in steps" });
-    expect(deaths).toBe(3);
+    expect(deaths).toBe(2);
   }, 120_000);
 
   it("ends as a dead job, and the jobs beside it are done", async () => {

@@ -88,7 +88,9 @@ describe("operations", () => {
     const started = await refund({ order: "o2" });
     const seen: string[] = [];
     let last: unknown;
+    const times: (number | undefined)[] = [];
     for await (const { type, name, snapshot } of started.watch()) {
+      times.push(snapshot.acceptedAt, snapshot.updatedAt, snapshot.startedAt, snapshot.endedAt);
       seen.push(name === undefined ? type : `${type} ${name}`);
       last = snapshot;
       go.resolve();
@@ -96,6 +98,7 @@ describe("operations", () => {
     expect(seen[0]).toBe("snapshot");
     expect(seen.slice(-4)).toEqual(["progress", "step charge", "progress", "completed"]);
     expect(last).toMatchObject({ state: "completed", progress: { percent: 90 } });
+    expect(times.filter((at) => at !== undefined && !Number.isInteger(at))).toEqual([]);
   });
 
   it("fail with the error the contract declares, and once", async () => {

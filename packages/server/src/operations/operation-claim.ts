@@ -60,7 +60,7 @@ export async function claimOperation(options: ClaimOptions): Promise<Claimed> {
   if (item.accepted !== undefined) {
     const { origin, snapshot } = item.accepted;
     const unfit = await options.unfit(origin);
-    const now = nowMs();
+    const now = Math.round(nowMs());
     const first =
       unfit === undefined
         ? claimRecord(options, origin.owner, started(snapshot, 1, now), origin)
@@ -81,7 +81,7 @@ async function claimBegun(options: ClaimOptions): Promise<Claimed> {
   if (last === undefined)
     return item.accepted === undefined ? { kind: "done" } : { kind: "later", delayMs: LOOK_AGAIN_MS };
   const { record } = last;
-  const now = nowMs();
+  const now = Math.round(nowMs());
   if (isOver(record.snapshot.state)) return { kind: "done" };
   if (record.kind === "attempt-failed" && (record.until ?? 0) > now)
     return { kind: "later", delayMs: (record.until ?? now) - now };
@@ -165,7 +165,7 @@ function waitingRecord(
     snapshot: {
       ...snapshot,
       revision: snapshot.revision + 1,
-      updatedAt: nowMs(),
+      updatedAt: Math.round(nowMs()),
       pause: { for: "replica", reason },
     },
     ...(origin === undefined ? {} : { origin }),

@@ -140,6 +140,7 @@ describe("object stores, when something is killed", () => {
   });
 
   it("are waited on over a SIGKILL of the server, and a service that stops does not wait any more", async () => {
+    await eventually("the admin is back", async () => (await platform.admin.rpc.auth.deploymentsList({})).ok);
     const waits = await platform.connectService(stock, { name: "waits", onNotice: () => undefined });
     const puts = await platform.connectService(stock, { name: "waits", onNotice: () => undefined });
     await puts.store.files.put("there", randomBytes(5)).orThrow();

@@ -6,7 +6,7 @@ import { DEFAULT_AUTH_TIMEOUT_MS, type ControlPlaneKeys } from "@trellis/nats";
 import { type BootstrapAnswer, inboxPrefix } from "@trellis/protocol";
 import { serviceCrypto } from "@trellis/server/node";
 import { warnOfOldAccounts } from "./account-check.ts";
-import { openAuditLog } from "./audit/audit-stream.ts";
+import { auditStream, openAuditLog } from "./audit/audit-stream.ts";
 import { relayAudit } from "./audit/audit-relay.ts";
 import { createContext, openTables, type ControlContext } from "./authority/context.ts";
 import { createReconciler } from "./authority/reconciler.ts";
@@ -27,7 +27,8 @@ import { expireOverdue } from "./jobs/job-janitor.ts";
 import { followJobs } from "./jobs/job-projection.ts";
 import { markWork } from "./jobs/work-marks.ts";
 import { keepSchedules } from "./jobs/schedules/keep-schedules.ts";
-import { Leases, runSingleton } from "./leases/leases.ts";
+import { keepStreams } from "./keep-streams.ts";
+import { Leases, leasesStream, runSingleton } from "./leases/leases.ts";
 import { createDeadLetters } from "./events/dead-letters.ts";
 import { createEventGroups } from "./events/event-groups.ts";
 import type { Log } from "./log.ts";
@@ -35,11 +36,12 @@ import { accountAuthenticator, connectAccounts } from "./nats-connections.ts";
 import { createEventPublisher } from "./notices/event-publisher.ts";
 import { openRegistry } from "./registry/open.ts";
 import { createResourceStore } from "./resources/jetstream.ts";
-import { openRequestClaims } from "./sessions/claims.ts";
-import { openSessionStore } from "./sessions/session-store.ts";
+import { claimsStream, openRequestClaims } from "./sessions/claims.ts";
+import { openSessionStore, sessionsStream } from "./sessions/session-store.ts";
 import { watchStorage } from "./storage-health.ts";
 import { openTopology } from "./topology.ts";
 import { openState } from "./state/open-state.ts";
+import { stateStream } from "./state/state-bucket.ts";
 
 export interface ControlPlaneOptions {
   readonly config: Config;
@@ -103,6 +105,20 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const claims = await openRequestClaims(nats.data, replicas);
   const audit = await openAuditLog({ nc: nats.data, replicas, maxAgeMs: config.auditMaxAgeMs });
   const leases = await Leases.open({ nc: nats.data, replicas, owner: origin });
+
+  const kept = keepStreams({
+    nc: nats.data,
+    streams: () => [
+      sessionsStream(topology.replicas),
+      claimsStream(topology.replicas),
+      auditStream(topology.replicas, config.auditMaxAgeMs),
+      leasesStream(topology.replicas),
+      stateStream(topology.replicas, { maxValueBytes: config.stateMaxValueBytes, maxBytes: config.stateMaxBytes }),
+    ],
+    everyMs: config.reconcileSweepMs,
+    log,
+  });
+  started.defer(() => kept.close());
 
   const storage = watchStorage(nats.sys, config.reconcileSweepMs);
   started.defer(() => storage.close());

@@ -8,6 +8,7 @@ import {
   storedMessage,
   streamState,
 } from "../registry/jetstream-api.ts";
+import type { WantedStream } from "../registry/jetstream-api.ts";
 import { AUDIT_OUTBOX, type AuditRecord } from "../tables.ts";
 import type { AuditFilter, AuditLog } from "./audit.ts";
 
@@ -20,14 +21,8 @@ const SCAN_LIMIT = 2_000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Opens the log, making its stream when there is none. */
-export async function openAuditLog(options: {
-  readonly nc: NatsConnection;
-  readonly replicas: 1 | 3;
-  readonly maxAgeMs: number;
-}): Promise<AuditLog> {
-  const { nc, replicas, maxAgeMs } = options;
-  await ensureStream(nc, {
+export function auditStream(replicas: 1 | 3, maxAgeMs: number): WantedStream {
+  return {
     name: AUDIT_STREAM,
     description: "Who changed what",
     subjects: ["audit.>"],
@@ -38,7 +33,17 @@ export async function openAuditLog(options: {
     max_age: maxAgeMs * 1_000_000,
     deny_delete: true,
     deny_purge: true,
-  });
+  };
+}
+
+/** Opens the log, making its stream when there is none. */
+export async function openAuditLog(options: {
+  readonly nc: NatsConnection;
+  readonly replicas: 1 | 3;
+  readonly maxAgeMs: number;
+}): Promise<AuditLog> {
+  const { nc, replicas, maxAgeMs } = options;
+  await ensureStream(nc, auditStream(replicas, maxAgeMs));
   return {
     append: async (record) => {
       try {

@@ -2,6 +2,7 @@ import { pause } from "@trellis/client/internal";
 import type { NatsConnection } from "@nats-io/nats-core";
 import type { Log } from "../log.ts";
 import { ensureStream, headersOf, isConflict, publishStored } from "../registry/jetstream-api.ts";
+import type { WantedStream } from "../registry/jetstream-api.ts";
 
 /** Leases live in a stream of their own, one message a lease; a lease nobody renews is gone when its time is up. */
 export const LEASES_STREAM = "LEASES";
@@ -13,6 +14,20 @@ export interface LeasesOptions {
   readonly replicas: 1 | 3;
   /** Who holds it, for people who look. */
   readonly owner: string;
+}
+
+export function leasesStream(replicas: 1 | 3): WantedStream {
+  return {
+    name: LEASES_STREAM,
+    description: "Leases of the control plane's singleton loops",
+    subjects: ["leases.>"],
+    storage: "file",
+    retention: "limits",
+    discard: "new",
+    num_replicas: replicas,
+    max_msgs_per_subject: 1,
+    allow_msg_ttl: true,
+  };
 }
 
 /** One lease in our hands. */
@@ -32,17 +47,7 @@ export class Leases {
   }
 
   static async open(options: LeasesOptions): Promise<Leases> {
-    await ensureStream(options.nc, {
-      name: LEASES_STREAM,
-      description: "Leases of the control plane's singleton loops",
-      subjects: ["leases.>"],
-      storage: "file",
-      retention: "limits",
-      discard: "new",
-      num_replicas: options.replicas,
-      max_msgs_per_subject: 1,
-      allow_msg_ttl: true,
-    });
+    await ensureStream(options.nc, leasesStream(options.replicas));
     return new Leases(options);
   }
 

@@ -168,11 +168,14 @@ export function headersOf(pairs: { readonly [name: string]: string | undefined }
   return result;
 }
 
+/** A stream as it is to be, in the words of JetStream. */
+export interface WantedStream {
+  readonly name: string;
+  readonly [option: string]: unknown;
+}
+
 /** Creates the stream, or brings these options of an existing one up to date; everything else of it stays. */
-export async function ensureStream(
-  nc: NatsConnection,
-  config: { readonly name: string; readonly [option: string]: unknown },
-): Promise<StreamState> {
+export async function ensureStream(nc: NatsConnection, config: WantedStream): Promise<StreamState> {
   const { name } = config;
   const peersBy = performance.now() + PEERS_WITHIN_MS;
   for (let attempt = 0; ; attempt += 1) {

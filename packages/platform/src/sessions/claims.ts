@@ -1,6 +1,7 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { LIMITS } from "@trellis/protocol";
 import { ensureStream, headersOf, isConflict, publishStored } from "../registry/jetstream-api.ts";
+import type { WantedStream } from "../registry/jetstream-api.ts";
 
 /** Request ids that were used up, one message each; a request too old to be fresh needs no claim any more. */
 export const CLAIMS_STREAM = "CLAIMS";
@@ -16,8 +17,8 @@ export interface RequestClaims {
   claim(sessionKey: string, requestId: string): Promise<boolean>;
 }
 
-export async function openRequestClaims(nc: NatsConnection, replicas: 1 | 3): Promise<RequestClaims> {
-  await ensureStream(nc, {
+export function claimsStream(replicas: 1 | 3): WantedStream {
+  return {
     name: CLAIMS_STREAM,
     description: "Requests that are accepted once",
     subjects: ["claims.*.*.*"],
@@ -27,7 +28,11 @@ export async function openRequestClaims(nc: NatsConnection, replicas: 1 | 3): Pr
     num_replicas: replicas,
     max_msgs_per_subject: 1,
     allow_msg_ttl: true,
-  });
+  };
+}
+
+export async function openRequestClaims(nc: NatsConnection, replicas: 1 | 3): Promise<RequestClaims> {
+  await ensureStream(nc, claimsStream(replicas));
   return {
     async claim(sessionKey, requestId) {
       try {

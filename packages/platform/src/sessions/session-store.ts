@@ -2,6 +2,7 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import type { AgentSession, AgentSessions } from "../identity/agent-sessions.ts";
 import type { Log } from "../log.ts";
 import { ensureStream, headersOf, isConflict, publishStored, storedMessage } from "../registry/jetstream-api.ts";
+import type { WantedStream } from "../registry/jetstream-api.ts";
 import { encodeToken } from "../registry/record-subject.ts";
 
 /** Sessions of users have a stream of their own: there may be millions, and each ends by itself. */
@@ -48,10 +49,8 @@ interface Cached {
   readonly readAt: number;
 }
 
-/** Subject `session.<key>.<user>`: by key without knowing the user, and all of one user, both by the server's index. */
-export async function openSessionStore(options: SessionStoreOptions): Promise<SessionStore> {
-  const { nc, replicas, idleMs, log, maxCached = MAX_CACHED, cacheMs = CACHE_MS, now = Date.now } = options;
-  await ensureStream(nc, {
+export function sessionsStream(replicas: 1 | 3): WantedStream {
+  return {
     name: SESSIONS_STREAM,
     description: "Sessions of users and their agents",
     subjects: ["session.>"],
@@ -61,7 +60,13 @@ export async function openSessionStore(options: SessionStoreOptions): Promise<Se
     num_replicas: replicas,
     max_msgs_per_subject: 1,
     allow_msg_ttl: true,
-  });
+  };
+}
+
+/** Subject `session.<key>.<user>`: by key without knowing the user, and all of one user, both by the server's index. */
+export async function openSessionStore(options: SessionStoreOptions): Promise<SessionStore> {
+  const { nc, replicas, idleMs, log, maxCached = MAX_CACHED, cacheMs = CACHE_MS, now = Date.now } = options;
+  await ensureStream(nc, sessionsStream(replicas));
   const cache = new Map<string, Cached>();
   const touching = new Set<string>();
 

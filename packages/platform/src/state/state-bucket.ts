@@ -4,6 +4,7 @@ import type { Json, JsonSchema } from "@trellis/contracts";
 import { createKv, OwnStream } from "@trellis/server/internal";
 import type { Kv } from "@trellis/server/node";
 import { ensureStream, jsApi } from "../registry/jetstream-api.ts";
+import type { WantedStream } from "../registry/jetstream-api.ts";
 import { kvStream } from "../resources/physical.ts";
 
 /** An upper-case name: those of deployments' buckets begin with a lower-case letter. */
@@ -43,6 +44,22 @@ export interface StateBucket {
   names(filter: string): Promise<readonly string[]>;
 }
 
+function bindingOf(maxValueBytes: number) {
+  return { bucket: BUCKET, history: 1, ttlMs: 0, maxValueBytes: maxValueBytes + ENVELOPE_BYTES };
+}
+
+export function stateStream(
+  replicas: 1 | 3,
+  { maxValueBytes, maxBytes }: { readonly maxValueBytes: number; readonly maxBytes: number },
+): WantedStream {
+  const owner = { deployment: "trellis", lineage: "trellis.state", alias: BUCKET };
+  return {
+    ...kvStream({ kind: "kv", owner, ...bindingOf(maxValueBytes) }, replicas),
+    max_bytes: maxBytes,
+    subject_delete_marker_ttl: END_KEPT_MS * 1_000_000,
+  };
+}
+
 export async function openStateBucket(options: {
   readonly link: Link;
   /** JetStream, past what participants may do. */
@@ -52,13 +69,8 @@ export async function openStateBucket(options: {
   readonly maxBytes: number;
 }): Promise<StateBucket> {
   const { link, data, replicas, maxValueBytes, maxBytes } = options;
-  const binding = { bucket: BUCKET, history: 1, ttlMs: 0, maxValueBytes: maxValueBytes + ENVELOPE_BYTES };
-  const owner = { deployment: "trellis", lineage: "trellis.state", alias: BUCKET };
-  await ensureStream(data, {
-    ...kvStream({ kind: "kv", owner, ...binding }, replicas),
-    max_bytes: maxBytes,
-    subject_delete_marker_ttl: END_KEPT_MS * 1_000_000,
-  });
+  const binding = bindingOf(maxValueBytes);
+  await ensureStream(data, stateStream(replicas, { maxValueBytes, maxBytes }));
   const stream = new OwnStream(link, STATE_STREAM);
   const root = `$KV.${BUCKET}.`;
   return {

@@ -27,7 +27,8 @@ const report = await soak({
   overMs: minutes * 60_000,
   deeds: 0,
   longestPauseMs: 15_000,
-  jobsMaxBytes: "512MiB",
+  jobsMaxBytes: "96MiB",
+  comparesMemory: true,
   onProgress: say,
 });
 for (const line of tellSoak(report)) say(line);

@@ -5,14 +5,15 @@ import { eventually } from "../resilience/kit/eventually.ts";
 import { randomOf } from "../resilience/kit/random.ts";
 import { askForJobs, askForOperations } from "./ask-mill.ts";
 import { readEffects } from "./effects.ts";
+import { fillJobs } from "./fill-jobs.ts";
 import { judgeJobs } from "./judge-jobs.ts";
 import { judgeOperations } from "./judge-operations.ts";
 import { startLoad, type Load } from "./load.ts";
-import { memoryOf } from "./memory.ts";
+import { settledMemoryOf } from "./memory.ts";
 import { buildMillTown, type MillTown } from "./mill-town.ts";
 import { startNemesis } from "./nemesis.ts";
 import { storedOperations } from "./stored-operations.ts";
-import type { VictimKind } from "./victim.ts";
+import type { Victim, VictimKind } from "./victim.ts";
 
 export interface SoakOptions {
   readonly seed: number;
@@ -26,6 +27,8 @@ export interface SoakOptions {
   readonly longestPauseMs: number;
   /** Room for all records. */
   readonly jobsMaxBytes: string;
+  /** Makes memory before and after comparable: the job stream is full from the start, and everybody has begun anew with that. */
+  readonly comparesMemory: boolean;
   readonly onProgress: (line: string) => void;
 }
 
@@ -48,16 +51,29 @@ const CALM_SHARE = 0.2;
 const PROGRESS_MS = 5_000;
 /** How long recovery may take without a single answer once nobody is hurt any more. */
 const STANDSTILL_MS = 120_000;
+const RENEWED_MS = 120_000;
+/** Go collects the garbage of a server with nothing to do every two minutes. */
+const SETTLE_MS = 150_000;
 
 /** Jobs and operations over a whole platform whose processes are killed and paused; the streams say what became of them. */
 export async function soak(options: SoakOptions): Promise<SoakReport> {
   const { seed, deeds, longestPauseMs, onProgress } = options;
   await using town = await buildMillTown(options.jobsMaxBytes);
   const { victims, platform } = town;
+  const settleMs = options.comparesMemory ? SETTLE_MS : 0;
 
+  await using data = await connectData(platform);
+  if (options.comparesMemory) {
+    onProgress("fills the job stream");
+    await fillJobs(data);
+  }
   const calm = begin(town, options, "calm", CALM_SHARE, () => false);
   await untilAnswered(calm, onProgress);
-  const memoryBefore = memoryOf(victims);
+  if (options.comparesMemory) {
+    onProgress("lets every process begin anew");
+    await renew(victims);
+  }
+  const memoryBefore = await settledMemoryOf(victims, settleMs);
 
   const nemesis = startNemesis({ victims, seed, longestPauseMs, onDeed: onProgress });
   const rough = begin(town, options, "rough", 1, () => sum(nemesis.kills) + sum(nemesis.pauses) < deeds);
@@ -65,11 +81,11 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   await Promise.race([complete, nemesis.failed]);
   await nemesis.stop();
   await untilAnswered(rough, onProgress);
-  const memoryAfter = memoryOf(victims);
+  const memoryAfter = await settledMemoryOf(victims, settleMs);
 
-  await using data = await connectData(platform);
   const read = <T>(what: Promise<T>): Promise<T | undefined> => what.catch(() => undefined);
-  const records = await eventually("the jobs can be read", () => read(storedRecords(data)));
+  const stored = await eventually("the jobs can be read", () => read(storedRecords(data)));
+  const records = stored.filter(({ service }) => service === "mill");
   const operations = await eventually("the operations can be read", () => read(storedOperations(data, "mill")));
   const effects = readEffects(town.effects);
   const accepted = (name: string) =>
@@ -93,6 +109,15 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     ]),
     endedByThemselves: town.ended,
   };
+}
+
+/** Kills each once and waits until its successor is of use. */
+async function renew(victims: readonly Victim[]): Promise<void> {
+  for (const victim of victims) {
+    await victim.kill();
+    await victim.start();
+    await eventually(`${victim.name} is back`, () => victim.useful, RENEWED_MS);
+  }
 }
 
 /** Begins a share of the jobs and operations. */

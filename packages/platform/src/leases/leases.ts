@@ -3,6 +3,7 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import type { Log } from "../log.ts";
 import { ensureStream, headersOf, isConflict, publishStored } from "../registry/jetstream-api.ts";
 import type { WantedStream } from "../registry/jetstream-api.ts";
+import { latestOnlyStream } from "../registry/latest-only-stream.ts";
 
 /** Leases live in a stream of their own, one message a lease; a lease nobody renews is gone when its time is up. */
 export const LEASES_STREAM = "LEASES";
@@ -17,17 +18,8 @@ export interface LeasesOptions {
 }
 
 export function leasesStream(replicas: 1 | 3): WantedStream {
-  return {
-    name: LEASES_STREAM,
-    description: "Leases of the control plane's singleton loops",
-    subjects: ["leases.>"],
-    storage: "file",
-    retention: "limits",
-    discard: "new",
-    num_replicas: replicas,
-    max_msgs_per_subject: 1,
-    allow_msg_ttl: true,
-  };
+  const description = "Leases of the control plane's singleton loops";
+  return latestOnlyStream({ name: LEASES_STREAM, description, subjects: ["leases.>"] }, replicas);
 }
 
 /** One lease in our hands. */

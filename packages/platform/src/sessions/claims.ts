@@ -2,6 +2,7 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import { LIMITS } from "@trellis/protocol";
 import { ensureStream, headersOf, isConflict, publishStored } from "../registry/jetstream-api.ts";
 import type { WantedStream } from "../registry/jetstream-api.ts";
+import { latestOnlyStream } from "../registry/latest-only-stream.ts";
 
 /** Request ids that were used up, one message each; a request too old to be fresh needs no claim any more. */
 export const CLAIMS_STREAM = "CLAIMS";
@@ -18,17 +19,8 @@ export interface RequestClaims {
 }
 
 export function claimsStream(replicas: 1 | 3): WantedStream {
-  return {
-    name: CLAIMS_STREAM,
-    description: "Requests that are accepted once",
-    subjects: ["claims.*.*.*"],
-    storage: "file",
-    retention: "limits",
-    discard: "new",
-    num_replicas: replicas,
-    max_msgs_per_subject: 1,
-    allow_msg_ttl: true,
-  };
+  const about = { name: CLAIMS_STREAM, description: "Requests that are accepted once", subjects: ["claims.*.*.*"] };
+  return latestOnlyStream(about, replicas);
 }
 
 export async function openRequestClaims(nc: NatsConnection, replicas: 1 | 3): Promise<RequestClaims> {

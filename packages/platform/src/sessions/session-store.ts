@@ -3,6 +3,7 @@ import type { AgentSession, AgentSessions } from "../identity/agent-sessions.ts"
 import type { Log } from "../log.ts";
 import { ensureStream, headersOf, isConflict, publishStored, storedMessage } from "../registry/jetstream-api.ts";
 import type { WantedStream } from "../registry/jetstream-api.ts";
+import { latestOnlyStream } from "../registry/latest-only-stream.ts";
 import { encodeToken } from "../registry/record-subject.ts";
 
 /** Sessions of users have a stream of their own: there may be millions, and each ends by itself. */
@@ -50,17 +51,8 @@ interface Cached {
 }
 
 export function sessionsStream(replicas: 1 | 3): WantedStream {
-  return {
-    name: SESSIONS_STREAM,
-    description: "Sessions of users and their agents",
-    subjects: ["session.>"],
-    storage: "file",
-    retention: "limits",
-    discard: "new",
-    num_replicas: replicas,
-    max_msgs_per_subject: 1,
-    allow_msg_ttl: true,
-  };
+  const about = { name: SESSIONS_STREAM, description: "Sessions of users and their agents", subjects: ["session.>"] };
+  return latestOnlyStream(about, replicas);
 }
 
 /** Subject `session.<key>.<user>`: by key without knowing the user, and all of one user, both by the server's index. */

@@ -120,6 +120,8 @@ describe("the file of an operation that is over before it came", () => {
     const { put } = client.operation.files;
     const first = await put.start({ name: "again" }, { key: "one report" }).orThrow();
     await first.cancel().orThrow();
+    // It may have been about to wait for its file, and hear of the wish a moment later.
+    expect(await first.wait()).toMatchObject({ ok: false, error: { reason: "cancelled" } });
     const second = await put
       .input({ name: "again" })
       .transfer(randomBytes(300_000))

@@ -79,7 +79,8 @@ export function createRequestValidator(
         if (oldest !== undefined) askers.delete(oldest);
       }
     } else if (verdict === "replayed") {
-      if (asker === undefined || askers.get(question) !== asker) return refuse("replayed");
+      // Of one that is claimed below the claim decides: each replica may have heard of it from somebody else first.
+      if (input.once !== true && (asker === undefined || askers.get(question) !== asker)) return refuse("replayed");
     } else if (verdict === "iat_out_of_range") return refuse(verdict);
     else throw replayError(verdict);
 

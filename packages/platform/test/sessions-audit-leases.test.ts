@@ -323,6 +323,14 @@ describe("with a registry", () => {
       const answers = await Promise.all([validate(asked, "one"), elsewhere(asked, "other")]);
       expect(answers.filter(({ allowed }) => allowed)).toHaveLength(1);
       expect(answers.find(({ allowed }) => !allowed)?.reason).toBe("replayed");
+      // Each has heard of it from somebody else first: the claim decides.
+      const crossed = request(key);
+      await Promise.all([validate(crossed, "one"), elsewhere(crossed, "other")]);
+      const claims = await Promise.all([
+        elsewhere({ ...crossed, once: true }, "one"),
+        validate({ ...crossed, once: true }, "other"),
+      ]);
+      expect(claims.filter(({ allowed }) => allowed)).toHaveLength(1);
       // Refused for another reason, a request is not used up.
       const capable = { ...request(key), once: true };
       expect((await validate({ ...capable, capabilities: ["admin"] }, "one")).reason).toBe("insufficient_permissions");

@@ -201,19 +201,25 @@ export class GroupRunner {
     this.#lastAttempts.next();
   }
 
-  /** Its place is settled; it begins at once, or when it is alone. */
+  /** Its place is settled; it begins at once, or when it is alone. One nobody here handles is not given up here either. */
   #settle(held: HeldEvent): void {
     held.begun = true;
-    if (this.#lastAttempts.concerns(held)) this.#lastAttempts.add(held);
+    if (this.#lastAttempts.concerns(held) && this.#handlerOf(held) !== undefined) this.#lastAttempts.add(held);
     else this.#attempt(held);
+  }
+
+  #handlerOf({ subject }: HeldEvent) {
+    const { group } = this.#options;
+    const facts = eventOf(group, subject);
+    const handler = facts === undefined ? undefined : group.handlerOf?.(facts.name);
+    return facts === undefined || handler === undefined ? undefined : { facts, handler };
   }
 
   #attempt(held: HeldEvent): void {
     const { group, surroundings } = this.#options;
     const { message } = held.delivery;
-    const facts = eventOf(group, held.subject);
-    const handler = facts === undefined ? undefined : group.handlerOf?.(facts.name);
-    if (facts === undefined || handler === undefined) {
+    const handled = this.#handlerOf(held);
+    if (handled === undefined) {
       surroundings.log.warn(
         "An event came that this version of the contract does not know; it is left to a newer one.",
         {
@@ -223,6 +229,7 @@ export class GroupRunner {
       );
       return this.#leave(held);
     }
+    const { facts, handler } = handled;
     const read = readEvent(facts, held.subject, message.data);
     if (!read.ok) {
       const [first] = read.issues;
@@ -353,10 +360,7 @@ export class GroupRunner {
    * at a time; otherwise it is kept for whoever takes over.
    */
   #leave(held: HeldEvent): void {
-    if (this.#strict)
-      return this.#giveBack(held, Math.min(LONGEST_UNKNOWN_MS, UNKNOWN_EVENT_MS * 2 ** (held.attempts - 1)));
-    this.#lastAttempts.remove(held);
-    this.#lastAttempts.next();
+    if (this.#strict) this.#giveBack(held, Math.min(LONGEST_UNKNOWN_MS, UNKNOWN_EVENT_MS * 2 ** (held.attempts - 1)));
   }
 
   #giveBack(held: HeldEvent, delayMs: number): void {

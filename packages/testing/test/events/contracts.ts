@@ -74,6 +74,23 @@ export const newDesk = defineServiceContract({}, () => ({
   eventConsumers: { parcels: { uses: { shop: ["Shop.Ordered", "Shop.Noted"] }, ...quick } },
 }));
 
+/** The same with one event at a time. */
+const once = { ackWaitMs: 2_000, maxDeliver: 1, backoffMs: [50] } as const;
+export const oldCounter = defineServiceContract({}, () => ({
+  id: "counter@v1",
+  displayName: "Counter",
+  description: "Hears of orders.",
+  uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered"] } }) } },
+  eventConsumers: { parcels: { uses: { shop: ["Shop.Ordered"] }, ...once } },
+}));
+export const newCounter = defineServiceContract({}, () => ({
+  id: "counter@v1",
+  displayName: "Counter",
+  description: "Hears of orders and notes.",
+  uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered", "Shop.Noted"] } }) } },
+  eventConsumers: { parcels: { uses: { shop: ["Shop.Ordered", "Shop.Noted"] }, ...once } },
+}));
+
 /** An event with several parameters, of every kind a parameter may be. */
 const Reading = Type.Object({ place: Type.String(), level: Type.Integer(), hot: Type.Boolean() });
 export const probes = defineServiceContract({ schemas: { Reading } }, (ref) => ({

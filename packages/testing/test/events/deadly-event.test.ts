@@ -8,7 +8,7 @@ import { expect, it } from "vitest";
 import { startPlatform } from "../../src/index.ts";
 import { SILENT_LOG } from "@trellis/server/node";
 import { counting } from "./counter-contracts.ts";
-import { newDesk, oldDesk, shop } from "./contracts.ts";
+import { newCounter, newDesk, oldCounter, oldDesk, shop } from "./contracts.ts";
 import { eventually } from "./eventually.ts";
 
 it("an event that kills whoever handles it becomes a dead letter, and those beside it are handled", async () => {
@@ -76,4 +76,21 @@ it("an event that only a newer replica knows waits for it, however long that tak
   await eventually(() => expect(handled).toEqual(["known", "beside it"]));
   await older.stop();
   await eventually(() => expect(handled).toEqual(["known", "beside it", "unknown"]));
+}, 60_000);
+
+it("an event that nobody here knows is no dead letter either where one is out at a time", async () => {
+  await using platform = await startPlatform();
+  await using seller = await platform.connectService(shop, { name: "shop" });
+  await seller.start();
+  await using older = await platform.connectService(oldCounter, { name: "counter", log: SILENT_LOG });
+  older.handle.events.parcels(() => undefined);
+  await older.start();
+  // Its contract is in force, and it does not serve yet.
+  await using _newer = await platform.connectService(newCounter, { name: "counter", log: SILENT_LOG });
+  await seller.event.shop.noted.publish({ text: "unknown" }).orThrow();
+  await new Promise((resolve) => setTimeout(resolve, 7_000));
+  const dead = await platform.admin.rpc.trellis.eventsDeadLettersList({ deployment: "counter" }).orThrow();
+  expect(dead.deadLetters).toEqual([]);
+  const { groups } = await platform.admin.rpc.trellis.eventsGroupsList({ deployment: "counter" }).orThrow();
+  expect(groups.map(({ inFlight }) => inFlight)).toEqual([1]);
 }, 60_000);

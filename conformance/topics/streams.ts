@@ -4,7 +4,7 @@ import { isControlOf, LIMITS, parseStreamControl, parseStreamFrame } from "@trel
 import { readInput, utf8 } from "../input.ts";
 import type { Topic } from "../topic.ts";
 
-const control = streamControlSubject("feeds.v1.Orders.Live", "replica1", "Bb-_0123456789abcdefgh");
+const control = streamControlSubject("feeds.v1.Orders.Live", "orders", "replica1", "Bb-_0123456789abcdefgh");
 const frames: readonly Json[] = [
   { type: "ready", control, credits: LIMITS.streamCredits },
   { type: "ready", control, credits: 16, heartbeatMs: 2_000 },
@@ -39,8 +39,9 @@ const controls: readonly Json[] = [
 const controlSubjects = [
   control,
   `${control}.more`,
-  "feeds.v1.Orders.Live.control.stream.*.x",
-  "feeds.v1.Orders.control.stream.r.s",
+  "feeds.v1.Orders.Live.control.stream.replica1.x",
+  "feeds.v1.Orders.Live.control.stream.orders.*.x",
+  "feeds.v1.Orders.control.stream.o.r.s",
   "rpc.v1.Secret",
 ];
 

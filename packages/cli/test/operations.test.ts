@@ -104,7 +104,7 @@ test("one that failed begins again when an operator says so", async () => {
   expect(JSON.parse((await trellis("watch", "Bread.Bake", id)).stdout)).toEqual({ name: "oat" });
 });
 
-test("they are listed by service and operation, in pages, and looked up in one service", async () => {
+test("they are listed by service and operation, in pages, and each is found by its id", async () => {
   const ids = async (...args: string[]): Promise<readonly string[]> =>
     JSON.parse((await trellis("operations", "list", ...args, "--json")).stdout).operations.map(
       ({ id }: { id: string }) => id,
@@ -122,12 +122,21 @@ test("they are listed by service and operation, in pages, and looked up in one s
   const rest = await ids(...sliced, "--cursor", first.nextCursor);
   expect([...first.operations.map(({ id }: { id: string }) => id), ...rest].sort()).toEqual([...made].sort());
 
-  const { stdout } = await trellis("start", "Bread.Bake", '{"name":"slow"}', "--key", "found", "--detach");
+  const { stdout } = await trellis(
+    "start",
+    "Bread.Bake",
+    '{"name":"slow"}',
+    "--key",
+    "found",
+    "--service",
+    "bakery",
+    "--detach",
+  );
   const id = stdout.trim();
   for (const [verb, ...more] of [["show"], ["cancel", "--reason", "x"], ["retry"]] as const) {
-    const asked = (service: string) => trellis("operations", verb, "Bread.Bake", id, "--service", service, ...more);
-    expect((await asked("nobody")).exitCode, verb).toBe(EXIT.notFound);
-    expect((await asked("bakery")).exitCode, verb).toBe(EXIT.ok);
+    const asked = (one: string) => trellis("operations", verb, "Bread.Bake", one, ...more);
+    expect((await asked(id.replace("bakery", "nobody"))).exitCode, verb).toBe(EXIT.notFound);
+    expect((await asked(id)).exitCode, verb).toBe(EXIT.ok);
   }
 });
 
@@ -138,7 +147,9 @@ test("what is wrong on the command line is said with what to do", async () => {
   expect((await trellis("start", "Bread.Bake", "{name}")).exitCode).toBe(EXIT.usage);
   expect((await trellis("start", "Bread.Bake", '{"name":1}')).exitCode).toBe(EXIT.usage);
   expect((await trellis("start", "Bread.Bake", '{"name":"x"}', "--upload", "package.json")).exitCode).toBe(EXIT.usage);
-  expect((await trellis("watch", "Bread.Bake", "nothing")).exitCode).toBe(EXIT.notFound);
+  expect((await trellis("watch", "Bread.Bake", "bakery_nothing")).exitCode).toBe(EXIT.notFound);
+  expect((await trellis("watch", "Bread.Bake", "nothing")).exitCode).toBe(EXIT.usage);
+  expect((await trellis("start", "Bread.Bake", '{"name":"x"}', "--service", "No one")).exitCode).toBe(EXIT.usage);
   const called = await trellis("call", "Bread.Bake");
   expect(called.exitCode).toBe(EXIT.notFound);
   expect(called.stderr).toBe("error: Bread.Bake is an operation, and no RPC\n  next: trellis start Bread.Bake\n");

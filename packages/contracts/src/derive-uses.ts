@@ -4,10 +4,12 @@ import type { DeriveInput } from "./permissions.ts";
 import {
   eventWildcard,
   operationControlSubject,
+  operationRunSubject,
   streamControlSubject,
   transferControlSubject,
   transferSubject,
 } from "./subjects.ts";
+import type { OperationAction } from "./subjects.ts";
 
 /** What a connection may do with the contracts it uses: what it selected, exists there, and its capabilities allow. */
 export function deriveUses(input: DeriveInput, list: PermissionList): void {
@@ -69,41 +71,33 @@ class Use {
     const observes = this.#holds(capabilities.observe ?? capabilities.call);
     if (calls) {
       this.#list.publish(subject, `${this.#who} and may start its operation ${name}`);
+      this.#control(subject, "start", `start its operation ${name}`);
       if (transfer !== undefined) this.#transfers("upload", `the operation ${name}`);
     }
     if (calls && observes) {
-      this.#list.publish(
-        operationControlSubject(subject, "run"),
-        `${this.#who} and may start its operation ${name} and hear its end (run)`,
-      );
+      const runs = `start its operation ${name} and hear its end (run)`;
+      this.#list.publish(operationRunSubject(subject), `${this.#who} and may ${runs}`);
+      this.#control(subject, "run", runs);
     }
     if (observes) {
-      for (const action of ["get", "wait", "watch"] as const) {
-        this.#list.publish(
-          operationControlSubject(subject, action),
-          `${this.#who} and may observe its operation ${name} (${action})`,
-        );
-      }
+      for (const action of ["get", "wait", "watch"] as const)
+        this.#control(subject, action, `observe its operation ${name} (${action})`);
       this.#list.publish(
-        streamControlSubject(subject, "*", "*"),
+        streamControlSubject(subject, "*", "*", "*"),
         `${this.#who} and may observe its operation ${name}: it sends credits to the replica it watches`,
       );
     }
     // Omitted means that callers cannot cancel at all; an empty list means that any of them may.
-    if (capabilities.cancel !== undefined && cancel !== false && this.#holds(capabilities.cancel)) {
-      this.#list.publish(
-        operationControlSubject(subject, "cancel"),
-        `${this.#who} and may cancel its operation ${name}`,
-      );
-    }
+    if (capabilities.cancel !== undefined && cancel !== false && this.#holds(capabilities.cancel))
+      this.#control(subject, "cancel", `cancel its operation ${name}`);
     // Without `control`, being the owner is enough, and whoever may neither start nor observe owns nothing.
     const controls = capabilities.control === undefined ? calls || observes : this.#holds(capabilities.control);
-    if (signals !== undefined && controls) {
-      this.#list.publish(
-        operationControlSubject(subject, "signal"),
-        `${this.#who} and may signal its operation ${name}`,
-      );
-    }
+    if (signals !== undefined && controls) this.#control(subject, "signal", `signal its operation ${name}`);
+  }
+
+  /** Of any deployment: which one has an operation is known when it was started. */
+  #control(subject: string, action: OperationAction, what: string): void {
+    this.#list.publish(operationControlSubject(subject, action, "*"), `${this.#who} and may ${what}`);
   }
 
   #feed(name: string): void {
@@ -111,7 +105,7 @@ class Use {
     if (feed === undefined || !this.#holds(feed.capabilities?.subscribe)) return;
     this.#list.publish(feed.subject, `${this.#who} and may open its feed ${name}`);
     this.#list.publish(
-      streamControlSubject(feed.subject, "*", "*"),
+      streamControlSubject(feed.subject, "*", "*", "*"),
       `${this.#who} and may read its feed ${name}: it sends credits to the replica that serves it`,
     );
   }

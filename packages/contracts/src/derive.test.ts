@@ -128,7 +128,7 @@ describe("derivePermissions for a caller", () => {
     expect(derive({})).toMatchObject({
       publish: [
         "feeds.v1.Orders.Live",
-        "feeds.v1.Orders.Live.control.stream.*.*",
+        "feeds.v1.Orders.Live.control.stream.*.*.*",
         "rpc.v1.Orders.Export",
         "rpc.v1.Orders.Ping",
       ],
@@ -139,11 +139,11 @@ describe("derivePermissions for a caller", () => {
   test("observing without starting", () => {
     const { publish, subscribe } = derive({ capabilities: new Set(["orders::read"]) });
     expect(publish.filter((subject) => subject.startsWith("operations"))).toEqual([
-      "operations.v2.Orders.Refund.control.get",
-      "operations.v2.Orders.Refund.control.signal",
-      "operations.v2.Orders.Refund.control.stream.*.*",
-      "operations.v2.Orders.Refund.control.wait",
-      "operations.v2.Orders.Refund.control.watch",
+      "operations.v2.Orders.Refund.control.get.*",
+      "operations.v2.Orders.Refund.control.signal.*",
+      "operations.v2.Orders.Refund.control.stream.*.*.*",
+      "operations.v2.Orders.Refund.control.wait.*",
+      "operations.v2.Orders.Refund.control.watch.*",
     ]);
     expect(publish).toContain("rpc.v1.Orders.Get");
     expect(subscribe).toEqual([`${inboxPrefix}.>`, "events.v1.Orders.Placed.*"]);
@@ -152,9 +152,10 @@ describe("derivePermissions for a caller", () => {
   test("starting, cancelling and publishing ask for their own capabilities", () => {
     const { publish } = derive({ capabilities: new Set(["orders::write", "admin", "service"]) });
     expect(publish).toContain("operations.v2.Orders.Refund");
-    expect(publish).toContain("operations.v2.Orders.Refund.control.cancel");
+    expect(publish).toContain("operations.v2.Orders.Refund.control.start.*");
+    expect(publish).toContain("operations.v2.Orders.Refund.control.cancel.*");
     expect(publish).toContain("events.v1.Orders.Placed.*");
-    expect(publish).not.toContain("operations.v2.Orders.Refund.control.watch");
+    expect(publish).not.toContain("operations.v2.Orders.Refund.control.watch.*");
     expect(publish).not.toContain("rpc.v1.Orders.Get");
   });
 
@@ -224,14 +225,16 @@ describe("derivePermissions for a service", () => {
         "transfer.v1.control.orders-eu.*.*",
         "operations.v2.Orders.Refund orders@v1",
         "operations.v2.Orders.Refund.control.run orders@v1",
-        "operations.v2.Orders.Refund.control.get orders@v1",
-        "operations.v2.Orders.Refund.control.wait orders@v1",
-        "operations.v2.Orders.Refund.control.watch orders@v1",
-        "operations.v2.Orders.Refund.control.cancel orders@v1",
-        "operations.v2.Orders.Refund.control.signal orders@v1",
-        "operations.v2.Orders.Refund.control.stream.*.*",
+        "operations.v2.Orders.Refund.control.start.orders-eu orders@v1",
+        "operations.v2.Orders.Refund.control.run.orders-eu orders@v1",
+        "operations.v2.Orders.Refund.control.get.orders-eu orders@v1",
+        "operations.v2.Orders.Refund.control.wait.orders-eu orders@v1",
+        "operations.v2.Orders.Refund.control.watch.orders-eu orders@v1",
+        "operations.v2.Orders.Refund.control.cancel.orders-eu orders@v1",
+        "operations.v2.Orders.Refund.control.signal.orders-eu orders@v1",
+        "operations.v2.Orders.Refund.control.stream.orders-eu.*.*",
         "feeds.v1.Orders.Live orders@v1",
-        "feeds.v1.Orders.Live.control.stream.*.*",
+        "feeds.v1.Orders.Live.control.stream.orders-eu.*.*",
         "kvr.orders-eu_cache.>",
         "trellis.jobs.orders-eu.mail.*.*",
       ].sort(),
@@ -432,21 +435,22 @@ describe("for random contracts", () => {
       if (operation === undefined) continue;
       const subject = `operations.${operation.version}.${name}`;
       const needs = operation.capabilities;
-      if (holds(needs?.call)) must.push(subject);
-      if (holds(needs?.call) && holds(needs?.observe ?? needs?.call)) must.push(`${subject}.control.run`);
+      if (holds(needs?.call)) must.push(subject, `${subject}.control.start.*`);
+      if (holds(needs?.call) && holds(needs?.observe ?? needs?.call))
+        must.push(`${subject}.control.run`, `${subject}.control.run.*`);
       if (holds(needs?.observe ?? needs?.call))
         must.push(
-          ...["get", "wait", "watch"].map((action) => `${subject}.control.${action}`),
-          `${subject}.control.stream.*.*`,
+          ...["get", "wait", "watch"].map((action) => `${subject}.control.${action}.*`),
+          `${subject}.control.stream.*.*.*`,
         );
       if (needs?.cancel !== undefined && operation.cancel !== false && holds(needs.cancel))
-        must.push(`${subject}.control.cancel`);
-      if (operation.signals !== undefined && holds(needs?.control)) publish.push(`${subject}.control.signal`);
+        must.push(`${subject}.control.cancel.*`);
+      if (operation.signals !== undefined && holds(needs?.control)) publish.push(`${subject}.control.signal.*`);
     }
     for (const name of other === undefined ? [] : (use?.feeds?.subscribe ?? [])) {
       const feed = other?.feeds?.[name];
       if (feed !== undefined && holds(feed.capabilities?.subscribe))
-        must.push(`feeds.${feed.version}.${name}`, `feeds.${feed.version}.${name}.control.stream.*.*`);
+        must.push(`feeds.${feed.version}.${name}`, `feeds.${feed.version}.${name}.control.stream.*.*.*`);
     }
     for (const name of other === undefined ? [] : (use?.events?.publish ?? [])) {
       const event = other?.events?.[name];
@@ -489,14 +493,15 @@ describe("for random contracts", () => {
       for (const [name, { version }] of Object.entries(manifest.rpc ?? {}))
         subscribe.push(`rpc.${version}.${name} shop@v1`);
       for (const [name, { version }] of Object.entries(manifest.feeds ?? {}))
-        subscribe.push(`feeds.${version}.${name} shop@v1`, `feeds.${version}.${name}.control.stream.*.*`);
+        subscribe.push(`feeds.${version}.${name} shop@v1`, `feeds.${version}.${name}.control.stream.shop-1.*.*`);
       for (const [name, { version }] of Object.entries(manifest.operations ?? {})) {
         const subject = `operations.${version}.${name}`;
         subscribe.push(
           `${subject} shop@v1`,
-          `${subject}.control.stream.*.*`,
-          ...["run", "get", "wait", "watch", "cancel", "signal"].map(
-            (action) => `${subject}.control.${action} shop@v1`,
+          `${subject}.control.run shop@v1`,
+          `${subject}.control.stream.shop-1.*.*`,
+          ...["start", "run", "get", "wait", "watch", "cancel", "signal"].map(
+            (action) => `${subject}.control.${action}.shop-1 shop@v1`,
           ),
         );
       }

@@ -7,6 +7,7 @@ import { PermissionList } from "./permission-list.ts";
 import type { DeriveInput, Permissions } from "./permissions.ts";
 import { listSurfaces } from "./surfaces.ts";
 import {
+  OPERATION_ACTIONS,
   deadEventSubject,
   eventSubjectTemplate,
   eventWildcard,
@@ -17,6 +18,7 @@ import {
   operationContractSubject,
   operationControlSubject,
   operationRecordSubject,
+  operationRunSubject,
   operationSubject,
   rpcSubject,
   streamControlSubject,
@@ -91,10 +93,7 @@ function serve(manifest: Manifest, bindings: Bindings, list: PermissionList): vo
   serveOperations(manifest, bindings, list);
   for (const [name, { subject }] of entries(manifest.feeds)) {
     list.subscribe(subject, `${id} owns the feed ${name} and opens it for its readers`, id);
-    list.subscribe(
-      streamControlSubject(subject, "*", "*"),
-      `${id} owns the feed ${name} and hears the credits of its readers`,
-    );
+    serveStreams(`${id} owns the feed ${name} and hears the credits of its readers`, subject, bindings, list);
   }
 }
 
@@ -103,25 +102,43 @@ function serveOperations(manifest: Manifest, bindings: Bindings, list: Permissio
   for (const { kind, name, subject = "", actions } of listSurfaces(manifest)) {
     if (kind !== "operation") continue;
     list.subscribe(subject, `${id} owns the operation ${name} and accepts it`, id);
-    const answer = (action: Parameters<typeof operationControlSubject>[1]): void =>
-      list.subscribe(
-        operationControlSubject(subject, action),
-        `${id} owns the operation ${name} and answers its control action ${action}`,
-        id,
-      );
-    answer("run");
-    answer("get");
-    answer("wait");
-    answer("watch");
-    if (actions.includes("cancel")) answer("cancel");
-    if (actions.includes("control")) answer("signal");
-    list.subscribe(
-      streamControlSubject(subject, "*", "*"),
+    list.subscribe(operationRunSubject(subject), `${id} owns the operation ${name}, accepts it and tells its end`, id);
+    answerControl(manifest, name, subject, actions, bindings, list);
+    serveStreams(
       `${id} owns the operation ${name} and hears the credits of those who watch it`,
+      subject,
+      bindings,
+      list,
     );
     if (manifest.operations?.[name]?.transfer !== undefined)
       serveTransfers(`the operation ${name} of ${id}`, "upload", bindings, list);
   }
+}
+
+/** What an operation has become knows the deployment that runs it, so that one alone hears who asks. */
+function answerControl(
+  { id }: Manifest,
+  name: string,
+  subject: string,
+  actions: readonly string[],
+  { service }: Bindings,
+  list: PermissionList,
+): void {
+  if (service === undefined) return;
+  const answered = OPERATION_ACTIONS.filter(
+    (action) =>
+      (action !== "cancel" || actions.includes("cancel")) && (action !== "signal" || actions.includes("control")),
+  );
+  for (const action of answered)
+    list.subscribe(
+      operationControlSubject(subject, action, service),
+      `${id} owns the operation ${name}, and its deployment ${service} answers the control action ${action}`,
+      id,
+    );
+}
+
+function serveStreams(reason: string, subject: string, { service }: Bindings, list: PermissionList): void {
+  if (service !== undefined) list.subscribe(streamControlSubject(subject, service, "*", "*"), reason);
 }
 
 function serveTransfers(

@@ -27,6 +27,7 @@ export {
   operationChangesSubject,
   operationContractSubject,
   operationControlSubject,
+  operationRunSubject,
   operationRecordSubject,
   operationSubject,
   operationToken,

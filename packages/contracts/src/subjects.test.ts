@@ -42,8 +42,8 @@ function withEvents(id: string, events: { readonly [name: string]: readonly stri
 describe("subjects", () => {
   test("every surface has one form", () => {
     expect(rpcSubject("Orders.Get", "v1")).toBe("rpc.v1.Orders.Get");
-    expect(operationControlSubject(operationSubject("Orders.Refund", "v2"), "watch")).toBe(
-      "operations.v2.Orders.Refund.control.watch",
+    expect(operationControlSubject(operationSubject("Orders.Refund", "v2"), "watch", "orders-eu")).toBe(
+      "operations.v2.Orders.Refund.control.watch.orders-eu",
     );
     expect(feedSubject("Orders.Live", "v1")).toBe("feeds.v1.Orders.Live");
     expect(eventSubjectTemplate("Orders.Placed", "v1", ["/status", "/customer/id"])).toBe(

@@ -3,8 +3,8 @@
  * the subject so that it can be read without this code, and parsing checks that the two agree.
  */
 
-/** What callers may ask beside a plain start, each on a subject of its own so that NATS holds them apart. */
-export const OPERATION_ACTIONS = ["run", "get", "wait", "watch", "cancel", "signal"] as const;
+/** What callers may ask about operations, each on a subject of its own so that NATS holds them apart. */
+export const OPERATION_ACTIONS = ["start", "run", "get", "wait", "watch", "cancel", "signal"] as const;
 export type OperationAction = (typeof OPERATION_ACTIONS)[number];
 
 /** `rpc.v1.Orders.Get` */
@@ -17,9 +17,17 @@ export function operationSubject(name: string, version: string): string {
   return `operations.${version}.${name}`;
 }
 
-/** `operations.v1.Billing.Refund.control.watch`, given the operation's own subject. */
-export function operationControlSubject(subject: string, action: OperationAction): string {
-  return `${subject}.control.${action}`;
+/** `operations.v1.Billing.Refund.control.run`, given the operation's own subject: starts it and answers with its end. */
+export function operationRunSubject(subject: string): string {
+  return `${subject}.control.run`;
+}
+
+/**
+ * `operations.v1.Billing.Refund.control.watch.billing-eu`: asks one deployment, for each has operations of its own. `*` for
+ * the deployment makes the wildcard of a permission.
+ */
+export function operationControlSubject(subject: string, action: OperationAction, service: string): string {
+  return `${subject}.control.${action}.${service}`;
 }
 
 /** `feeds.v1.Orders.Live` */
@@ -27,9 +35,9 @@ export function feedSubject(name: string, version: string): string {
   return `feeds.${version}.${name}`;
 }
 
-/** The exact subject of one open stream on one replica; `*` for either makes the wildcard of a permission. */
-export function streamControlSubject(subject: string, replica: string, stream: string): string {
-  return `${subject}.control.stream.${replica}.${stream}`;
+/** The exact subject of one open stream on one replica; `*` for a token makes the wildcard of a permission. */
+export function streamControlSubject(subject: string, service: string, replica: string, stream: string): string {
+  return `${subject}.control.stream.${service}.${replica}.${stream}`;
 }
 
 /** `events.v1.Orders.Placed.{/status}`: the event's subject with a token for each parameter. */

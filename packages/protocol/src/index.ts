@@ -140,7 +140,7 @@ export type {
 } from "./bootstrap.ts";
 
 // Operations.
-export { isOperationFrame, isOperationId, isOperationSnapshot, isOver } from "./operations.ts";
+export { deploymentOfOperation, isOperationFrame, isOperationId, isOperationSnapshot, isOver } from "./operations.ts";
 export { OPERATION_EVENTS, OPERATION_STATES } from "./operations.ts";
 export type {
   OperationAccepted,

@@ -119,9 +119,16 @@ export interface OperationSignalAccepted {
   readonly snapshot: OperationSnapshot;
 }
 
-/** What may stand for an operation in a subject. */
+const OPERATION_ID = /^([a-z][a-z0-9-]{0,47})_[A-Za-z0-9_-]{1,64}$/;
+
+/** What may stand for an operation in a subject: `<deployment>_<token>`, and a deployment's name holds no `_`. */
 export function isOperationId(text: string): boolean {
-  return /^[A-Za-z0-9_-]{1,64}$/.test(text);
+  return OPERATION_ID.test(text);
+}
+
+/** The deployment that has the operation of this id, which is where it is asked about; `undefined` when it is no such id. */
+export function deploymentOfOperation(id: string): string | undefined {
+  return OPERATION_ID.exec(id)?.[1];
 }
 
 export function isOperationSnapshot(value: unknown): value is OperationSnapshot {

@@ -12,7 +12,7 @@ import {
 import type { StreamControl, StreamFrame } from "./index.ts";
 
 const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
-const control = streamControlSubject("feeds.v1.Orders.Live", "replica1", "stream1");
+const control = streamControlSubject("feeds.v1.Orders.Live", "orders", "replica1", "stream1");
 
 const frames: readonly StreamFrame[] = [
   { type: "ready", control, credits: LIMITS.streamCredits },
@@ -91,8 +91,9 @@ test("a reader writes only where streams of its surface have their control", () 
     "rpc.v1.Secret",
     "feeds.v1.Orders.Live.control.stream.x",
     `${control}.more`,
-    streamControlSubject("feeds.v1.Orders", "r", "s"),
-    "feeds.v1.Orders.Live.control.stream.*.x",
+    streamControlSubject("feeds.v1.Orders", "o", "r", "s"),
+    "feeds.v1.Orders.Live.control.stream.r.s",
+    "feeds.v1.Orders.Live.control.stream.o.*.x",
   ]) {
     expect(isControlOf("feeds.v1.Orders.Live", wrong), wrong).toBe(false);
   }

@@ -127,5 +127,5 @@ function isControlSubject(value: unknown): value is string {
  */
 export function isControlOf(surfaceSubject: string, control: string): boolean {
   const prefix = `${surfaceSubject}.control.stream.`;
-  return control.startsWith(prefix) && /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(control.slice(prefix.length));
+  return control.startsWith(prefix) && /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}$/.test(control.slice(prefix.length));
 }

@@ -4,7 +4,7 @@ import { Type } from "typebox";
 
 const Service = Type.String({ minLength: 1, maxLength: 48 });
 const Operation = Type.String({ minLength: 1, maxLength: 128 });
-const Id = Type.String({ pattern: "^[A-Za-z0-9_-]{1,64}$" });
+const Id = Type.String({ pattern: "^[a-z][a-z0-9-]{0,47}_[A-Za-z0-9_-]{1,64}$" });
 const State = Type.Union([
   Type.Literal("pending"),
   Type.Literal("running"),
@@ -55,10 +55,8 @@ const Entry = Type.Object({
 /** By service; of each the newest first. A page may hold fewer than asked for although there are more. */
 const OperationsList = Type.Object({ operations: Type.Array(Entry), nextCursor: Type.Optional(Type.String()) });
 
-/** The service only where several have one of this id. */
-const OperationRef = Type.Object({ service: Type.Optional(Service), operation: Operation, id: Id });
+const OperationRef = Type.Object({ operation: Operation, id: Id });
 const OperationAction = Type.Object({
-  service: Type.Optional(Service),
   operation: Operation,
   id: Id,
   reason: Type.Optional(Type.String({ maxLength: 1_000 })),

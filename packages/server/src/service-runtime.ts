@@ -136,6 +136,7 @@ export function createServiceRuntime<C extends AnyContract, Client = unknown, De
   });
   const feedRouter = new FeedRouter({
     ...streams,
+    service,
     queue: contract.id,
     endpoints: [...feeds.values(), ...operations.watches],
   });

@@ -39,7 +39,7 @@ describe("looking at operations", () => {
     await platform.stop();
   });
 
-  const newName = () => ({ operation: "Loom.Weave", id: `weave-${(made += 1)}` });
+  const newName = () => ({ operation: "Loom.Weave", id: `loom_weave-${(made += 1)}` });
   const snapshotOf = (id: string): OperationSnapshot => ({
     id,
     service: "loom",

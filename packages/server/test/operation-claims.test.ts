@@ -52,7 +52,7 @@ describe("claiming an operation", () => {
     await connection.close();
     return info.json<{ cluster: { leader: string } }>().cluster.leader;
   };
-  const newName = () => ({ operation: OPERATION, id: `operation-${String((made += 1)).padStart(12, "0")}` });
+  const newName = () => ({ operation: OPERATION, id: `press_${String((made += 1)).padStart(12, "0")}` });
   const record = (
     { id }: { readonly id: string },
     kind: OperationRecord["kind"],

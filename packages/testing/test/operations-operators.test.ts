@@ -157,7 +157,7 @@ describe("operations, for operators", () => {
   });
 
   it("say which one there is not", async () => {
-    const missing = await platform.admin.rpc.trellis.operationsGet({ operation: REFUND, id: "nothing" });
+    const missing = await platform.admin.rpc.trellis.operationsGet({ operation: REFUND, id: "billing_nothing" });
     expect(missing).toMatchObject({ ok: false, error: { type: "NotFound" } });
   });
 });

@@ -9,18 +9,15 @@ import { printTable } from "../table.ts";
 import { wholeNumber } from "../whole-number.ts";
 import { printOperation, whyPaused } from "./operation-text.ts";
 
-interface Where {
+interface ListOptions {
   readonly service?: string;
-}
-
-interface ListOptions extends Where {
   readonly operation?: string;
   readonly state?: OperationState;
   readonly limit: number;
   readonly cursor?: string;
 }
 
-const EXAMPLE_ID = "Zt0fW2mQ8cQm1vXh3kL9aA";
+const EXAMPLE_ID = "billing_Zt0fW2mQ8cQm1vXh3kL9aA";
 
 /** `trellis operations`: what services have accepted, what became of it, and doing something about it. */
 export const registerOperations: RegisterCommand = (operations, context) => {
@@ -67,11 +64,10 @@ export const registerOperations: RegisterCommand = (operations, context) => {
     .description("one operation: its input, what happened, what came of it")
     .argument("<operation>", "logical name, such as Billing.Refund")
     .argument("<id>", "its id")
-    .option("--service <name>", "when several services have one of this id")
     .example(`trellis operations show Billing.Refund ${EXAMPLE_ID}`)
-    .action((operation: string, id: string, where: Where) =>
+    .action((operation: string, id: string) =>
       withOperator(context, async (operator) => {
-        const details = await answerOf(operator.rpc.trellis.operationsGet({ operation, id, ...where }));
+        const details = await answerOf(operator.rpc.trellis.operationsGet({ operation, id }));
         terminal.answer(details, () => printOperation(terminal, details));
       }),
     );
@@ -81,10 +77,9 @@ export const registerOperations: RegisterCommand = (operations, context) => {
     .description("cancel one that nobody runs; the handler of one that runs is told")
     .argument("<operation>", "logical name, such as Billing.Refund")
     .argument("<id>", "its id")
-    .option("--service <name>", "when several services have one of this id")
     .option("--reason <text>", "why, for whoever reads its history")
     .example(`trellis operations cancel Billing.Refund ${EXAMPLE_ID} --reason "ordered twice"`)
-    .action((operation: string, id: string, options: Where & { reason?: string }) =>
+    .action((operation: string, id: string, options: { reason?: string }) =>
       withOperator(context, async (operator) => {
         const acted = await answerOf(operator.rpc.trellis.operationsCancel({ operation, id, ...options }));
         terminal.answer(acted, () =>
@@ -102,11 +97,10 @@ export const registerOperations: RegisterCommand = (operations, context) => {
     .description("let one that failed or was cancelled begin again, with the input it had")
     .argument("<operation>", "logical name, such as Billing.Refund")
     .argument("<id>", "its id")
-    .option("--service <name>", "when several services have one of this id")
     .example(`trellis operations retry Billing.Refund ${EXAMPLE_ID}`)
-    .action((operation: string, id: string, where: Where) =>
+    .action((operation: string, id: string) =>
       withOperator(context, async (operator) => {
-        const acted = await answerOf(operator.rpc.trellis.operationsRetry({ operation, id, ...where }));
+        const acted = await answerOf(operator.rpc.trellis.operationsRetry({ operation, id }));
         terminal.answer(acted, () => terminal.print(`${operation} ${id} of ${acted.service} begins again`));
       }),
     );

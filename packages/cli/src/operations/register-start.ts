@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { AnyContract, Json } from "@trellis/contracts";
 import type { TrellisClient } from "@trellis/client/node";
 import type { CommandContext, RegisterCommand } from "../command.ts";
+import { deploymentName } from "../deployment-name.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { answerOf } from "../platform-client/answer.ts";
@@ -15,6 +16,7 @@ import { progressBar } from "./progress-bar.ts";
 interface StartCommandOptions {
   readonly contract?: string;
   readonly key?: string;
+  readonly service?: string;
   readonly deadline?: number;
   readonly upload?: string;
   readonly detach?: true;
@@ -30,6 +32,7 @@ export const registerStart: RegisterCommand = (command, context) => {
     .argument("[input]", "JSON; - reads it from standard input", "{}")
     .option("--contract <id>", "when several contracts have the name")
     .option("--key <key>", "one operation a key: started again with it, the one there is is followed")
+    .option("--service <name>", "the deployment that is to run it, when several run this contract", deploymentName)
     .option("--deadline <ms>", "it fails when it is not over by then", wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option("--upload <file>", "the file that goes with it")
     .option("--detach", "print its id and leave; it goes on")
@@ -64,11 +67,12 @@ async function start(
   client: TrellisClient<AnyContract>,
   name: string,
   input: Json,
-  { key, deadline, upload }: StartCommandOptions,
+  { key, service, deadline, upload }: StartCommandOptions,
 ) {
   const operation = client.operation(name);
   const startOptions = {
     ...(key === undefined ? {} : { key }),
+    ...(service === undefined ? {} : { service }),
     ...(deadline === undefined ? {} : { deadlineMs: deadline }),
   };
   if (upload === undefined) return answerOf(operation.start(input, startOptions));

@@ -1,3 +1,5 @@
+import { isOperationId } from "@trellis/protocol";
+import { InvalidArgumentError } from "commander";
 import type { RegisterCommand } from "../command.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
 import { followOperation } from "./follow-operation.ts";
@@ -6,9 +8,9 @@ import { followOperation } from "./follow-operation.ts";
 export const registerWatch: RegisterCommand = (command, context) => {
   command
     .argument("<operation>", "logical name, such as Billing.Refund")
-    .argument("<id>", "its id, as trellis start printed it")
+    .argument("<id>", "its id, as trellis start printed it", idOf)
     .option("--contract <id>", "when several contracts have the name")
-    .example("trellis watch Billing.Refund Zt0fW2mQ8cQm1vXh3kL9aA")
+    .example("trellis watch Billing.Refund billing_Zt0fW2mQ8cQm1vXh3kL9aA")
     .action(async (name: string, id: string, options: { contract?: string }) => {
       const [{ findSurface }, { contractFor }, { withClient }] = await Promise.all([
         import("../surface/find-surface.ts"),
@@ -23,3 +25,8 @@ export const registerWatch: RegisterCommand = (command, context) => {
       );
     });
 };
+
+function idOf(written: string): string {
+  if (isOperationId(written)) return written;
+  throw new InvalidArgumentError("An id is a deployment and a text, billing_Zt0fW2mQ8cQm1vXh3kL9aA.");
+}

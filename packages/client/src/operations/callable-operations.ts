@@ -1,5 +1,5 @@
-import { compileSchema, operationControlSubject, operationSubject } from "@trellis/contracts";
-import type { AnyContract, CompiledSchema, JsonSchema, OperationAction } from "@trellis/contracts";
+import { compileSchema, operationControlSubject, operationRunSubject, operationSubject } from "@trellis/contracts";
+import type { AnyContract, CompiledSchema, JsonSchema } from "@trellis/contracts";
 import { isOperationFrame, OperationError } from "@trellis/protocol";
 import type { KnownErrors } from "@trellis/protocol";
 import type { CallableRpc } from "../callable-rpc.ts";
@@ -12,9 +12,12 @@ export interface CallableOperation {
   readonly output: CompiledSchema;
   /** What it may fail with, beside what the protocol has. */
   readonly errors: KnownErrors;
-  readonly start: CallableRpc;
-  action(action: Exclude<OperationAction, "watch">): CallableRpc;
-  readonly watch: ReadableFeed;
+  /** At this deployment, or at whichever takes it. */
+  start(service: string | undefined): CallableRpc;
+  run(service: string | undefined): CallableRpc;
+  /** At the deployment that has the operation. */
+  action(action: "get" | "wait" | "cancel" | "signal", service: string): CallableRpc;
+  watch(service: string): ReadableFeed;
   readonly selected: boolean;
 }
 
@@ -97,18 +100,20 @@ function describe({ name, subject, contractId, input, output, errors, declared }
     get output() {
       return (compiledOutput ??= output());
     },
-    start: asked(subject),
-    action: (action) => asked(operationControlSubject(subject, action)),
-    watch: {
+    start: (service) => asked(service === undefined ? subject : operationControlSubject(subject, "start", service)),
+    run: (service) =>
+      asked(service === undefined ? operationRunSubject(subject) : operationControlSubject(subject, "run", service)),
+    action: (action, service) => asked(operationControlSubject(subject, action, service)),
+    watch: (service) => ({
       name,
-      subject: operationControlSubject(subject, "watch"),
+      subject: operationControlSubject(subject, "watch", service),
       root: subject,
       contractId,
       input: anything,
       event: FRAME,
       errors: OPERATION_ERRORS,
       declared,
-    },
+    }),
     selected: declared?.selected === true,
   };
 }

@@ -1,7 +1,7 @@
 import { surfacePath } from "@trellis/contracts";
 import { TrellisError } from "@trellis/contracts";
 import type { AnyContract, Json } from "@trellis/contracts";
-import { isOperationId, isOver, randomToken, TransferError } from "@trellis/protocol";
+import { isOver, randomToken, TransferError } from "@trellis/protocol";
 import type { OperationFrame, OperationSnapshot, Sha256Stream } from "@trellis/protocol";
 import { AsyncResult, err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
@@ -13,8 +13,15 @@ import { UploadSending } from "../transfers/upload-sending.ts";
 import type { Uploaded, UploadOptions } from "../transfers/upload-sending.ts";
 import { callableOperations, unknownOperation } from "./callable-operations.ts";
 import type { CallableOperation } from "./callable-operations.ts";
-import { controlOperation, isPassing, runOperation, startOperation, waitForOperation } from "./operation-calls.ts";
-import type { Accepted } from "./operation-calls.ts";
+import {
+  controlOperation,
+  isPassing,
+  placeOf,
+  runOperation,
+  startOperation,
+  waitForOperation,
+} from "./operation-calls.ts";
+import type { Accepted, OperationPlace } from "./operation-calls.ts";
 import type { RunOptions, StartOptions, WaitOptions, WatchOptions } from "./operation-types.ts";
 
 const TOKEN_CHARACTERS = 22;
@@ -63,10 +70,10 @@ function makeCaller(
 ): UntypedCaller {
   const accept = (input: unknown, options?: StartOptions): AsyncResult<Accepted, TrellisError> =>
     new AsyncResult(startOperation(transport, operation, input, options));
-  const started = ({ id, created, snapshot }: Accepted): UntypedStarted => ({
-    ...makeRef(transport, operation, id, underWay),
-    created,
-    snapshot,
+  const started = (accepted: Accepted): UntypedStarted => ({
+    ...makeRef(transport, operation, accepted, underWay),
+    created: accepted.created,
+    snapshot: accepted.snapshot,
   });
   return {
     start: (input, options) => accept(input, options).map(started),
@@ -81,9 +88,10 @@ function makeCaller(
       }),
     }),
     resume(id) {
-      if (!isOperationId(id))
+      const place = placeOf(id);
+      if (place === undefined)
         throw new RangeError(`"${id.slice(0, 80)}" cannot be the id of an operation. An id is what start() answered.`);
-      return makeRef(transport, operation, id, underWay);
+      return makeRef(transport, operation, place, underWay);
     },
   };
 }
@@ -131,22 +139,22 @@ async function isKnownToBeOver(ref: UntypedRef): Promise<boolean> {
 function makeRef(
   transport: CallTransport,
   operation: CallableOperation,
-  operationId: string,
+  place: OperationPlace,
   underWay: Set<Reading>,
 ): UntypedRef {
   const control = (
     action: "get" | "cancel" | "signal",
-    body: object,
+    more: Parameters<typeof controlOperation>[4],
     options: CallOptions | undefined,
-  ): ReturnType<typeof controlOperation> =>
-    controlOperation(transport, operation, action, { operationId, ...body }, options);
+  ): ReturnType<typeof controlOperation> => controlOperation(transport, operation, action, place, more, options);
   const token = (): string => randomToken(TOKEN_CHARACTERS);
   return {
-    id: operationId,
+    id: place.id,
+    service: place.service,
     operation: operation.name,
     get: (options) => new AsyncResult(control("get", {}, options)).map(({ snapshot }) => snapshot),
-    wait: (options) => new AsyncResult(waitForOperation(transport, operation, operationId, options)),
-    watch: (options = {}) => watchOperation(transport, operation, operationId, options, underWay),
+    wait: (options) => new AsyncResult(waitForOperation(transport, operation, place, options)),
+    watch: (options = {}) => watchOperation(transport, operation, place, options, underWay),
     cancel: (reason, options) =>
       new AsyncResult(control("cancel", { token: token(), ...(reason === undefined ? {} : { reason }) }, options)).map(
         ({ snapshot }) => snapshot,
@@ -162,10 +170,11 @@ function makeRef(
 async function* watchOperation(
   transport: CallTransport,
   operation: CallableOperation,
-  operationId: string,
+  { id: operationId, service }: OperationPlace,
   { signal }: WatchOptions,
   underWay: Set<Reading>,
 ): AsyncGenerator<UntypedUpdate, undefined, undefined> {
+  const watched = operation.watch(service);
   let cursor: string | undefined;
   for (let failures = 0; ; failures += 1) {
     const options = {
@@ -173,7 +182,7 @@ async function* watchOperation(
       ...(signal === undefined ? {} : { signal }),
       ...(cursor === undefined ? {} : { cursor }),
     };
-    const reading = new Reading(transport, operation.watch, { operationId }, options, underWay);
+    const reading = new Reading(transport, watched, { operationId }, options, underWay);
     try {
       for await (const frame of reading) {
         failures = 0;
@@ -204,6 +213,7 @@ interface UntypedUpdate {
 
 interface UntypedRef {
   readonly id: string;
+  readonly service: string;
   readonly operation: string;
   get(options?: CallOptions): AsyncResult<OperationSnapshot, TrellisError>;
   wait(options?: WaitOptions): AsyncResult<unknown, TrellisError>;

@@ -1,6 +1,8 @@
+import { isName } from "@trellis/contracts";
 import type { Json, TrellisError } from "@trellis/contracts";
 import {
   decodeErrorBody,
+  deploymentOfOperation,
   isOperationSnapshot,
   isOver,
   LIMITS,
@@ -36,8 +38,13 @@ const SHORTEST_TRY_MS = 500;
 /** Between two requests that were answered too soon. */
 const SOON_MS = 200;
 
-export interface Accepted {
+/** One operation as it is asked about: its id, and the deployment that has it. */
+export interface OperationPlace {
   readonly id: string;
+  readonly service: string;
+}
+
+export interface Accepted extends OperationPlace {
   readonly created: boolean;
   readonly snapshot: OperationSnapshot;
   /** Of an operation that takes a file and waits for it. */
@@ -48,11 +55,12 @@ export async function startOperation(
   transport: CallTransport,
   operation: CallableOperation,
   input: unknown,
-  { key, deadlineMs, ...options }: StartOptions = {},
+  { key, deadlineMs, service, ...options }: StartOptions = {},
 ): Promise<Result<Accepted, TrellisError>> {
   if (!operation.input.check(input)) return err(inputError(operation, input));
   const body = startBody(input, key, deadlineMs);
-  const answer = await insistently(options, (each) => callRpc(transport, operation.start, body, each));
+  const asked = operation.start(checkedDeployment(service));
+  const answer = await insistently(options, (each) => callRpc(transport, asked, body, each));
   return answer.ok ? readAccepted(operation, answer.value) : answer;
 }
 
@@ -61,10 +69,11 @@ export async function runOperation(
   transport: CallTransport,
   operation: CallableOperation,
   input: unknown,
-  { key, deadlineMs, timeoutMs = Number.POSITIVE_INFINITY, signal }: RunOptions = {},
+  { key, deadlineMs, service, timeoutMs = Number.POSITIVE_INFINITY, signal }: RunOptions = {},
 ): Promise<Result<unknown, TrellisError>> {
   if (!operation.input.check(input)) return err(inputError(operation, input));
   const body = startBody(input, key, deadlineMs);
+  const asked = operation.run(checkedDeployment(service));
   const begunAt = performance.now();
   const endsAt = begunAt + timeoutMs;
   const given = signal === undefined ? {} : { signal };
@@ -72,17 +81,24 @@ export async function runOperation(
     const leftMs = endsAt - performance.now();
     if (leftMs <= 0) return err(waitedTooLong(operation, timeoutMs));
     const tryMs = Math.min(RUN_TRY_MS, leftMs);
-    const answer = await callRpc(transport, operation.action("run"), body, { timeoutMs: tryMs, ...given });
+    const answer = await callRpc(transport, asked, body, { timeoutMs: tryMs, ...given });
     if (answer.ok) {
       const accepted = readAccepted(operation, answer.value);
       if (!accepted.ok) return accepted;
-      const { id, snapshot } = accepted.value;
+      const { snapshot } = accepted.value;
       if (isOver(snapshot.state)) return outcomeOf(operation, snapshot);
-      return waitUntilOver(transport, operation, id, { timeoutMs, ...given }, endsAt);
+      return waitUntilOver(transport, operation, accepted.value, { timeoutMs, ...given }, endsAt);
     }
     if (!isPassing(answer.error) || performance.now() - begunAt >= ACCEPTED_WITHIN_MS) return answer;
     if (!(await pause(reconnectDelayMs(tries), signal))) return err(new TransportError("cancelled"));
   }
+}
+
+function checkedDeployment(service: string | undefined): string | undefined {
+  if (service === undefined || isName("deployment", service)) return service;
+  throw new RangeError(
+    `"${service.slice(0, 80)}" cannot be the name of a deployment. \`trellis svc list\` names those there are.`,
+  );
 }
 
 function startBody(input: unknown, key: string | undefined, deadlineMs: number | undefined): OperationStart {
@@ -98,12 +114,20 @@ function readAccepted(operation: CallableOperation, answer: unknown): Result<Acc
   if (!isObject(answer) || !isOperationSnapshot(answer.snapshot)) return err(unreadable(operation));
   const { created, snapshot, transfer } = answer;
   const grant = parseTransferGrant(transfer);
+  const place = placeOf(snapshot.id);
+  if (place === undefined) return err(unreadable(operation));
   return ok({
-    id: snapshot.id,
+    ...place,
     created: created === true,
     snapshot,
     ...(grant?.direction === "send" ? { transfer: grant } : {}),
   });
+}
+
+/** An id names the deployment that has the operation; `undefined` when it is no id. */
+export function placeOf(id: string): OperationPlace | undefined {
+  const service = deploymentOfOperation(id);
+  return service === undefined ? undefined : { id, service };
 }
 
 /** Asks for one control action; the answer holds a snapshot. */
@@ -111,11 +135,13 @@ export async function controlOperation(
   transport: CallTransport,
   operation: CallableOperation,
   action: "get" | "wait" | "cancel" | "signal",
-  body: OperationControl,
+  { id, service }: OperationPlace,
+  more: Omit<OperationControl, "operationId">,
   options: CallOptions = {},
 ): Promise<Result<{ readonly snapshot: OperationSnapshot; readonly signalSequence: number }, TrellisError>> {
-  const ask = (each: CallOptions): Promise<Result<unknown, TrellisError>> =>
-    callRpc(transport, operation.action(action), body, each);
+  const asked = operation.action(action, service);
+  const body: OperationControl = { operationId: id, ...more };
+  const ask = (each: CallOptions): Promise<Result<unknown, TrellisError>> => callRpc(transport, asked, body, each);
   const answer = await (action === "wait" ? ask(options) : insistently(options, ask));
   if (!answer.ok) return answer;
   if (!isObject(answer.value) || !isOperationSnapshot(answer.value.snapshot)) return err(unreadable(operation));
@@ -127,18 +153,18 @@ export async function controlOperation(
 export function waitForOperation(
   transport: CallTransport,
   operation: CallableOperation,
-  operationId: string,
+  place: OperationPlace,
   options: WaitOptions = {},
 ): Promise<Result<unknown, TrellisError>> {
   const { timeoutMs = Number.POSITIVE_INFINITY } = options;
-  return waitUntilOver(transport, operation, operationId, options, performance.now() + timeoutMs);
+  return waitUntilOver(transport, operation, place, options, performance.now() + timeoutMs);
 }
 
 /** The same for who has waited a part of its time already. */
 async function waitUntilOver(
   transport: CallTransport,
   operation: CallableOperation,
-  operationId: string,
+  place: OperationPlace,
   { timeoutMs = Number.POSITIVE_INFINITY, signal }: WaitOptions,
   endsAt: number,
 ): Promise<Result<unknown, TrellisError>> {
@@ -152,7 +178,8 @@ async function waitUntilOver(
       transport,
       operation,
       "wait",
-      { operationId, includeProgress: false },
+      place,
+      { includeProgress: false },
       { timeoutMs: windowMs, ...(signal === undefined ? {} : { signal }) },
     );
     if (answer.ok && isOver(answer.value.snapshot.state)) return outcomeOf(operation, answer.value.snapshot);

@@ -31,13 +31,15 @@ export interface OperationUpdate<O extends OperationFacts> {
 }
 
 export interface StartOptions extends CallOptions {
-  /** One operation a key: whoever starts it again with the same key gets the one there is. */
+  /** One operation a key in each deployment: whoever starts it again with the same key gets the one that is there. */
   readonly key?: string;
+  /** The deployment that is to run it, where several run this contract; without it, whichever takes it. */
+  readonly service?: string;
   /** It fails when it is not finished so long after it was accepted. Default: what the contract says. */
   readonly deadlineMs?: number;
 }
 
-export interface RunOptions extends WaitOptions, Pick<StartOptions, "key" | "deadlineMs"> {}
+export interface RunOptions extends WaitOptions, Pick<StartOptions, "key" | "service" | "deadlineMs"> {}
 
 export interface WatchOptions {
   /** Ends the watch; the loop throws the signal's reason. */
@@ -56,6 +58,8 @@ export type OperationFailure = OperationError | CallError;
 /** One operation, wherever it runs. */
 export interface OperationRef<O extends OperationFacts> {
   readonly id: string;
+  /** The deployment that has it. */
+  readonly service: string;
   /** The logical name. */
   readonly operation: string;
   /** Where it stands now. */

@@ -1,6 +1,6 @@
 import type { Link } from "@trellis/client/internal";
 import type { Json } from "@trellis/contracts";
-import { OperationError, randomToken, TransportError } from "@trellis/protocol";
+import { deploymentOfOperation, OperationError, randomToken, TransportError } from "@trellis/protocol";
 import type { OperationSnapshot } from "@trellis/protocol";
 import { err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
@@ -24,7 +24,6 @@ type Names =
 type Refusal = InstanceType<typeof NotFound> | InstanceType<typeof Refused>;
 
 interface Ref {
-  readonly service?: string;
   readonly operation: string;
   readonly id: string;
 }
@@ -45,23 +44,13 @@ export function operationHandlers(context: ControlContext, link: Link): Handlers
       })
       .sort((a, b) => (a.service < b.service ? -1 : 1));
 
-  const find = async ({ service, operation, id }: Ref): Promise<Result<Found, Refusal>> => {
-    const looked = await Promise.all(
-      services(service).map(async (each) => {
-        const standing = await standingOf(each.journal, { operation, id });
-        return standing === undefined ? [] : [{ ...each, standing }];
-      }),
-    );
-    const [first, second] = looked.flat();
-    if (first === undefined) return err(new NotFound({ kind: "operation", name: `${operation} ${id}` }));
-    if (second === undefined) return ok(first);
-    return err(
-      new Refused({
-        code: "ambiguous",
-        why: `${first.service} and ${second.service} both have ${operation} ${id}.`,
-        next: "Name the service too.",
-      }),
-    );
+  const find = async ({ operation, id }: Ref): Promise<Result<Found, InstanceType<typeof NotFound>>> => {
+    const deployment = deploymentOfOperation(id);
+    for (const each of deployment === undefined ? [] : services(deployment)) {
+      const standing = await standingOf(each.journal, { operation, id });
+      if (standing !== undefined) return ok({ ...each, standing });
+    }
+    return err(new NotFound({ kind: "operation", name: `${operation} ${id}` }));
   };
 
   const act = async (

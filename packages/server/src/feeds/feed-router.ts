@@ -14,7 +14,9 @@ export interface FeedRouterOptions {
   readonly link: Link;
   /** Replicas of one contract share its readers through this queue group. */
   readonly queue: string;
-  /** Tells this replica from its siblings in the control subjects of its streams. */
+  /** The deployment, in the control subjects of its streams: no other hears them. */
+  readonly service: string;
+  /** Tells this replica from its siblings there. */
   readonly instanceId: string;
   readonly endpoints: Iterable<FeedEndpoint>;
   readonly door: StreamDoor;
@@ -76,7 +78,7 @@ export class FeedRouter {
 
   #tryOpen(endpoint: FeedEndpoint, visitor: Visitor): Refusal | undefined {
     const { request } = visitor;
-    const { limits, instanceId } = this.#options;
+    const { limits, service, instanceId } = this.#options;
     if (this.#draining) return drained();
     const full = this.#full(request.sessionKey);
     if (full !== undefined) return full;
@@ -84,7 +86,7 @@ export class FeedRouter {
     if (cursor instanceof Error) return cursor;
     const input = readInput(endpoint, request.payload);
     if (input.error !== undefined) return input.error;
-    const control = streamControlSubject(endpoint.root, instanceId, newInboxOwner());
+    const control = streamControlSubject(endpoint.root, service, instanceId, newInboxOwner());
     const stream = new FeedStream(
       {
         ...visitor,

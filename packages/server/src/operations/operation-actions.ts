@@ -1,4 +1,5 @@
-import { compileSchema } from "@trellis/contracts";
+import { compileSchema, operationControlSubject, operationRunSubject } from "@trellis/contracts";
+import type { OperationAction } from "@trellis/contracts";
 import { isOperationId, isOver, OperationError, randomToken, ValidationError } from "@trellis/protocol";
 import type { OperationControl, OperationSignalAccepted, OperationSnapshot } from "@trellis/protocol";
 import { ok } from "@trellis/result";
@@ -8,7 +9,7 @@ import type { RpcEndpoint } from "../rpc-endpoint.ts";
 import type { ActionParts } from "./action-parts.ts";
 import { orNoRoom } from "./no-room.ts";
 import { CONTROL_BODY } from "./operation-control-body.ts";
-import { actionsOf, actionSubject } from "./operation-facts.ts";
+import { actionsOf } from "./operation-facts.ts";
 import type { OperationFacts } from "./operation-facts.ts";
 import type { OperationName } from "./operation-journal.ts";
 import { cancelOperation } from "./operation-outside.ts";
@@ -21,11 +22,18 @@ const DECLARED: ReadonlySet<string> = new Set(["OperationError"]);
 const ANYTHING = compileSchema(true);
 const ID_CHARACTERS = 22;
 
-/** `start`, `get`, `cancel` and `signal` of one operation, as requests that are answered at once. */
-export function actionEndpoints(facts: OperationFacts, parts: () => ActionParts): readonly RpcEndpoint[] {
+/**
+ * `start`, `get`, `cancel` and `signal` of one operation, as requests that are answered at once. Whoever starts one may leave it
+ * to NATS which deployment takes it.
+ */
+export function actionEndpoints(
+  facts: OperationFacts,
+  service: string,
+  parts: () => ActionParts,
+): readonly RpcEndpoint[] {
   const actions = actionsOf(facts);
   const control = (action: "get" | "cancel" | "signal", run: Action): RpcEndpoint => ({
-    ...endpoint(`${facts.name} (${action})`, actionSubject(facts, action), facts.required[action]),
+    ...endpoint(facts, action, service),
     input: CONTROL_BODY,
     handler: async (context) => {
       try {
@@ -35,12 +43,14 @@ export function actionEndpoints(facts: OperationFacts, parts: () => ActionParts)
       }
     },
   });
+  const start = {
+    ...endpoint(facts, "start", service),
+    input: facts.start,
+    handler: async (context: HandlerContext<unknown>) => ok(await startOperation(facts, parts(), context)),
+  };
   return [
-    {
-      ...endpoint(facts.name, facts.subject, facts.required.start),
-      input: facts.start,
-      handler: async (context) => ok(await startOperation(facts, parts(), context)),
-    },
+    start,
+    { ...start, name: facts.name, subject: facts.subject, stats: new EndpointStats() },
     control("get", get),
     ...(actions.includes("cancel") ? [control("cancel", cancel)] : []),
     ...(actions.includes("signal") ? [control("signal", signalOperation)] : []),
@@ -48,15 +58,21 @@ export function actionEndpoints(facts: OperationFacts, parts: () => ActionParts)
 }
 
 /** `run` and `wait` of one operation: answered when it is over, or when the time of the one request is. */
-export function waitingEndpoints(facts: OperationFacts, parts: () => ActionParts): readonly RpcEndpoint[] {
+export function waitingEndpoints(
+  facts: OperationFacts,
+  service: string,
+  parts: () => ActionParts,
+): readonly RpcEndpoint[] {
+  const run = {
+    ...endpoint(facts, "run", service),
+    input: facts.start,
+    handler: async (context: HandlerContext<unknown>) => ok(await runOperation(facts, parts(), context)),
+  };
   return [
+    run,
+    { ...run, subject: operationRunSubject(facts.subject), stats: new EndpointStats() },
     {
-      ...endpoint(`${facts.name} (run)`, actionSubject(facts, "run"), facts.required.run),
-      input: facts.start,
-      handler: async (context) => ok(await runOperation(facts, parts(), context)),
-    },
-    {
-      ...endpoint(`${facts.name} (wait)`, actionSubject(facts, "wait"), facts.required.wait),
+      ...endpoint(facts, "wait", service),
       input: CONTROL_BODY,
       handler: async (context) => ok(await wait(parts(), nameOf(facts, context), context)),
     },
@@ -70,8 +86,20 @@ type Action = (
   context: HandlerContext<unknown>,
 ) => Promise<unknown>;
 
-function endpoint(name: string, subject: string, required: readonly string[]): Omit<RpcEndpoint, "input" | "handler"> {
-  return { name, subject, required, output: ANYTHING, once: false, declared: DECLARED, stats: new EndpointStats() };
+function endpoint(
+  facts: OperationFacts,
+  action: OperationAction,
+  service: string,
+): Omit<RpcEndpoint, "input" | "handler"> {
+  return {
+    name: `${facts.name} (${action})`,
+    subject: operationControlSubject(facts.subject, action, service),
+    required: facts.required[action],
+    output: ANYTHING,
+    once: false,
+    declared: DECLARED,
+    stats: new EndpointStats(),
+  };
 }
 
 function body({ input }: HandlerContext<unknown>): OperationControl {

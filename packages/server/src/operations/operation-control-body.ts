@@ -6,7 +6,7 @@ export const CONTROL_BODY: CompiledSchema = compileSchema({
   type: "object",
   required: ["operationId"],
   properties: {
-    operationId: { type: "string", maxLength: 64 },
+    operationId: { type: "string", maxLength: 113 },
     includeProgress: { type: "boolean" },
     signal: { type: "string", maxLength: 200 },
     input: {},

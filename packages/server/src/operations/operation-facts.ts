@@ -1,4 +1,4 @@
-import { compileSchema, OPERATION_DEFAULTS, operationControlSubject } from "@trellis/contracts";
+import { compileSchema, OPERATION_ACTIONS, OPERATION_DEFAULTS } from "@trellis/contracts";
 import type { AnyContract, AnyErrorClass, CompiledSchema, JsonSchema, OperationAction } from "@trellis/contracts";
 import { startBody } from "./operation-control-body.ts";
 import type { AnyOperationHandler } from "./operation-handlers.ts";
@@ -16,7 +16,7 @@ export interface OperationFacts {
   /** Callers may cancel it. */
   readonly cancellable: boolean;
   /** Global keys of the capabilities each action needs; being the owner is needed besides. */
-  readonly required: { readonly [A in OperationAction | "start"]: readonly string[] };
+  readonly required: { readonly [A in OperationAction]: readonly string[] };
   /** Classes of the errors it may fail with for good. */
   readonly errors: { readonly [type: string]: AnyErrorClass };
   readonly declared: ReadonlySet<string>;
@@ -80,18 +80,9 @@ export function operationFacts({ manifest, errors }: AnyContract): ReadonlyMap<s
   );
 }
 
-/** The subjects of the actions callers may ask for; what nobody may do has none. */
+/** What callers may ask for; what nobody may do is left out. */
 export function actionsOf(facts: OperationFacts): readonly OperationAction[] {
-  return [
-    "run",
-    "get",
-    "wait",
-    "watch",
-    ...(facts.cancellable ? (["cancel"] as const) : []),
-    ...(facts.signals.size > 0 ? (["signal"] as const) : []),
-  ];
-}
-
-export function actionSubject({ subject }: OperationFacts, action: OperationAction): string {
-  return operationControlSubject(subject, action);
+  return OPERATION_ACTIONS.filter(
+    (action) => (action !== "cancel" || facts.cancellable) && (action !== "signal" || facts.signals.size > 0),
+  );
 }

@@ -1,11 +1,10 @@
-import { isOperationId } from "@trellis/protocol";
+import { deploymentOfOperation } from "@trellis/protocol";
 import { expect, it } from "vitest";
 import { operationId } from "./operation-start.ts";
 
-it("names an operation so that a command does not take it for an option, and each start otherwise", () => {
-  const ids = Array.from({ length: 2_000 }, (_, n) => operationId("ada", "Billing.Refund", `key ${n}`));
-  expect(ids.filter((id) => id.startsWith("-"))).toEqual([]);
-  expect(ids.every(isOperationId)).toBe(true);
+it("names an operation by its deployment, and each start otherwise", () => {
+  const ids = Array.from({ length: 2_000 }, (_, n) => operationId("billing-eu", "ada", "Billing.Refund", `key ${n}`));
+  expect(ids.filter((id) => deploymentOfOperation(id) !== "billing-eu")).toEqual([]);
   expect(new Set(ids).size).toBe(ids.length);
-  expect(operationId("ada", "Billing.Refund", "key 7")).toBe(ids[7]);
+  expect(operationId("billing-eu", "ada", "Billing.Refund", "key 7")).toBe(ids[7]);
 });

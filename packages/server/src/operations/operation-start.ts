@@ -21,7 +21,7 @@ export function startOperation(
   parts: ActionParts,
   context: HandlerContext<unknown>,
 ): Promise<OperationAccepted> {
-  return accept(facts, parts, context, nameFor(facts, context));
+  return accept(facts, parts, context, nameFor(facts, parts, context));
 }
 
 /**
@@ -33,7 +33,7 @@ export async function runOperation(
   parts: ActionParts,
   context: HandlerContext<unknown>,
 ): Promise<OperationAccepted> {
-  const name = nameFor(facts, context);
+  const name = nameFor(facts, parts, context);
   using end = followToEnd(parts, name, context.remainingMs);
   const accepted = await accept(facts, parts, context, name);
   if (isOver(accepted.snapshot.state)) return accepted;
@@ -41,9 +41,14 @@ export async function runOperation(
 }
 
 /** What one principal starts with one key is one operation, and so are the tries of one start. */
-function nameFor({ name }: OperationFacts, { input: asked, caller }: HandlerContext<unknown>): OperationName {
+function nameFor(
+  { name }: OperationFacts,
+  { service }: ActionParts,
+  { input: asked, caller }: HandlerContext<unknown>,
+): OperationName {
   const { key, token = randomToken(ID_CHARACTERS) } = asked as OperationStart;
-  return { operation: name, id: operationId(caller.id, name, key === undefined ? `token ${token}` : `key ${key}`) };
+  const what = key === undefined ? `token ${token}` : `key ${key}`;
+  return { operation: name, id: operationId(service, caller.id, name, what) };
 }
 
 /** Accepts an operation: answered only after its record is stored. */
@@ -114,13 +119,10 @@ async function attached(
   return origin?.transfer === undefined ? answer : { ...answer, transfer: origin.transfer };
 }
 
-/**
- * The same text for the same start, and nothing anybody else can make. It does not begin with a dash: people hand it to commands,
- * which would take it for an option.
- */
-export function operationId(owner: string, operation: string, what: string): string {
+/** The same text for the same start, and nothing anybody else can make; who has it knows which deployment to ask. */
+export function operationId(service: string, owner: string, operation: string, what: string): string {
   const hash = portableSha256(encoder.encode(JSON.stringify([owner, operation, what])));
-  return encodeBase64url(hash).slice(0, ID_CHARACTERS).replace(/^-/, "A");
+  return `${service}_${encodeBase64url(hash).slice(0, ID_CHARACTERS)}`;
 }
 
 function traceOf(name: string, contractId: string): { readonly traceparent?: string; readonly tracestate?: string } {

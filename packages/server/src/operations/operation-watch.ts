@@ -1,4 +1,4 @@
-import { compileSchema } from "@trellis/contracts";
+import { compileSchema, operationControlSubject } from "@trellis/contracts";
 import { isOperationId, isOver, OperationError } from "@trellis/protocol";
 import type { OperationControl, OperationFrame } from "@trellis/protocol";
 import type { FeedEndpoint } from "../feeds/feed-endpoint.ts";
@@ -7,7 +7,6 @@ import type { FeedContext, FeedFrame } from "../feeds/feed-handlers.ts";
 import type { OperationChanges } from "./operation-changes.ts";
 import { CONTROL_BODY } from "./operation-control-body.ts";
 import { eventOf } from "./operation-events.ts";
-import { actionSubject } from "./operation-facts.ts";
 import type { OperationFacts } from "./operation-facts.ts";
 import type { OperationJournal } from "./operation-journal.ts";
 import { standingFor } from "./operation-standing.ts";
@@ -16,14 +15,15 @@ import type { StoredRecord } from "./operation-record.ts";
 /** A reader that is further behind gets the newest snapshot instead of what lies between. */
 const UNREAD = 256;
 
-/** `<operation>.control.watch`: a stream of frames that ends with the operation. */
+/** `<operation>.control.watch.<deployment>`: a stream of frames that ends with the operation. */
 export function watchEndpoint(
   facts: OperationFacts,
+  service: string,
   parts: () => { readonly journal: OperationJournal; readonly changes: OperationChanges },
 ): FeedEndpoint {
   return {
     name: `${facts.name} (watch)`,
-    subject: actionSubject(facts, "watch"),
+    subject: operationControlSubject(facts.subject, "watch", service),
     root: facts.subject,
     input: CONTROL_BODY,
     event: compileSchema(true),

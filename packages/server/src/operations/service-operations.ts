@@ -128,9 +128,9 @@ export function createServiceOperations<C extends AnyContract, Client, Deps>(
     // The names come from the same manifest the types come from; the type system cannot follow them through a loop.
     handle: handle as unknown as OperationRegistrars<ShapeOf<C>, Client, Deps>,
     controls: controls as unknown as OperationControls<ShapeOf<C>>,
-    actions: [...facts.values()].flatMap((each) => actionEndpoints(each, parts)),
-    waits: [...facts.values()].flatMap((each) => waitingEndpoints(each, parts)),
-    watches: [...facts.values()].map((each) => watchEndpoint(each, parts)),
+    actions: [...facts.values()].flatMap((each) => actionEndpoints(each, service, parts)),
+    waits: [...facts.values()].flatMap((each) => waitingEndpoints(each, service, parts)),
+    watches: [...facts.values()].map((each) => watchEndpoint(each, service, parts)),
     get running() {
       return worker?.running ?? 0;
     },

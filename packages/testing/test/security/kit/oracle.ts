@@ -167,8 +167,14 @@ function mayOperate(who: Participant, target: Manifest, name: string, subject: s
   // Omitted `observe` is `call`.
   const observe = rules.observe === undefined ? call : holdsAll(who, rules.observe);
   if (subject === base) return call;
+  if (subject === `${base}.control.run`) return call && observe;
   if (isStreamControl(subject, base)) return observe;
-  switch (subject.slice(`${base}.control.`.length)) {
+  // Whichever deployment: who has the operation is known from its id.
+  const [action, deployment, ...more] = subject.slice(`${base}.control.`.length).split(".");
+  if (deployment === undefined || more.length > 0) return false;
+  switch (action) {
+    case "start":
+      return call;
     case "run":
       return call && observe;
     case "get":
@@ -223,6 +229,7 @@ export function maySubscribe(who: Participant, asked: string, queue: string | un
   for (const [operation, { capabilities, cancel, signals }] of Object.entries(manifest.operations ?? {})) {
     const base = `operations.v1.${operation}`;
     const actions = [
+      "start",
       "run",
       "get",
       "wait",
@@ -230,10 +237,11 @@ export function maySubscribe(who: Participant, asked: string, queue: string | un
       ...(capabilities?.cancel !== undefined && cancel !== false ? ["cancel"] : []),
       ...(signals ? ["signal"] : []),
     ];
-    if (subject === base || actions.some((action) => subject === `${base}.control.${action}`)) return grouped;
-    if (isStreamControl(subject, base)) return true;
+    if (subject === base || subject === `${base}.control.run`) return grouped;
+    if (actions.some((action) => subject === `${base}.control.${action}.${name}`)) return grouped;
+    if (isStreamControl(subject, base, name)) return true;
   }
-  if (Object.keys(manifest.feeds ?? {}).some((feed) => isStreamControl(subject, `feeds.v1.${feed}`))) return true;
+  if (Object.keys(manifest.feeds ?? {}).some((feed) => isStreamControl(subject, `feeds.v1.${feed}`, name))) return true;
   if (subject === "trellis.auth.v1.changes") return true;
   if (tokens[0] === "$SRV" && ["PING", "INFO", "STATS"].includes(tokens[1] ?? ""))
     return tokens.length === 2 || (tokens[2] === name && (tokens.length === 3 || tokens.length === 4));
@@ -290,8 +298,9 @@ function isEvent(subject: string, name: string, owner: Manifest): boolean {
     : subject.startsWith(`${base}.`) && subject.slice(base.length + 1).split(".").length === params;
 }
 
-/** `<surface>.control.stream.<replica>.<stream>` */
-function isStreamControl(subject: string, surface: string): boolean {
+/** `<surface>.control.stream.<deployment>.<replica>.<stream>`, of any deployment or of one. */
+function isStreamControl(subject: string, surface: string, only?: string): boolean {
   const head = `${surface}.control.stream.`;
-  return subject.startsWith(head) && subject.slice(head.length).split(".").length === 2;
+  const [deployment, ...rest] = subject.slice(head.length).split(".");
+  return subject.startsWith(head) && rest.length === 2 && (only === undefined || deployment === only);
 }

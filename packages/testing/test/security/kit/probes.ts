@@ -140,9 +140,11 @@ export function subjectsOf(name: string, manifest: Manifest, prefix: string): re
     `${prefix}.c.notice`,
   ];
   const streamed = (base: string): readonly string[] => [
-    `${base}.control.stream.r1.s1`,
-    `${base}.control.stream.*.*`,
-    `${base}.control.stream.r1`,
+    `${base}.control.stream.${name}.r1.s1`,
+    `${base}.control.stream.${name}.*.*`,
+    `${base}.control.stream.neighbour.r1.s1`,
+    `${base}.control.stream.*.*.*`,
+    `${base}.control.stream.${name}.r1`,
     `${base}.control.>`,
   ];
   for (const rpc of Object.keys(manifest.rpc ?? {})) found.push(`rpc.v1.${rpc}`, `rpc.v1.${rpc}.x`, `rpc.v2.${rpc}`);
@@ -150,7 +152,12 @@ export function subjectsOf(name: string, manifest: Manifest, prefix: string): re
     const base = `operations.v1.${operation}`;
     found.push(
       base,
-      ...["run", "get", "wait", "watch", "cancel", "signal", "other"].map((action) => `${base}.control.${action}`),
+      ...["start", "run", "get", "wait", "watch", "cancel", "signal", "other"].flatMap((action) => [
+        `${base}.control.${action}`,
+        `${base}.control.${action}.${name}`,
+        `${base}.control.${action}.neighbour`,
+        `${base}.control.${action}.*`,
+      ]),
       ...streamed(base),
     );
   }

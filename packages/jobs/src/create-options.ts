@@ -54,15 +54,30 @@ export function checkOptions(facts: QueueFacts, options: CreateOptions | RejectO
     wrong(`its contract has no limits for groups. Write \`perGroup\` at the queue ${queue}.`);
 }
 
+/** Whether a job may begin with the same record as others: nothing is said about it that not all of them have in common. */
+export function mayBePacked(
+  { rate, perGroup, priorities, maxDeliver }: QueueFacts,
+  { key, unique, delayMs, runAt, signal }: CreateOptions | RejectOptions,
+): boolean {
+  // A worker that claims a pack takes all of it; then limits and priorities come too late, and dying with it costs each job an attempt.
+  if (rate !== undefined || perGroup !== undefined || priorities || maxDeliver === 1) return false;
+  return [key, unique, delayMs, runAt, signal].every((each) => each === undefined);
+}
+
+/** The id of a job with a record of its own. */
+export function jobIdFor({ key, priority }: CreateOptions | RejectOptions, nowMs: number): string {
+  const level: JobPriority | undefined = priority === "normal" ? undefined : priority;
+  return key === undefined ? newJobId(nowMs, level) : jobIdOfKey(key, level);
+}
+
 /** The record a job begins with. */
 export function createdRecord(
+  id: string,
   facts: QueueFacts,
   payload: Json,
-  { key, delayMs, runAt, priority, group, deadlineMs = facts.defaultDeadlineMs }: CreateOptions | RejectOptions,
+  { key, delayMs, runAt, group, deadlineMs = facts.defaultDeadlineMs }: CreateOptions | RejectOptions,
   { nowMs, context }: { readonly nowMs: number; readonly context: (id: string) => JobContext },
 ): JobRecordBody {
-  const level: JobPriority | undefined = priority === "normal" ? undefined : priority;
-  const id = key === undefined ? newJobId(nowMs, level) : jobIdOfKey(key, level);
   const notBefore = runAt?.getTime() ?? (delayMs === undefined ? undefined : Math.round(nowMs + delayMs));
   return {
     id,

@@ -25,6 +25,21 @@ function withPriority(id: string, priority: JobPriority | undefined): string {
   return priority === undefined ? id : `${priority}-${id}`;
 }
 
+/** As many jobs as are created with one record. */
+export const PACK_MOST = 64;
+const IN_PACK = /^([0-9A-Z]{26})-(\d{1,2})$/;
+
+/** The job at this place among those that were created with one record. */
+export function jobIdInPack(pack: string, at: number): string {
+  return `${pack}-${at}`;
+}
+
+/** The pack a job was created in, and its place there; nothing when it has a record of its own. */
+export function packOf(id: string): { readonly pack: string; readonly at: number } | undefined {
+  const [, pack, at] = IN_PACK.exec(id) ?? [];
+  return pack === undefined ? undefined : { pack, at: Number(at) };
+}
+
 /** Nothing is the normal one. */
 export function priorityOf(id: string): JobPriority | undefined {
   for (const priority of JOB_PRIORITIES) if (id.startsWith(priority) && id[priority.length] === "-") return priority;

@@ -1,12 +1,13 @@
 import { MsgHdrsImpl } from "@nats-io/nats-core";
 import type { Link } from "@trellis/client/internal";
 import { JOBS_STREAM, jobSubject } from "@trellis/contracts";
-import { priorityOf } from "./job-id.ts";
-import { readJobSubject, readRecordBody, writeRecord } from "./job-record.ts";
+import { packOf, priorityOf } from "./job-id.ts";
+import { readJobSubject, writeRecord } from "./job-record.ts";
 import type { JobRecord, JobRecordBody } from "./job-record.ts";
 import type { JobEvent } from "./job-state.ts";
 import { readLast, storeMessage } from "./stream-store.ts";
 import type { Appended, StoreOptions } from "./stream-store.ts";
+import { readRecord, recordInPack } from "./stored-records.ts";
 
 export interface JournalOptions {
   readonly link: Link;
@@ -25,7 +26,7 @@ export interface AppendOptions extends StoreOptions {
    * for all services together, so the id holds the claim of the record that is followed: nobody else has read it, and who
    * could guess an id could use it before us.
    */
-  readonly follows?: { readonly sequence: number; readonly claim: string | undefined };
+  readonly follows?: { readonly sequence: number; readonly claim: string | undefined } | undefined;
 }
 
 /** The records of the jobs of one queue. */
@@ -52,9 +53,9 @@ export class JobJournal {
     return storeMessage(this.#options.link, this.subject(body.id, event), writeRecord(body), headers, options);
   }
 
-  /** Sends a record that is stored while the claim lasts and dropped afterwards; nobody waits for it. */
-  note(event: JobEvent, body: JobRecordBody, claimedAt: number): void {
-    const headers = this.#headers(body.id, event, { event: "started", sequence: claimedAt });
+  /** Sends a record that is stored while this is the sequence of the newest claim and dropped afterwards; nobody waits for it. */
+  note(event: JobEvent, body: JobRecordBody, claim: number): void {
+    const headers = this.#headers(body.id, event, { event: "started", sequence: claim });
     this.#options.link.publish(this.subject(body.id, event), writeRecord(body), { headers });
   }
 
@@ -66,8 +67,41 @@ export class JobJournal {
     signal?: AbortSignal,
   ): Promise<JobRecord | undefined> {
     const { link, fresh } = this.#options;
-    const found = await readLast(link, JOBS_STREAM, this.subject(id, event), { fresh, atLeast, signal });
-    return found === undefined ? undefined : toRecord(found.subject, found.sequence, found.time, found.data);
+    const within = packOf(id);
+    const own = this.subject(id, event);
+    const found = await readLast(link, JOBS_STREAM, within === undefined ? [own] : this.#subjects(own, within, event), {
+      fresh,
+      atLeast,
+      signal,
+    });
+    if (found === undefined) return undefined;
+    return within === undefined || readJobSubject(found.subject)?.id === id
+      ? readRecord(found)
+      : recordInPack(found, within.at, event);
+  }
+
+  /** The claim of a pack, with what was completed under it. */
+  async ofPack(pack: string, atLeast: number, signal?: AbortSignal): Promise<JobRecord | undefined> {
+    const { link, fresh } = this.#options;
+    const found = await readLast(link, JOBS_STREAM, [this.subject(pack, "started")], { fresh, atLeast, signal });
+    return found && readRecord(found);
+  }
+
+  /** Where the newest record of a job of a pack may be: what is stored of it alone is newer than what is of the whole pack. */
+  #subjects(own: string, { pack }: { readonly pack: string }, event: JobEvent | "*"): readonly string[] {
+    const created = this.subject(pack, "created");
+    const claimed = this.subject(pack, "started");
+    switch (event) {
+      case "*":
+        return [own, claimed, created];
+      case "created":
+        return [created];
+      case "started":
+      case "completed":
+        return [own, claimed];
+      default:
+        return [own];
+    }
   }
 
   #headers(id: string, event: JobEvent, expect: AppendOptions["expect"]): MsgHdrsImpl {
@@ -79,11 +113,13 @@ export class JobJournal {
   }
 }
 
-/** A stored message as a record of a job; nothing when it is not one. */
-export function toRecord(subject: string, sequence: number, time: string, data: Uint8Array): JobRecord | undefined {
-  const named = readJobSubject(subject);
-  const body = readRecordBody(data);
-  if (named === undefined || body === undefined || !Number.isSafeInteger(sequence)) return undefined;
-  const { service, queue, id, event } = named;
-  return { service, queue, event, sequence, at: Date.parse(time), body: body.id === id ? body : { ...body, id } };
+/** What a record that follows this claim expects of the claims of its job: one of the whole pack is none of them. */
+export function expectedAfter(claim: JobRecord | undefined): number {
+  return claim === undefined || claim.inPack ? 0 : claim.sequence;
+}
+
+/** What the next claim follows: an end or a claim of the job itself, or else the claim of its pack. */
+export function followOf(last: JobRecord | undefined, packClaim: string | undefined): AppendOptions["follows"] {
+  const claim = last?.body.claim ?? packClaim;
+  return last === undefined && claim === undefined ? undefined : { sequence: expectedAfter(last), claim };
 }

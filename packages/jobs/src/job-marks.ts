@@ -38,7 +38,7 @@ export class JobMarks {
     name: string,
     options: { readonly atLeast?: number; readonly signal?: AbortSignal } = {},
   ): Promise<Mark> {
-    const found = await readLast(this.#link, JOBS_MARKS_STREAM, this.#subject(kind, name), options);
+    const found = await readLast(this.#link, JOBS_MARKS_STREAM, [this.#subject(kind, name)], options);
     if (found === undefined) return { sequence: 0, value: undefined, at: 0 };
     return { sequence: found.sequence, value: readJson(found.data), at: Date.parse(found.time) };
   }

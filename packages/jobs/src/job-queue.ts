@@ -5,13 +5,14 @@ import { TransportError, ValidationError } from "@trellis/protocol";
 import { AsyncResult, err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
 import { startClientSpan } from "@trellis/telemetry";
-import { checkOptions, createdRecord } from "./create-options.ts";
+import { checkOptions, createdRecord, jobIdFor, mayBePacked } from "./create-options.ts";
 import type { CreateOptions, RejectOptions } from "./create-options.ts";
 import { createBatch } from "./job-batch.ts";
 import type { BatchIncomplete, CreateError, JobBatch } from "./job-batch.ts";
 import { isJobId } from "./job-id.ts";
 import type { JobJournal } from "./job-journal.ts";
 import type { JobMarks } from "./job-marks.ts";
+import { JobPacker } from "./job-packer.ts";
 import { createJobRef } from "./job-ref.ts";
 import type { JobRef } from "./job-ref.ts";
 import type { JobRecordBody } from "./job-record.ts";
@@ -44,12 +45,21 @@ export interface QueueParts {
   readonly nowMs: () => number;
 }
 
+/** What a record holds beside the payload, about. */
+const RECORD_BYTES = 120;
 /** Longer than a server takes to restart. */
 const CREATE_MS = 30_000;
 
 export function createJobQueue(parts: QueueParts): JobQueue {
   const { link, journal, marks, facts, service, nowMs } = parts;
   const { payload: schema, queue, contractId } = facts;
+  const store = (record: JobRecordBody, signal?: AbortSignal) =>
+    journal.append("created", record, {
+      expect: { event: "created", sequence: 0 },
+      withinMs: CREATE_MS,
+      signal,
+    });
+  const packer = new JobPacker(store, nowMs);
   const refTo = (id: string, created: boolean): JobRef =>
     createJobRef({ link, journal, id, queue, created, by: service });
 
@@ -69,31 +79,39 @@ export function createJobQueue(parts: QueueParts): JobQueue {
     const span = startClientSpan({ name: queue, surface: "job", contractId }, headers);
     const traceparent = headers.get("traceparent");
     const tracestate = headers.get("tracestate");
-    // Checked against the schema just above, so it is JSON.
-    const body = createdRecord(facts, payload as Json, options, {
-      nowMs: nowMs(),
-      context: (requestId) => ({
-        requestId,
-        ...(span.traceId === undefined ? {} : { traceId: span.traceId }),
-        ...(traceparent === "" ? {} : { traceparent }),
-        ...(tracestate === "" ? {} : { tracestate }),
-      }),
-    });
-    const { key, unique, signal } = options;
-    const store = (record: JobRecordBody) =>
-      journal.append("created", record, {
-        expect: { event: "created", sequence: 0 },
-        withinMs: CREATE_MS,
-        signal,
+    const createdAt = nowMs();
+    const recordOf = (id: string): JobRecordBody =>
+      // Checked against the schema just above, so it is JSON.
+      createdRecord(id, facts, payload as Json, options, {
+        nowMs: createdAt,
+        context: (requestId) => ({
+          requestId,
+          ...(span.traceId === undefined ? {} : { traceId: span.traceId }),
+          ...(traceparent === "" ? {} : { traceparent }),
+          ...(tracestate === "" ? {} : { tracestate }),
+        }),
       });
+    const { key, unique, signal } = options;
     try {
+      if (mayBePacked(facts, options)) {
+        const id = await packer.add(recordOf, JSON.stringify(payload).length + RECORD_BYTES);
+        span.end();
+        return ok(refTo(id, true));
+      }
+      const body = recordOf(jobIdFor(options, createdAt));
       if (unique !== undefined) {
-        const outcome = await createUnique({ journal, marks, by: service, nowMs }, body, unique, store, signal);
+        const outcome = await createUnique(
+          { journal, marks, by: service, nowMs },
+          body,
+          unique,
+          (record) => store(record, signal),
+          signal,
+        );
         span.end();
         if (outcome.kind === "rejected") return err(new JobNotUnique(unique.key, outcome.id));
         return ok(outcome.kind === "attached" ? refTo(outcome.id, false) : refTo(body.id, true));
       }
-      const stored = await store(body);
+      const stored = await store(body, signal);
       span.end();
       // Refused without a key: an earlier try of ours was stored, and only its answer was lost.
       return ok(refTo(body.id, stored.kind === "stored" || key === undefined));

@@ -1,7 +1,7 @@
 import type { Json } from "@trellis/contracts";
-import { priorityOf } from "./job-id.ts";
+import { PACK_MOST, priorityOf } from "./job-id.ts";
 import { JOB_EVENTS, OUTSIDE_CLAIMS } from "./job-state.ts";
-import type { JobEvent, OutsideClaim } from "./job-state.ts";
+import type { ClaimPurpose, JobEvent } from "./job-state.ts";
 
 /** Where a job comes from, on each of its records. */
 export interface JobContext {
@@ -34,8 +34,8 @@ export interface JobRecordBody {
   /** started: runs of this life so far, this one included when a worker claims. */
   readonly attempt?: number;
   readonly worker?: string;
-  /** started: a claim from outside, and for what. */
-  readonly for?: OutsideClaim;
+  /** started: no worker claims, and for what. */
+  readonly for?: ClaimPurpose;
   readonly progress?: Json;
   readonly message?: string;
   /** created, retry: it does not begin before. */
@@ -47,6 +47,23 @@ export interface JobRecordBody {
   /** cancelled, expired, retried, dismissed: who wanted it, and why. */
   readonly by?: string;
   readonly reason?: string;
+  /** created: the jobs that begin with this record, when they are several (see `job-pack.ts`). */
+  readonly jobs?: readonly JobRecordBody[];
+  /** started: so many jobs of a pack are claimed at once. */
+  readonly size?: number;
+  /** started: the jobs of a pack that were completed under its claim so far, and how many of them the record before has told. */
+  readonly completed?: readonly CompletedInPack[];
+  readonly told?: number;
+  /** created: no job begins with it; those in it began with the record at this sequence and are handed out again. */
+  readonly since?: number;
+  /** created: those jobs may have been begun and ended under this claim of their pack. */
+  readonly after?: string;
+}
+
+/** The job at this place of a pack is completed. */
+export interface CompletedInPack {
+  readonly at: number;
+  readonly result?: Json;
 }
 
 /** One stored record of a job. */
@@ -55,6 +72,10 @@ export interface JobRecord {
   readonly queue: string;
   readonly event: JobEvent;
   readonly sequence: number;
+  /** The place among all records of all jobs: jobs that were created together share the sequence. */
+  readonly order: number;
+  /** It is from a record of a whole pack: the subjects of the job itself have nothing of it. */
+  readonly inPack: boolean;
   /** When the stream took it, in milliseconds. */
   readonly at: number;
   readonly body: JobRecordBody;
@@ -102,7 +123,26 @@ const LAST_INSTANT = 8_640_000_000_000_000;
  */
 export function isRecordBody(value: unknown): value is JobRecordBody {
   if (!isObject(value) || typeof value.id !== "string" || !isObject(value.context)) return false;
-  const { claim, worker, key, group, message, by, reason, deadlineAt, notBefore, attempt, schedule, error } = value;
+  const {
+    claim,
+    worker,
+    key,
+    group,
+    message,
+    by,
+    reason,
+    deadlineAt,
+    notBefore,
+    attempt,
+    schedule,
+    error,
+    jobs,
+    size,
+    since,
+    after,
+    completed,
+    told,
+  } = value;
   return (
     isTextOrAbsent(claim) &&
     isTextOrAbsent(worker) &&
@@ -117,7 +157,13 @@ export function isRecordBody(value: unknown): value is JobRecordBody {
     (schedule === undefined ||
       (isObject(schedule) && typeof schedule.name === "string" && isInstant(schedule.dueAt))) &&
     (error === undefined || (isObject(error) && typeof error.type === "string" && typeof error.message === "string")) &&
-    (value.for === undefined || OUTSIDE_CLAIMS.some((each) => each === value.for))
+    (value.for === undefined || value.for === "split" || OUTSIDE_CLAIMS.some((each) => each === value.for)) &&
+    (jobs === undefined || (Array.isArray(jobs) && isFew(jobs.length) && jobs.every(isJobOfPack))) &&
+    (size === undefined || isFew(size)) &&
+    (since === undefined || Number.isSafeInteger(since)) &&
+    (completed === undefined || (Array.isArray(completed) && completed.every(isCompletedInPack))) &&
+    (told === undefined || Number.isSafeInteger(told)) &&
+    isTextOrAbsent(after)
   );
 }
 
@@ -127,6 +173,19 @@ function isObject(value: unknown): value is { readonly [member: string]: unknown
 
 function isTextOrAbsent(value: unknown): boolean {
   return value === undefined || typeof value === "string";
+}
+
+/** Packs are not nested: whoever writes them to any depth must not exhaust the stack of the reader. */
+function isJobOfPack(value: unknown): boolean {
+  return isObject(value) && value.jobs === undefined && isRecordBody(value);
+}
+
+function isCompletedInPack(value: unknown): boolean {
+  return isObject(value) && typeof value.at === "number" && value.at >= 0 && value.at < PACK_MOST;
+}
+
+function isFew(value: unknown): boolean {
+  return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= PACK_MOST;
 }
 
 function isInstant(value: unknown): boolean {

@@ -3,7 +3,9 @@ import { pause } from "@trellis/client/internal";
 import { TransportError } from "@trellis/protocol";
 import { AsyncResult, err, ok } from "@trellis/result";
 import type { Result } from "@trellis/result";
+import { packOf } from "./job-id.ts";
 import type { JobJournal } from "./job-journal.ts";
+import { readRecordBody } from "./job-record.ts";
 import type { JobProblem, JobRecord } from "./job-record.ts";
 import { endsLife, stateAfterLast } from "./job-state.ts";
 import type { JobState } from "./job-state.ts";
@@ -111,12 +113,23 @@ async function waitFor(
 ): Promise<Result<unknown, JobEnded | TransportError>> {
   const endsAt = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
   let heard = Promise.withResolvers<void>();
-  const subscription = link.subscribe(journal.subject(id, "*"), {
-    onMessage: ({ subject }) => {
-      const event = subject.slice(subject.lastIndexOf(".") + 1);
-      if (ENDS.has(event)) heard.resolve();
-    },
-  });
+  const within = packOf(id);
+  const subscriptions = [
+    link.subscribe(journal.subject(id, "*"), {
+      onMessage: ({ subject }) => {
+        const event = subject.slice(subject.lastIndexOf(".") + 1);
+        if (ENDS.has(event)) heard.resolve();
+      },
+    }),
+  ];
+  if (within !== undefined)
+    subscriptions.push(
+      link.subscribe(journal.subject(within.pack, "started"), {
+        onMessage: ({ data }) => {
+          if (readRecordBody(data)?.completed?.some(({ at }) => at === within.at) === true) heard.resolve();
+        },
+      }),
+    );
   try {
     await link.flush();
     for (;;) {
@@ -145,7 +158,7 @@ async function waitFor(
         return err(new TransportError("cancelled", { message: `Waiting for the job ${id} was given up; it goes on.` }));
     }
   } finally {
-    subscription.close();
+    for (const subscription of subscriptions) subscription.close();
   }
 }
 

@@ -5,9 +5,11 @@ import { randomToken, TransportError } from "@trellis/protocol";
 import { startServerSpan } from "@trellis/telemetry";
 import type { TracedWork } from "@trellis/telemetry";
 import { claimJob } from "./job-claim.ts";
+import type { HeldClaim } from "./job-claim.ts";
 import type { HandlerPlaces } from "./handler-places.ts";
 import { JobContext } from "./job-context.ts";
 import type { AnyJobHandler, RunningJob } from "./job-handler.ts";
+import { expectedAfter } from "./job-journal.ts";
 import type { JobJournal } from "./job-journal.ts";
 import type { JobLog } from "./job-log.ts";
 import type { JobProblem, JobRecordBody } from "./job-record.ts";
@@ -16,6 +18,7 @@ import type { JobEvent } from "./job-state.ts";
 import { backoffAfter } from "./queue-facts.ts";
 import type { QueueFacts } from "./queue-facts.ts";
 import type { Entry } from "./queue-limits.ts";
+import type { WorkItem } from "./work-item.ts";
 
 /** What all runs of one worker have in common. */
 export interface RunSurroundings {
@@ -41,13 +44,9 @@ export interface RunSurroundings {
 /** Why a handler's signal aborted. */
 type StopReason = "cancelled" | "expired" | "lost" | "stopping";
 
-const NS_PER_MS = 1_000_000;
 const LONGEST_TEXT = 4_000;
 /** A worker that has lost a job and whose handler does not end meets this item again and again; another may take it meanwhile. */
 const NEXT_LIFE_MS = 500;
-const encoder = new TextEncoder();
-const ACK = encoder.encode("+ACK");
-const WORKING = encoder.encode("+WPI");
 
 /** `job.fail()` on its way out of the handler. */
 class JobGivenUp extends Error {
@@ -65,40 +64,37 @@ class JobGivenUp extends Error {
 export class JobRun {
   readonly id: string;
   readonly #s: RunSurroundings;
-  readonly #item: JobRecordBody;
-  readonly #itemSequence: number;
-  readonly #claim = randomToken(12);
+  readonly #job: JobRecordBody;
+  readonly #item: WorkItem;
   #context: JobContext | undefined;
-  #reply: string;
-  #fence = 0;
+  #held: HeldClaim | undefined;
   #claimedAt = 0;
-  #attempt = 0;
   #ended = false;
   #stop: StopReason | undefined;
   #givenUp: string | undefined;
   #leave: (() => void) | undefined;
 
-  constructor(surroundings: RunSurroundings, item: JobRecordBody, itemSequence: number, reply: string) {
-    this.id = item.id;
+  /** `job` is the body of the record its life began with; `held` says that it is claimed already. */
+  constructor(surroundings: RunSurroundings, job: JobRecordBody, item: WorkItem, held: HeldClaim | undefined) {
+    this.id = job.id;
     this.#s = surroundings;
+    this.#job = job;
     this.#item = item;
-    this.#itemSequence = itemSequence;
-    this.#reply = reply;
+    this.#held = held;
   }
 
-  /** An item of this job was handed to this worker while it is at it; `itemSequence` is 0 when the server does not say which. */
-  deliveredAgain(reply: string, itemSequence: number): void {
-    if (itemSequence === 0 || itemSequence === this.#itemSequence) this.#reply = reply;
+  /** Another item of this job was handed to this worker while it is at it. */
+  comesAlsoAs(item: WorkItem, job: JobRecordBody): void {
     // Of a life before this one.
-    else if (itemSequence < this.#itemSequence) this.#say(reply, ACK);
-    // Of the next life: our end is stored, and its acknowledgement still on the way to us.
-    else this.#say(reply, delayed(NEXT_LIFE_MS));
+    if (item.life < this.#item.life) item.done();
+    // Of this one too; or of the next: our end is stored, and its acknowledgement still on the way to us.
+    else item.later(job, NEXT_LIFE_MS);
   }
 
   /** Somebody says the job has ended; what the journal says counts. */
   async endedElsewhere(): Promise<void> {
-    if (this.#fence === 0 || this.#ended) return;
-    await this.#checkClaim();
+    if (this.#held === undefined || this.#ended) return;
+    await this.#checkClaim(this.#held);
   }
 
   /** The worker wants to stop: the handler is asked to end, and the job goes to another. */
@@ -108,51 +104,64 @@ export class JobRun {
 
   /** Keeps the item from others, once the handler takes its time. */
   beat(): void {
-    if (this.#fence === 0 || this.#ended || performance.now() - this.#claimedAt < this.#s.facts.ackWaitMs / 6) return;
-    this.#answer(WORKING);
-    void this.#checkClaim();
+    const { facts } = this.#s;
+    if (this.#held === undefined || this.#ended || performance.now() - this.#claimedAt < facts.ackWaitMs / 6) return;
+    this.#item.alive();
+    void this.#checkClaim(this.#held);
   }
 
   /** `deliveries` says how often the item has been handed out; `onHandled` hears when only the end is still to be stored. */
   async go(deliveries: number, onHandled: () => void): Promise<void> {
-    const { journal, facts, nowMs, worker, enter, takeLastAttempt } = this.#s;
-    const earlyMs = (this.#item.notBefore ?? 0) - nowMs();
-    if (earlyMs > 0) return this.#giveBack(earlyMs);
-    const entry = await enter?.(this.#item, deliveries, this.#s.quit);
-    if (entry?.kind === "later") return this.#giveBack(entry.delayMs);
-    const claimed = await claimJob({
-      journal,
-      facts,
-      worker,
-      nowMs,
-      item: this.#item,
-      itemSequence: this.#itemSequence,
-      claim: this.#claim,
-      signal: this.#s.quit,
-      takeLastAttempt: () => takeLastAttempt(this),
-    });
-    if (claimed.kind !== "ours") entry?.undo();
-    if (claimed.kind === "ended") return this.#answer(ACK);
-    if (claimed.kind === "later") return this.#giveBack(claimed.delayMs);
-    if (claimed.kind === "theirs") return;
-    this.#fence = claimed.fence;
-    this.#attempt = claimed.attempt;
+    const held = this.#held ?? (await this.#claim(deliveries));
+    if (held === undefined) return;
+    this.#held = held;
     this.#claimedAt = performance.now();
-    this.#leave = entry?.leave;
-    const refusal = this.#refusal();
-    if (refusal !== undefined) return this.#end(refusal.event, refusal.body);
-    const deadline = this.#watchDeadline();
+    const refusal = this.#refusal(held);
+    if (refusal !== undefined) return this.#end(held, refusal.event, refusal.body);
+    const deadline = this.#watchDeadline(held);
     try {
-      await this.#work(onHandled);
+      await this.#work(held, onHandled);
     } finally {
       clearTimeout(deadline);
     }
   }
 
+  /** Nothing when it does not run here now; what is to be said about its item has been said. */
+  async #claim(deliveries: number): Promise<HeldClaim | undefined> {
+    const { journal, facts, nowMs, worker, enter, takeLastAttempt, quit } = this.#s;
+    const earlyMs = (this.#job.notBefore ?? 0) - nowMs();
+    if (earlyMs > 0) return this.#later(earlyMs);
+    const entry = await enter?.(this.#job, deliveries, quit);
+    if (entry?.kind === "later") return this.#later(entry.delayMs);
+    const claimed = await claimJob({
+      journal,
+      facts,
+      worker,
+      nowMs,
+      job: this.#job,
+      item: this.#item,
+      claim: randomToken(12),
+      signal: quit,
+      takeLastAttempt: () => takeLastAttempt(this),
+    });
+    if (claimed.kind === "ours") {
+      this.#leave = entry?.leave;
+      return claimed.held;
+    }
+    entry?.undo();
+    if (claimed.kind === "later") return this.#later(claimed.delayMs);
+    if (claimed.kind === "ended") this.#item.done();
+    return undefined;
+  }
+
+  #later(delayMs: number): undefined {
+    this.#item.later(this.#job, delayMs);
+  }
+
   /** What ends this job before any handler sees it. */
-  #refusal(): { readonly event: JobEvent; readonly body: Partial<JobRecordBody> } | undefined {
+  #refusal({ attempt }: HeldClaim): { readonly event: JobEvent; readonly body: Partial<JobRecordBody> } | undefined {
     const { facts, nowMs } = this.#s;
-    const { deadlineAt, payload } = this.#item;
+    const { deadlineAt, payload } = this.#job;
     if (deadlineAt !== undefined && nowMs() >= deadlineAt)
       return { event: "expired", body: { by: "worker", reason: "Its deadline had passed before it could begin." } };
     if (!facts.payload.check(payload)) {
@@ -161,19 +170,20 @@ export class JobRun {
       const message = `The payload does not match the contract this service runs: ${where}: ${first?.message ?? "it does not match"}.`;
       return { event: "failed", body: { error: { type: "ValidationError", message } } };
     }
-    if (this.#attempt > facts.maxDeliver) {
+    if (attempt > facts.maxDeliver) {
       const message = `It was begun ${facts.maxDeliver} times, and each time the worker ended before the job did.`;
       return { event: this.#lastWord(), body: { error: { type: "WorkerLost", message } } };
     }
     return undefined;
   }
 
-  async #work(onHandled: () => void): Promise<void> {
+  async #work(held: HeldClaim, onHandled: () => void): Promise<void> {
     const { facts, places } = this.#s;
+    const { attempt } = held;
     const placed = places.take(this);
     if (placed !== true && !(await placed)) {
       if (this.#ended || (this.#stop !== undefined && this.#stop !== "stopping")) return;
-      return this.#retryAfter(0, { givenBack: true });
+      return this.#retryAfter(held, 0, { givenBack: true });
     }
     const begunAt = performance.now();
     const traced = startServerSpan(
@@ -181,40 +191,41 @@ export class JobRun {
       {
         get: (name) =>
           name === "traceparent"
-            ? this.#item.context.traceparent
+            ? this.#job.context.traceparent
             : name === "tracestate"
-              ? this.#item.context.tracestate
+              ? this.#job.context.tracestate
               : undefined,
       },
     );
-    const outcome = await this.#runHandler(traced);
+    const outcome = await this.#runHandler(held, traced);
     traced.end(outcome.error);
     places.give(performance.now() - begunAt);
     onHandled();
     if (this.#ended || this.#stop === "lost" || this.#stop === "cancelled" || this.#stop === "expired") return;
     if (this.#givenUp !== undefined)
-      return this.#end("failed", { error: { type: "JobFailed", message: clip(this.#givenUp) } });
-    if (!("error" in outcome)) return this.#complete(outcome.value);
+      return this.#end(held, "failed", { error: { type: "JobFailed", message: clip(this.#givenUp) } });
+    if (!("error" in outcome)) return this.#complete(held, outcome.value);
     const error = describe(outcome.error);
-    if (this.#stop === "stopping") return this.#retryAfter(0, { error, givenBack: true });
+    if (this.#stop === "stopping") return this.#retryAfter(held, 0, { error, givenBack: true });
     this.#s.log.warn("A job failed.", {
       job: this.id,
       queue: facts.queue,
-      attempt: this.#attempt,
+      attempt,
       error: outcome.error,
     });
-    if (this.#attempt >= facts.maxDeliver) return this.#end(this.#lastWord(), { error });
-    return this.#retryAfter(backoffAfter(facts, this.#attempt), { error });
+    if (attempt >= facts.maxDeliver) return this.#end(held, this.#lastWord(), { error });
+    return this.#retryAfter(held, backoffAfter(facts, attempt), { error });
   }
 
   async #runHandler(
+    held: HeldClaim,
     traced: TracedWork,
   ): Promise<
     { readonly value: unknown; readonly error?: never } | { readonly value?: never; readonly error: unknown }
   > {
     const { handler, runInside, log, facts } = this.#s;
-    const context = new JobContext(this.#item.payload, this.#runningJob(), this.#s, () =>
-      log.child({ job: this.id, queue: facts.queue, attempt: this.#attempt, trace: traced.traceId }),
+    const context = new JobContext(this.#job.payload, this.#runningJob(held), this.#s, () =>
+      log.child({ job: this.id, queue: facts.queue, attempt: held.attempt, trace: traced.traceId }),
     );
     this.#context = context;
     // Its worker wanted to stop while the claim was being stored.
@@ -234,18 +245,18 @@ export class JobRun {
     }
   }
 
-  #runningJob(): RunningJob {
+  #runningJob(held: HeldClaim): RunningJob {
     const { facts } = this.#s;
     return {
       id: this.id,
-      attempt: this.#attempt,
-      fence: this.#fence,
+      attempt: held.attempt,
+      fence: held.fence,
       progress: (value: unknown) => {
         // Values a contract may carry are JSON; what is not becomes what JSON makes of it.
-        if (facts.progress) this.#note("progress", { progress: value as Json });
+        if (facts.progress) this.#note(held, "progress", { progress: value as Json });
       },
       log: (message: string) => {
-        if (facts.logs) this.#note("logged", { message: clip(message) });
+        if (facts.logs) this.#note(held, "logged", { message: clip(message) });
       },
       fail: (reason: string): never => {
         this.#givenUp ??= reason;
@@ -254,19 +265,19 @@ export class JobRun {
     };
   }
 
-  async #complete(value: unknown): Promise<void> {
+  async #complete(held: HeldClaim, value: unknown): Promise<void> {
     const { result } = this.#s.facts;
     if (result !== undefined && !result.check(value)) {
       const [first] = result.errors(value);
       const message = `The handler answered what the contract does not allow: ${first === undefined || first.path === "" ? "the result" : first.path}: ${first?.message ?? "it does not match"}.`;
-      return this.#end("failed", { error: { type: "ValidationError", message } });
+      return this.#end(held, "failed", { error: { type: "ValidationError", message } });
     }
     try {
       // Checked against the schema just above, so it is JSON.
-      await this.#end("completed", result === undefined ? {} : { result: value as Json });
+      await this.#end(held, "completed", result === undefined ? {} : { result: value as Json });
     } catch (error) {
       if (!(error instanceof TransportError) || error.code !== "payload_too_large") throw error;
-      await this.#end("failed", {
+      await this.#end(held, "failed", {
         error: {
           type: "ResultTooLarge",
           message: "The result is larger than one message may be; put it into an object store.",
@@ -276,66 +287,71 @@ export class JobRun {
   }
 
   /** Writes the end of this job, then lets go of the item; a claim that is no longer the newest writes nothing. */
-  async #end(event: JobEvent, members: Partial<JobRecordBody>): Promise<void> {
+  async #end(held: HeldClaim, event: JobEvent, members: Partial<JobRecordBody>): Promise<void> {
     const { journal } = this.#s;
-    const written = await journal.append(event, this.#body(members), {
-      expect: { event: "started", sequence: this.#fence },
-      follows: { sequence: this.#fence, claim: this.#claim },
+    const { expected, claim, pack } = held;
+    if (event === "completed" && (await pack?.complete(this.id, members.result)) === true) {
+      this.#ended = true;
+      return this.#item.done();
+    }
+    const written = await journal.append(event, this.#body(held, members), {
+      expect: { event: "started", sequence: expected },
+      follows: { sequence: expected, claim },
       signal: this.#s.quit,
     });
     this.#ended = true;
     const ours =
-      written.kind === "stored" || (await journal.last(this.id, event, 0, this.#s.quit))?.body.claim === this.#claim;
+      written.kind === "stored" || (await journal.last(this.id, event, 0, this.#s.quit))?.body.claim === claim;
     if (ours) {
       this.#leave?.();
-      return this.#answer(ACK);
+      return this.#item.done();
     }
-    await this.#ackIfEnded();
+    await this.#doneIfEnded(held);
   }
 
-  async #retryAfter(delayMs: number, members: Partial<JobRecordBody>): Promise<void> {
+  async #retryAfter(held: HeldClaim, delayMs: number, members: Partial<JobRecordBody>): Promise<void> {
     const { journal, nowMs } = this.#s;
-    const body = this.#body({ ...members, notBefore: Math.round(nowMs() + delayMs) });
+    const body = this.#body(held, { ...members, notBefore: Math.round(nowMs() + delayMs) });
     const written = await journal.append("retry", body, {
       // Its own subject's last record changes with every retry; the claim is what counts.
-      expect: { event: "started", sequence: this.#fence },
+      expect: { event: "started", sequence: held.expected },
       signal: this.#s.quit,
     });
     this.#ended = true;
     if (written.kind === "stored") {
       this.#leave?.();
-      return this.#giveBack(delayMs);
+      return this.#later(delayMs);
     }
-    await this.#ackIfEnded();
+    await this.#doneIfEnded(held);
   }
 
   /** Our claim is over: if the job has ended, so has its item; otherwise it belongs to whoever claimed it. */
-  async #ackIfEnded(): Promise<void> {
+  async #doneIfEnded({ fence }: HeldClaim): Promise<void> {
     for (let tries = 0; tries < 10; tries += 1) {
-      const last = await this.#s.journal.last(this.id, "*", this.#fence, this.#s.quit);
-      if (last !== undefined && endsLife(last.event)) return this.#answer(ACK);
+      const last = await this.#s.journal.last(this.id, "*", fence, this.#s.quit);
+      if (last !== undefined && endsLife(last.event)) return this.#item.done();
       // Whoever cancels claims first and writes the end a moment later.
       if (last?.body.for === undefined) return;
       await pause(50 * (tries + 1), this.#s.quit);
     }
   }
 
-  async #checkClaim(): Promise<void> {
+  async #checkClaim(held: HeldClaim): Promise<void> {
     const newest = await this.#s.journal.last(this.id, "started", 0, this.#s.quit).catch(() => undefined);
-    if (newest === undefined || newest.sequence <= this.#fence || this.#ended) return;
+    if (newest === undefined || expectedAfter(newest) <= held.expected || this.#ended) return;
     this.#ended = true;
     this.#halt(newest.body.for === "cancel" ? "cancelled" : newest.body.for === "expire" ? "expired" : "lost");
-    await this.#ackIfEnded().catch(() => undefined);
+    await this.#doneIfEnded(held).catch(() => undefined);
   }
 
-  #watchDeadline(): ReturnType<typeof setTimeout> | undefined {
-    const { deadlineAt } = this.#item;
+  #watchDeadline(held: HeldClaim): ReturnType<typeof setTimeout> | undefined {
+    const { deadlineAt } = this.#job;
     if (deadlineAt === undefined) return undefined;
     const leftMs = Math.min(Math.max(0, deadlineAt - this.#s.nowMs()), LONGEST_TIMER_MS);
     return setTimeout(() => {
       if (this.#ended || this.#stop !== undefined) return;
       this.#halt("expired");
-      void this.#end("expired", { by: "worker", reason: "Its deadline passed while it was running." }).catch(
+      void this.#end(held, "expired", { by: "worker", reason: "Its deadline passed while it was running." }).catch(
         (error: unknown) =>
           this.#s.log.warn(
             "The end of a job at its deadline could not be recorded; it is tried again with its next delivery.",
@@ -352,43 +368,22 @@ export class JobRun {
     this.#context?.abort(halted(reason));
   }
 
-  #note(event: "progress" | "logged", members: Partial<JobRecordBody>): void {
+  #note(held: HeldClaim, event: "progress" | "logged", members: Partial<JobRecordBody>): void {
     if (this.#ended) return;
     try {
-      this.#s.journal.note(event, this.#body(members), this.#fence);
+      this.#s.journal.note(event, this.#body(held, members), held.expected);
     } catch (error) {
       this.#s.log.debug("A note of a job was not recorded.", { job: this.id, error });
     }
   }
 
-  #body(members: Partial<JobRecordBody>): JobRecordBody {
-    return { id: this.id, context: this.#item.context, claim: this.#claim, attempt: this.#attempt, ...members };
+  #body({ claim, attempt }: HeldClaim, members: Partial<JobRecordBody>): JobRecordBody {
+    return { id: this.id, context: this.#job.context, claim, attempt, ...members };
   }
 
   #lastWord(): JobEvent {
     return this.#s.facts.dlq ? "dead" : "failed";
   }
-
-  #giveBack(delayMs: number): void {
-    this.#answer(delayed(delayMs));
-  }
-
-  #answer(what: Uint8Array): void {
-    this.#say(this.#reply, what);
-  }
-
-  #say(reply: string, what: Uint8Array): void {
-    try {
-      this.#s.link.publish(reply, what);
-    } catch {
-      // Without a connection the item comes again, and its job is found ended.
-    }
-  }
-}
-
-/** Gives an item back for this long. */
-function delayed(delayMs: number): Uint8Array {
-  return encoder.encode(delayMs <= 0 ? "-NAK" : `-NAK {"delay": ${Math.round(delayMs) * NS_PER_MS}}`);
 }
 
 function halted(reason: StopReason): DOMException {

@@ -39,6 +39,9 @@ export type JobEvent = (typeof JOB_EVENTS)[number];
 export const OUTSIDE_CLAIMS = ["cancel", "expire", "retry", "replay", "dismiss"] as const;
 export type OutsideClaim = (typeof OUTSIDE_CLAIMS)[number];
 
+/** Or to hand out the jobs of a pack one by one. */
+export type ClaimPurpose = OutsideClaim | "split";
+
 const OPEN: readonly JobState[] = ["pending", "active", "retry"];
 
 /** From which states an event is legal, and the state after it. `undefined` is "no such job yet". */
@@ -74,7 +77,7 @@ export const OUTSIDE_ACTIONS: {
 export function nextState(
   state: JobState | undefined,
   event: JobEvent,
-  claimedFor?: OutsideClaim,
+  claimedFor?: ClaimPurpose,
 ): JobState | undefined {
   // A claim from outside prepares the record that follows it.
   if (event === "started" && claimedFor !== undefined) return state;
@@ -97,7 +100,7 @@ export function endsLife(event: JobEvent): boolean {
 /**
  * The state a job is in when this is its last record; `undefined` after a claim from outside, which says nothing.
  */
-export function stateAfterLast(event: JobEvent, claimedFor?: OutsideClaim): JobState | undefined {
+export function stateAfterLast(event: JobEvent, claimedFor?: ClaimPurpose): JobState | undefined {
   if (event === "started" && claimedFor !== undefined) return undefined;
   const { to } = TRANSITIONS[event];
   return to === "same" ? "active" : to;

@@ -1,7 +1,12 @@
 import { within } from "@trellis/client/internal";
 import type { Delivery, LinkMessage, LinkSubscription } from "@trellis/client/internal";
 import type { JobsBinding } from "@trellis/contracts";
+import { randomToken } from "@trellis/protocol";
+import type { HeldClaim } from "./job-claim.ts";
+import { claimPack, handOn } from "./job-pack.ts";
+import type { JobPack } from "./job-pack.ts";
 import { readJobSubject, readRecordBody } from "./job-record.ts";
+import type { JobRecordBody } from "./job-record.ts";
 import { JobRun } from "./job-run.ts";
 import type { RunSurroundings } from "./job-run.ts";
 import type { Slot } from "./group-seats.ts";
@@ -10,14 +15,25 @@ import type { JobMarks } from "./job-marks.ts";
 import { QueueLimits } from "./queue-limits.ts";
 import { openIntake } from "./work-intake.ts";
 import type { WorkIntake } from "./work-intake.ts";
+import { PackItem, SingleItem } from "./work-item.ts";
+import type { HandOn, WorkItem } from "./work-item.ts";
 import { showPresence } from "./worker-presence.ts";
 
+/** How much of what is usual the newest item decides. */
+const NEWEST = 1 / 8;
 const TERM = new TextEncoder().encode("+TERM");
 
 /** Takes the jobs of one queue and runs them, so many at a time. */
 export class JobWorker {
   readonly #surroundings: RunSurroundings;
   readonly #runs = new Map<string, JobRun>();
+  /** What was handed out and is at work here, by its place in the work queue. */
+  readonly #items = new Map<number, { readonly item: WorkItem; jobs: number }>();
+  /** Jobs of packs that are being claimed. */
+  #coming = 0;
+  /** Jobs the work queue hands out at a time: as many as of late, or fewer. */
+  #usualPack = 1;
+  #stopped = false;
   /** Runs that wait for a limit: they take no place. */
   readonly #waiting = new Set<string>();
   /** Runs whose handler is through and whose end is being stored. */
@@ -69,7 +85,7 @@ export class JobWorker {
       link,
       binding,
       ackWaitMs: facts.ackWaitMs,
-      free: () => (limits !== undefined && this.#isClosed(limits.closedMs) ? 0 : this.#room),
+      free: () => (limits !== undefined && this.#isClosed(limits.closedMs) ? 0 : this.#roomForItems),
       enough: Math.max(1, Math.ceil(facts.concurrency / 4)),
       onDelivery: (delivery) => this.#take(delivery),
       onTrouble: (why) =>
@@ -86,7 +102,12 @@ export class JobWorker {
     const { concurrency } = this.#surroundings.facts;
     const ending = Math.min(this.#ending.size, concurrency);
     const ahead = this.#mayClaimAhead ? this.#places.ahead : 0;
-    return concurrency + ahead - (this.#runs.size - this.#waiting.size - ending);
+    return concurrency + ahead - (this.running - this.#waiting.size - ending);
+  }
+
+  get #roomForItems(): number {
+    const room = this.#room;
+    return room <= 0 ? 0 : Math.max(1, Math.floor(room / this.#usualPack));
   }
 
   /** Asks again when the queue may go on. */
@@ -131,7 +152,7 @@ export class JobWorker {
 
   /** Jobs at work. */
   get running(): number {
-    return this.#runs.size;
+    return this.#runs.size + this.#coming;
   }
 
   /** Takes no more and lets what runs finish; after the time is up, what still runs is given back. */
@@ -139,14 +160,14 @@ export class JobWorker {
     const stopped = this.#intake.stopGivingBack();
     const idle = new Promise<void>((resolve) => {
       this.#idle = resolve;
-      if (this.#runs.size === 0) resolve();
+      if (this.running === 0) resolve();
     });
     if (!(await within(graceMs, idle))) {
-      for (const run of this.#runs.values()) run.stop();
+      this.#stopRuns();
       await within(GIVE_BACK_MS, idle);
     }
     await stopped;
-    const left = this.#runs.size;
+    const left = this.running;
     this.close();
     return { left };
   }
@@ -156,46 +177,130 @@ export class JobWorker {
     this.#stopPresence();
     clearTimeout(this.#closed);
     clearInterval(this.#beating);
-    for (const run of this.#runs.values()) run.stop();
+    this.#stopRuns();
     this.#quit.abort();
     for (const subscription of this.#endings) subscription.close();
   }
 
-  #take({ message, reply, deliveries }: Delivery): void {
+  #stopRuns(): void {
+    this.#stopped = true;
+    for (const run of this.#runs.values()) run.stop();
+  }
+
+  #take({ message, reply, deliveries, sequence }: Delivery): void {
     const { link, log, facts } = this.#surroundings;
+    const known = this.#items.get(sequence);
+    if (known !== undefined) return known.item.again(reply);
     const recordSequence = sourceSequence(message);
-    const item = readRecordBody(message.data);
-    if (item === undefined) {
+    const body = readRecordBody(message.data);
+    if (body === undefined) {
       log.error("A work item was dropped: it is not a job.", { queue: facts.queue, record: recordSequence });
       link.publish(reply, TERM);
       return;
     }
-    const same = this.#runs.get(item.id);
-    if (same !== undefined) return same.deliveredAgain(reply, recordSequence);
-    const run = new JobRun(this.#surroundings, item, recordSequence, reply);
-    this.#runs.set(item.id, run);
+    const { id, jobs = [body], since: life = recordSequence, after } = body;
+    this.#usualPack = Math.max(jobs.length, this.#usualPack * (1 - NEWEST) + jobs.length * NEWEST);
+    const [first] = jobs;
+    if (first !== undefined && jobs.length === 1) {
+      const item = new SingleItem(link, reply, life, after);
+      this.#items.set(sequence, { item, jobs: 1 });
+      return this.#run(first, item, { sequence, deliveries });
+    }
+    const pack = { id, jobs, life };
+    const item = new PackItem(link, reply, { life, size: jobs.length, handOn: this.#handOn(life) });
+    this.#items.set(sequence, { item, jobs: 1 });
+    this.#coming += jobs.length;
+    this.#takePack(pack, item, { sequence, deliveries })
+      .catch((error: unknown) => {
+        if (link.state === "closed") return;
+        log.warn("Jobs could not be taken; they come again.", { pack: id, queue: facts.queue, error });
+      })
+      .finally(() => this.#letGo(sequence));
+  }
+
+  async #takePack(pack: JobPack, item: PackItem, handed: Handed): Promise<void> {
+    const { journal, facts, worker, nowMs } = this.#surroundings;
+    const claim = randomToken(12);
+    try {
+      const claimed = await claimPack(pack, {
+        journal,
+        facts,
+        claim,
+        worker,
+        // What would wait here is better off with another worker.
+        whole: this.#mayClaimAhead && this.#places.ahead > 0,
+        nowMs,
+        signal: this.#quit.signal,
+      });
+      if (claimed.kind === "later") return item.giveBack(claimed.delayMs);
+      if (claimed.kind === "split") {
+        item.after = claimed.after;
+        item.without(pack.jobs.length - claimed.jobs.length);
+        for (const job of claimed.jobs) item.later(job, 0);
+        return;
+      }
+      const held: HeldClaim = { fence: claimed.fence, expected: 0, claim, attempt: 1, pack: claimed.pack };
+      item.after = claim;
+      const known = this.#items.get(handed.sequence);
+      if (known !== undefined) known.jobs += pack.jobs.length;
+      for (const job of pack.jobs) this.#run(job, item, handed, held);
+    } finally {
+      this.#coming -= pack.jobs.length;
+    }
+  }
+
+  #handOn(life: number): HandOn {
+    const { journal, nowMs } = this.#surroundings;
+    const { signal } = this.#quit;
+    return (job, delayMs, after) => handOn(journal, job, { life, after, nowMs: nowMs(), delayMs, signal });
+  }
+
+  #run(job: JobRecordBody, item: WorkItem, { sequence, deliveries }: Handed, held?: HeldClaim): void {
+    const { link, log, facts } = this.#surroundings;
+    const { id } = job;
+    const same = this.#runs.get(id);
+    if (same !== undefined) {
+      same.comesAlsoAs(item, job);
+      return this.#letGo(sequence);
+    }
+    const run = new JobRun(this.#surroundings, job, item, held);
+    this.#runs.set(id, run);
+    if (this.#stopped) run.stop();
     void run
       .go(deliveries, () => {
-        this.#ending.add(item.id);
+        this.#ending.add(id);
         this.#placeFree();
       })
       .catch((error: unknown) => {
         if (link.state === "closed") return;
         log.warn("A job could not be brought to its end here; it comes again.", {
-          job: item.id,
+          job: id,
           queue: facts.queue,
           error,
         });
       })
       .finally(() => {
-        this.#runs.delete(item.id);
+        this.#runs.delete(id);
         if (this.#lastAttempt === run) this.#lastAttempt = undefined;
-        this.#waiting.delete(item.id);
-        this.#ending.delete(item.id);
-        if (this.#runs.size === 0) this.#idle?.();
-        this.#placeFree();
+        this.#waiting.delete(id);
+        this.#ending.delete(id);
+        this.#letGo(sequence);
       });
   }
+
+  /** One job of an item, or the taking of a pack, is over. */
+  #letGo(sequence: number): void {
+    const known = this.#items.get(sequence);
+    if (known !== undefined && (known.jobs -= 1) === 0) this.#items.delete(sequence);
+    if (this.running === 0) this.#idle?.();
+    this.#placeFree();
+  }
+}
+
+/** Which item, and how often it has been handed out. */
+interface Handed {
+  readonly sequence: number;
+  readonly deliveries: number;
 }
 
 /** A handler that heeds its signal needs no longer to write that the job goes back. */

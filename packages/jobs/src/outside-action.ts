@@ -1,5 +1,8 @@
 import { randomToken } from "@trellis/protocol";
+import { packOf } from "./job-id.ts";
+import { expectedAfter, followOf } from "./job-journal.ts";
 import type { JobJournal } from "./job-journal.ts";
+import { splitPack } from "./job-pack.ts";
 import type { JobRecord, JobRecordBody } from "./job-record.ts";
 import { endsLife, OUTSIDE_ACTIONS, stateAfterLast } from "./job-state.ts";
 import type { JobState, OutsideClaim } from "./job-state.ts";
@@ -13,6 +16,7 @@ export type ActionOutcome =
   | { readonly kind: "busy" };
 
 const TRIES = 8;
+const WITHIN_MS = 20_000;
 
 /**
  * Does something to a job that no worker does: cancel, expire, retry, replay, dismiss. It claims the job first, so of a
@@ -26,6 +30,8 @@ export async function actOnJob(
 ): Promise<ActionOutcome> {
   const { from, event } = OUTSIDE_ACTIONS[action];
   const claim = randomToken(12);
+  const within = packOf(id);
+  let pack: JobRecordBody | undefined;
   let atLeast = 0;
   for (let tries = 0; tries < TRIES; tries += 1) {
     const last = await journal.last(id, "*", atLeast);
@@ -34,17 +40,20 @@ export async function actOnJob(
     if (!from.includes(state)) return { kind: "wrong_state", state };
     const created = await journal.last(id, "created");
     if (created === undefined) return { kind: "not_found" };
+    if (within !== undefined) {
+      pack ??= await splitPack(journal, within.pack, { withinMs: WITHIN_MS });
+      if (pack?.completed?.some(({ at }) => at === within.at) === true)
+        return { kind: "wrong_state", state: "completed" };
+    }
     const started = await journal.last(id, "started");
     const { context, group } = created.body;
-    const expected = started?.sequence ?? 0;
-    const followed = endsLife(last.event) ? last : started;
     const claimed = await journal.append(
       "started",
       { id, context, claim, attempt: started?.body.attempt ?? 0, for: action },
       {
-        expect: { event: "started", sequence: expected },
-        ...(followed === undefined ? {} : { follows: { sequence: followed.sequence, claim: followed.body.claim } }),
-        withinMs: 20_000,
+        expect: { event: "started", sequence: expectedAfter(started) },
+        follows: followOf(endsLife(last.event) ? last : started, pack?.claim),
+        withinMs: WITHIN_MS,
       },
     );
     let held = claimed.kind === "stored" ? claimed.sequence : undefined;
@@ -70,7 +79,7 @@ export async function actOnJob(
       expect: { event: "started", sequence: held },
       // A retry is no end: the claim of the next worker follows ours.
       ...(endsLife(event) ? { follows: { sequence: held, claim } } : {}),
-      withinMs: 20_000,
+      withinMs: WITHIN_MS,
     });
     if (ended.kind === "stored") return { kind: "done", state: stateAfterLast(event) ?? "pending" };
     const written = await journal.last(id, event);

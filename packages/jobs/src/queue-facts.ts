@@ -55,6 +55,14 @@ export function queuesOf(manifest: Manifest): ReadonlyMap<string, QueueFacts> {
   );
 }
 
+/** A delivery this much before the end of the acknowledgement wait still counts as one after it. */
+const ALMOST = 0.9;
+
+/** How much longer a claim of this age is taken for alive: until its work would have come again. */
+export function aliveForMs({ ackWaitMs }: QueueFacts, ageMs: number): number {
+  return ageMs < ackWaitMs * ALMOST ? ackWaitMs - ageMs : 0;
+}
+
 /** The pause after this attempt (1 is the first); the last one is repeated. */
 export function backoffAfter({ backoffMs }: QueueFacts, attempt: number): number {
   return backoffMs[Math.min(attempt, backoffMs.length) - 1] ?? 0;

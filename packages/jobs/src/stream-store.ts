@@ -12,6 +12,11 @@ export type Appended =
   | { readonly kind: "overtaken"; readonly sequence: number }
   | { readonly kind: "refused"; readonly lastSequence: number | undefined };
 
+/** The sequence of what was there instead of what was not stored. */
+export function newestOf(refused: Appended): number {
+  return (refused.kind === "refused" ? refused.lastSequence : refused.sequence) ?? 0;
+}
+
 /** One message as a stream has it. */
 export interface StoredMessage {
   readonly subject: string;
@@ -63,11 +68,11 @@ export async function storeMessage(
   }
 }
 
-/** The newest message of a subject; read again until it is at least as new as `atLeast`. */
+/** The newest message of the first of these subjects that has one; read again until it is at least as new as `atLeast`. */
 export async function readLast(
   link: Link,
   stream: string,
-  subject: string,
+  subjects: readonly string[],
   {
     fresh = false,
     atLeast = 0,
@@ -81,7 +86,7 @@ export async function readLast(
 ): Promise<StoredMessage | undefined> {
   for (let tries = 0; ; tries += 1) {
     try {
-      const found = await (fresh ? readLeader : readDirect)(link, stream, subject);
+      const found = await readFirst(fresh ? readLeader : readDirect, link, stream, subjects);
       if ((found?.sequence ?? 0) >= atLeast || tries >= STALE_TRIES) return found;
     } catch (error) {
       if (!(error instanceof TransportError) || !PASSING.has(error.code) || link.state === "closed") throw error;
@@ -90,6 +95,19 @@ export async function readLast(
     if (!(await pause(Math.min(LONGEST_PAUSE_MS, 5 * 2 ** Math.min(tries, 7)), signal)))
       throw new TransportError("cancelled");
   }
+}
+
+async function readFirst(
+  read: typeof readDirect,
+  link: Link,
+  stream: string,
+  subjects: readonly string[],
+): Promise<StoredMessage | undefined> {
+  for (const subject of subjects) {
+    const found = await read(link, stream, subject);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 async function readDirect(link: Link, stream: string, subject: string): Promise<StoredMessage | undefined> {

@@ -1,6 +1,6 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import type { Link } from "@trellis/client/internal";
-import { JOBS_STREAM, jobSubject } from "@trellis/contracts";
+import { JOBS_STREAM } from "@trellis/contracts";
 import type { JobRecord } from "@trellis/jobs";
 import { actOnJob, isJobId, JobJournal, type OutsideClaim } from "@trellis/jobs/internal";
 import { err, ok, type Result } from "@trellis/result";
@@ -9,7 +9,7 @@ import { type HandlersOf, isoTime } from "../handlers/handler.ts";
 import { page } from "../handlers/page.ts";
 import { streamState } from "../registry/jetstream-api.ts";
 import type { JobProjection } from "./job-projection.ts";
-import { readRecords } from "./job-records.ts";
+import { readHistory } from "./job-records.ts";
 import { type JobFilter, type JobSummary, noCounts } from "./job-table.ts";
 import { liveWorkers } from "./workers.ts";
 
@@ -44,11 +44,7 @@ export function jobHandlers(parts: JobHandlerParts): Handlers {
   const list = async (filter: JobFilter, limit = DEFAULT_LIMIT, cursor?: string) => {
     await projection.catchUp();
     const before = Number(cursor ?? Number.NaN);
-    const { jobs: found, next } = projection.table.list(
-      filter,
-      limit,
-      Number.isSafeInteger(before) ? before : undefined,
-    );
+    const { jobs: found, next } = projection.table.list(filter, limit, Number.isFinite(before) ? before : undefined);
     return ok({ jobs: found.map(shown), ...(next === undefined ? {} : { nextCursor: String(next) }) });
   };
   const act =
@@ -120,13 +116,7 @@ export function jobHandlers(parts: JobHandlerParts): Handlers {
     "Jobs.Get": async ({ input }) => {
       const found = await find(parts, input);
       if (!found.ok) return found;
-      const { id, service, queue } = found.value;
-      const subject = jobSubject(service, queue, id, "*");
-      const { records, pending } = await readRecords(data, {
-        from: found.value.sequence,
-        subject,
-        messages: HISTORY_LIMIT,
-      });
+      const { records, pending } = await readHistory(data, found.value, HISTORY_LIMIT);
       const created = records.find(({ event }) => event === "created");
       const completed = records.findLast(({ event }) => event === "completed");
       return ok({

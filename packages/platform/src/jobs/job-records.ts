@@ -1,7 +1,7 @@
 import { createInbox, type Msg, type NatsConnection } from "@nats-io/nats-core";
-import { JOBS_STREAM } from "@trellis/contracts";
+import { JOBS_STREAM, jobSubject } from "@trellis/contracts";
 import type { JobRecord } from "@trellis/jobs";
-import { toRecord } from "@trellis/jobs/internal";
+import { packOf, toRecords } from "@trellis/jobs/internal";
 import { fromDelivery, type StoredMessage } from "@trellis/server/internal";
 
 export interface RecordsPage {
@@ -24,11 +24,27 @@ export async function readRecords(
 ): Promise<RecordsPage> {
   const records: JobRecord[] = [];
   const { subject = "trellis.jobs.>" } = options;
-  const page = await readStored(nc, JOBS_STREAM, { ...options, subject }, ({ subject: of, sequence, time, data }) => {
-    const record = toRecord(of, sequence, time, data);
-    if (record !== undefined) records.push(record);
+  const page = await readStored(nc, JOBS_STREAM, { ...options, subject }, (stored) => {
+    records.push(...toRecords(stored));
   });
   return { records, ...page };
+}
+
+/** What happened to one job, from its beginning. */
+export async function readHistory(
+  nc: NatsConnection,
+  job: { readonly id: string; readonly service: string; readonly queue: string; readonly order: number },
+  messages: number,
+): Promise<RecordsPage> {
+  const { id, service, queue } = job;
+  const from = Math.floor(job.order);
+  const subjectOf = (token: string): string => jobSubject(service, queue, token, "*");
+  const own = await readRecords(nc, { from, subject: subjectOf(id), messages });
+  const pack = packOf(id)?.pack;
+  if (pack === undefined) return own;
+  const common = await readRecords(nc, { from, subject: subjectOf(pack) });
+  const records = [...common.records.filter(({ body }) => body.id === id), ...own.records];
+  return { ...own, records: records.sort((a, b) => a.sequence - b.sequence) };
 }
 
 /** Reads messages in the order of the stream, by a batched direct read: no consumer is made. */

@@ -17,6 +17,8 @@ function tableOf(limit: number) {
       queue,
       event,
       sequence,
+      order: sequence,
+      inPack: false,
       at: sequence,
       body: { id, context: { requestId: id }, ...more },
     });

@@ -6,7 +6,7 @@ export interface JobSummary {
   readonly service: string;
   readonly queue: string;
   /** Of its first record: the order of the list. */
-  readonly sequence: number;
+  readonly order: number;
   readonly createdAt: number;
   readonly key: string | undefined;
   readonly group: string | undefined;
@@ -15,7 +15,7 @@ export interface JobSummary {
   state: JobState;
   attempt: number;
   updatedAt: number;
-  /** Of the last record that changed it. */
+  /** The order of the last record that changed it. */
   changed: number;
   notBefore: number | undefined;
   problem: JobProblem | undefined;
@@ -67,7 +67,7 @@ export class JobTable {
 
   /** Answers the job when the record changed it. */
   apply(record: JobRecord): JobSummary | undefined {
-    const { service, queue, event, sequence, at, body } = record;
+    const { service, queue, event, order, at, body } = record;
     const key = `${service}.${queue}.${body.id}`;
     const known = this.#jobs.get(key);
     const state = nextState(known?.state, event, body.for);
@@ -80,7 +80,7 @@ export class JobTable {
     counts[state] += 1;
     known.state = state;
     known.updatedAt = at;
-    known.changed = sequence;
+    known.changed = order;
     known.notBefore = event === "retry" ? body.notBefore : undefined;
     if (event === "started") known.attempt = body.attempt ?? known.attempt + 1;
     if (event === "retried") known.attempt = 0;
@@ -95,7 +95,7 @@ export class JobTable {
     return known;
   }
 
-  /** Newest first, from before this sequence. */
+  /** Newest first, from before this place. */
   list(
     filter: JobFilter,
     limit: number,
@@ -108,16 +108,16 @@ export class JobTable {
       const job = this.#ordered[at];
       if (job === undefined || !matchesJob(job, filter)) continue;
       const last = jobs.at(-1);
-      if (jobs.length === limit && last !== undefined) return { jobs, next: last.sequence };
+      if (jobs.length === limit && last !== undefined) return { jobs, next: last.order };
       jobs.push(job);
     }
     return { jobs };
   }
 
-  /** Jobs that changed after this sequence, in the order of their last change. */
-  changedSince(sequence: number, filter: JobFilter): readonly JobSummary[] {
+  /** Jobs that changed after this place, in the order of their last change. */
+  changedSince(order: number, filter: JobFilter): readonly JobSummary[] {
     return this.#ordered
-      .filter((job) => job.changed > sequence && matchesJob(job, filter))
+      .filter((job) => job.changed > order && matchesJob(job, filter))
       .sort((a, b) => a.changed - b.changed);
   }
 
@@ -143,17 +143,17 @@ export class JobTable {
     this.#queues.clear();
   }
 
-  #add(key: string, { service, queue, sequence, at, body }: JobRecord, state: JobState): JobSummary {
+  #add(key: string, { service, queue, order, at, body }: JobRecord, state: JobState): JobSummary {
     const names = this.#queueOf({ service, queue });
     const job: JobSummary = {
       id: body.id,
       // One text for all jobs of a queue: a million of them need not hold a million copies.
       service: names.service,
       queue: names.queue,
-      sequence,
+      order,
       createdAt: at,
       updatedAt: at,
-      changed: sequence,
+      changed: order,
       key: body.key,
       group: body.group,
       schedule: body.schedule?.name,
@@ -199,7 +199,7 @@ export class JobTable {
       .map(({ service, queue }) => this.#jobs.get(`${service}.${queue}.${id}`))
       .filter((job) => job !== undefined)
       .filter((job) => matchesJob(job, filter))
-      .sort((a, b) => b.sequence - a.sequence);
+      .sort((a, b) => b.order - a.order);
   }
 
   /** Without looking at any job: there is no such queue, or nothing of it is in this state. */
@@ -212,13 +212,13 @@ export class JobTable {
     );
   }
 
-  /** The first index whose job is not before this sequence. */
-  #indexBefore(sequence: number): number {
+  /** The first index whose job is not before this place. */
+  #indexBefore(place: number): number {
     let low = 0;
     let high = this.#ordered.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#ordered[middle]?.sequence ?? Number.POSITIVE_INFINITY) < sequence) low = middle + 1;
+      if ((this.#ordered[middle]?.order ?? Number.POSITIVE_INFINITY) < place) low = middle + 1;
       else high = middle;
     }
     return low;

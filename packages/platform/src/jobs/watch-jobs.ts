@@ -36,7 +36,7 @@ export async function* watchJobs<T>(
   try {
     await projection.catchUp();
     const since = Number(cursor ?? Number.NaN);
-    if (Number.isSafeInteger(since))
+    if (Number.isFinite(since))
       for (const job of projection.table.changedSince(since, filter)) if (!changed.has(job)) changed.add(job);
     while (!signal.aborted) {
       for (const job of changed) {

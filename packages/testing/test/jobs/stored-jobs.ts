@@ -1,15 +1,12 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { endsLife, type JobRecord } from "@trellis/jobs";
-import { toRecord } from "@trellis/jobs/internal";
+import { toRecords } from "@trellis/jobs/internal";
 import { readStored } from "./read-stored.ts";
 
 /** Every record of every job, as the stream has them. */
 export async function storedRecords(data: NatsConnection): Promise<readonly JobRecord[]> {
   const stored = await readStored(data, "JOBS");
-  return stored.flatMap(({ subject, sequence, time, data: bytes }) => {
-    const record = toRecord(subject, sequence, time, bytes);
-    return record === undefined ? [] : [record];
-  });
+  return stored.flatMap((message) => toRecords(message));
 }
 
 /** The ends of each job, by id. */

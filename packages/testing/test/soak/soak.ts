@@ -52,8 +52,11 @@ const PROGRESS_MS = 5_000;
 /** How long recovery may take without a single answer once nobody is hurt any more. */
 const STANDSTILL_MS = 120_000;
 const RENEWED_MS = 120_000;
-/** Go collects the garbage of a server with nothing to do every two minutes. */
-const SETTLE_MS = 150_000;
+/**
+ * Go collects the garbage of a server with nothing to do two minutes after the last time, and gives it back after that: in 150 s some
+ * of three servers had not, with 45 MB of 375 in use.
+ */
+const SETTLE_MS = 300_000;
 
 /** Jobs and operations over a whole platform whose processes are killed and paused; the streams say what became of them. */
 export async function soak(options: SoakOptions): Promise<SoakReport> {

@@ -22,9 +22,17 @@ const TURNS = 7;
 const TURN_MS = 900;
 const EVENTS_A_TURN = 20_000;
 /** Promises of design/performance.md; the gate of this benchmark. */
-const PROMISED: Readonly<Record<string, number>> = { publish: 0.6, consume: 0.6 };
+const PROMISED: Readonly<Record<string, number>> = { publish: 0.6, consume: 0.6, consumeStrict: 0.6 };
 const SIDES = ["raw", "trellis"] as const;
 type Side = (typeof SIDES)[number];
+/** Who consumes, by what JetStream calls it and where its events are. */
+const READERS = {
+  raw: { side: "raw", consumer: "all", event: "Happened" },
+  trellis: { side: "trellis", consumer: "bench-reader_all", event: "Happened" },
+  strict: { side: "trellis", consumer: "bench-strict_all", event: "Ordered" },
+} as const;
+type Reader = keyof typeof READERS;
+const READER_NAMES = ["raw", "trellis", "strict"] as const satisfies readonly Reader[];
 const worker = join(import.meta.dirname, "worker.ts");
 
 /** Raw JetStream in one account without security next to a whole platform; they take turns. */
@@ -43,25 +51,35 @@ export async function run(): Promise<BenchResult> {
   const [node] = platform.local.nats.nodes;
   if (node === undefined) throw new Error("the platform runs no nats-server");
   const servers: Servers = { raw: await natsServerCpu(plain.directory), trellis: await natsServerCpu(node.directory) };
-  const start = async (side: Side, role: "publish" | "consume"): Promise<WorkerProcess> => {
-    const seedFile = await provision(platform, directory, role === "publish" ? "bench-events" : "bench-reader");
+  const start = async (who: Reader, role: "publish" | "consume", name: string): Promise<WorkerProcess> => {
+    const seedFile = await provision(platform, directory, name);
     return stack.use(
-      await WorkerProcess.start(worker, [side, role, side === "raw" ? plain.address : platform.url, seedFile]),
+      await WorkerProcess.start(worker, [who, role, who === "raw" ? plain.address : platform.url, seedFile]),
     );
   };
 
   const publish = await measurePublish(
     {
-      raw: await start("raw", "publish"),
-      trellis: await start("trellis", "publish"),
+      raw: await start("raw", "publish", "bench-events"),
+      trellis: await start("trellis", "publish", "bench-events"),
     },
     servers,
   );
   await makeRawConsumer(streams.raw);
-  const consumers = { raw: await start("raw", "consume"), trellis: await start("trellis", "consume") };
-  const consume = await measureConsume(consumers, streams, servers);
+  const consumers = {
+    raw: await start("raw", "consume", "bench-reader"),
+    trellis: await start("trellis", "consume", "bench-reader"),
+    strict: await start("strict", "consume", "bench-strict"),
+  };
+  const { raw, trellis, strict } = await measureConsume(consumers, streams, servers);
+  const consume = { raw, trellis };
+  const consumeStrict = { raw, trellis: strict };
 
-  const ratios = { publish: round(ratio(publish)), consume: round(ratio(consume)) };
+  const ratios = {
+    publish: round(ratio(publish)),
+    consume: round(ratio(consume)),
+    consumeStrict: round(ratio(consumeStrict)),
+  };
   return {
     bench: "events",
     columns: ["what", "raw/s", "trellis/s", "ratio", "raw µs", "trellis µs", "nats-server µs", "how"],
@@ -72,6 +90,7 @@ export async function run(): Promise<BenchResult> {
         ...cells(consume, ratios.consume),
         `${CONCURRENCY} out at a time, each acknowledged; Trellis in order by subject`,
       ],
+      ["consume strict", ...cells(consumeStrict, ratios.consumeStrict), "the same; Trellis one after the other"],
     ],
     ratios,
     facts: {
@@ -127,27 +146,26 @@ async function measurePublish(workers: { readonly [S in Side]: WorkerProcess }, 
   return measured;
 }
 
-/** Both consumers pause while their events are stored, so that only consuming is measured. */
+/** Consumers pause while their events are stored, so that only consuming is measured. */
 async function measureConsume(
-  workers: { readonly [S in Side]: WorkerProcess },
+  workers: { readonly [R in Reader]: WorkerProcess },
   streams: { readonly [S in Side]: NatsConnection },
   servers: Servers,
-): Promise<Measured> {
-  const measured: Measured = { raw: noTurns(), trellis: noTurns() };
-  const names: { readonly [S in Side]: string } = { raw: "all", trellis: "bench-reader_all" };
-  const pause = async (side: Side, until: string | undefined): Promise<void> => {
-    await api(streams[side], `CONSUMER.PAUSE.EVENTS.${names[side]}`, until === undefined ? {} : { pause_until: until });
-  };
+): Promise<{ readonly [R in Reader]: Turns }> {
+  const measured = { raw: noTurns(), trellis: noTurns(), strict: noTurns() };
   for (let turn = -1; turn < TURNS; turn += 1) {
-    for (const side of SIDES) {
-      await pause(side, new Date(Date.now() + 3_600_000).toISOString());
-      await fill(streams[side]);
+    for (const reader of READER_NAMES) {
+      const { side, consumer, event } = READERS[reader];
+      const stream = streams[side];
+      const pause = (body: object): Promise<void> => api(stream, `CONSUMER.PAUSE.EVENTS.${consumer}`, body);
+      await pause({ pause_until: new Date(Date.now() + 3_600_000).toISOString() });
+      await fill(stream, event);
       // The first turn warms up.
-      await takeTurn(turn < 0 ? noTurns() : measured[side], workers[side], servers[side], async () => {
-        const ran = workers[side].run({ type: "run", durationMs: 0, inFlight: EVENTS_A_TURN });
-        await pause(side, undefined);
+      await takeTurn(turn < 0 ? noTurns() : measured[reader], workers[reader], servers[side], async () => {
+        const ran = workers[reader].run({ type: "run", durationMs: 0, inFlight: EVENTS_A_TURN });
+        await pause({});
         // The server looks at the requests that wait only when something happens: the last event is what does.
-        await store(streams[side], EVENTS_A_TURN);
+        await store(stream, event, EVENTS_A_TURN);
         return ran;
       });
     }
@@ -156,21 +174,21 @@ async function measureConsume(
 }
 
 /** Stores the events of one turn but the last, each with the headers a publisher gives it. */
-async function fill(nc: NatsConnection): Promise<void> {
+async function fill(nc: NatsConnection, name: string): Promise<void> {
   const open: Promise<void>[] = [];
   for (let n = 1; n < EVENTS_A_TURN; n += 1) {
-    open.push(store(nc, n));
+    open.push(store(nc, name, n));
     if (open.length === IN_FLIGHT) await Promise.all(open.splice(0));
   }
   await Promise.all(open);
 }
 
-async function store(nc: NatsConnection, n: number): Promise<void> {
+async function store(nc: NatsConnection, name: string, n: number): Promise<void> {
   const event = happened(n);
   const head = headers();
   head.set("Nats-Msg-Id", newEventId(Date.now()));
   head.set("trellis-time", new Date().toISOString());
-  await nc.request(`events.v1.Bench.Happened.${event.key}`, JSON.stringify(event), { headers: head, timeout: 10_000 });
+  await nc.request(`events.v1.Bench.${name}.${event.key}`, JSON.stringify(event), { headers: head, timeout: 10_000 });
 }
 
 /** Each turn is compared with the raw turn next to it, which had the same machine. */

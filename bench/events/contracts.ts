@@ -12,7 +12,10 @@ export const benchEvents = defineServiceContract({ schemas: { Happened } }, (ref
   id: "bench-events@v1",
   displayName: "Benchmark of events",
   description: "Publishes events.",
-  events: { "Bench.Happened": { version: "v1", event: ref.schema("Happened"), params: ["/key"] } },
+  events: {
+    "Bench.Happened": { version: "v1", event: ref.schema("Happened"), params: ["/key"] },
+    "Bench.Ordered": { version: "v1", event: ref.schema("Happened"), params: ["/key"] },
+  },
 }));
 
 export const benchReader = defineServiceContract({}, () => ({
@@ -21,6 +24,15 @@ export const benchReader = defineServiceContract({}, () => ({
   description: "Consumes events.",
   uses: { required: { events: benchEvents.use({ events: { subscribe: ["Bench.Happened"] } }) } },
   eventConsumers: { all: { uses: { events: ["Bench.Happened"] }, concurrency: CONCURRENCY } },
+}));
+
+/** The same in strict order, of an event of its own: neither group gets what is stored for the other. */
+export const benchStrictReader = defineServiceContract({}, () => ({
+  id: "bench-strict@v1",
+  displayName: "Benchmark of strict order",
+  description: "Consumes events one after the other.",
+  uses: { required: { events: benchEvents.use({ events: { subscribe: ["Bench.Ordered"] } }) } },
+  eventConsumers: { all: { uses: { events: ["Bench.Ordered"] } } },
 }));
 
 export { Happened };

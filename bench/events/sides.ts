@@ -4,7 +4,7 @@ import { connect } from "@nats-io/transport-node";
 import { newEventId } from "@trellis/protocol";
 import { TrellisService } from "@trellis/server/node";
 import { Ajv2019 } from "ajv/dist/2019.js";
-import { benchEvents, benchReader, CONCURRENCY, Happened } from "./contracts.ts";
+import { benchEvents, benchReader, benchStrictReader, CONCURRENCY, Happened } from "./contracts.ts";
 import { happened } from "./happened.ts";
 
 /** Publishes one event and waits until it is stored. */
@@ -31,10 +31,7 @@ export async function trellisPublisher(address: string, seedFile: string): Promi
   const service = await TrellisService.connect({
     contract: benchEvents,
     name: "bench-events",
-    url: address,
-    seedFile,
-    env: {},
-    onNotice: () => undefined,
+    ...connection(address, seedFile),
   });
   await service.start();
   let n = 0;
@@ -59,11 +56,22 @@ export async function trellisConsumer(address: string, seedFile: string, onEvent
   const service = await TrellisService.connect({
     contract: benchReader,
     name: "bench-reader",
-    url: address,
-    seedFile,
-    env: {},
-    onNotice: () => undefined,
+    ...connection(address, seedFile),
   });
   service.handle.events.all(() => onEvent());
   await service.start();
+}
+
+export async function strictConsumer(address: string, seedFile: string, onEvent: () => void): Promise<void> {
+  const service = await TrellisService.connect({
+    contract: benchStrictReader,
+    name: "bench-strict",
+    ...connection(address, seedFile),
+  });
+  service.handle.events.all(() => onEvent());
+  await service.start();
+}
+
+function connection(url: string, seedFile: string) {
+  return { url, seedFile, env: {}, onNotice: () => undefined };
 }

@@ -1,7 +1,7 @@
-// One side in a process of its own: node worker.ts <raw|trellis> <publish|consume> <address> <seed file>
+// One side in a process of its own: node worker.ts <raw|trellis|strict> <publish|consume> <address> <seed file>
 import { answerParent, usage } from "../answer-parent.ts";
 import type { ToWorker } from "../contender.ts";
-import { rawConsumer, rawPublisher, trellisConsumer, trellisPublisher } from "./sides.ts";
+import { rawConsumer, rawPublisher, strictConsumer, trellisConsumer, trellisPublisher } from "./sides.ts";
 
 const [, , side = "", role = "", address = "", seedFile = ""] = process.argv;
 if (role === "publish") {
@@ -27,6 +27,7 @@ async function countEvents(): Promise<void> {
     if (message.type === "usage") process.send?.(usage());
     if (message.type === "run") expected = message.inFlight;
   });
-  await (side === "raw" ? rawConsumer(address, onEvent) : trellisConsumer(address, seedFile, onEvent));
+  if (side === "raw") await rawConsumer(address, onEvent);
+  else await (side === "strict" ? strictConsumer : trellisConsumer)(address, seedFile, onEvent);
   process.send?.({ type: "ready" });
 }

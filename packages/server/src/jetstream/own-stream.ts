@@ -101,7 +101,12 @@ export class OwnStream {
    *    newer than everything read so far.
    * 2. What the leader no longer has at or below its last sequence was replaced by something newer or has expired.
    */
-  async readThrough(subject: string, from: number, take: (message: StoredMessage) => void): Promise<number> {
+  async readThrough(
+    subject: string,
+    from: number,
+    take: (message: StoredMessage) => void,
+    atOnce: Pick<PageRequest, "messages" | "bytes"> = {},
+  ): Promise<number> {
     const upTo = (await this.lastOfLeader(subject))?.sequence ?? 0;
     let next = from;
     const taken = (message: StoredMessage): void => {
@@ -109,7 +114,7 @@ export class OwnStream {
       next = message.sequence + 1;
     };
     while (next <= upTo) {
-      const { pending } = await this.page({ from: next, subject }, taken);
+      const { pending } = await this.page({ from: next, subject, ...atOnce }, taken);
       if (pending === 0) break;
     }
     while (next <= upTo) {

@@ -115,7 +115,7 @@ function serveOperations(manifest: Manifest, bindings: Bindings, list: Permissio
   }
 }
 
-/** What an operation has become knows the deployment that runs it, so that one alone hears who asks. */
+/** Whoever asks about an operation knows the deployment that has it: no other hears the question. */
 function answerControl(
   { id }: Manifest,
   name: string,

@@ -7,8 +7,12 @@ type RecordOf = (id: string) => JobRecordBody;
 interface Waiting {
   readonly recordOf: RecordOf;
   readonly bytes: number;
+  readonly since: number;
   readonly stored: PromiseWithResolvers<string>;
 }
+
+/** Stores a record whose jobs have waited here for so long, the newest of them. */
+type Store = (record: JobRecordBody, waitedMs: number) => Promise<unknown>;
 
 /** A worker takes a pack in one message, and whoever asks about one job may have to read all of it. */
 const PACK_BYTES = 32 * 1024;
@@ -20,13 +24,13 @@ const ON_THEIR_WAY = 4;
  * as a message of one. A job that is created alone is stored at once and by itself.
  */
 export class JobPacker {
-  readonly #store: (record: JobRecordBody) => Promise<unknown>;
+  readonly #store: Store;
   readonly #nowMs: () => number;
   #waiting: Waiting[] = [];
   #onTheirWay = 0;
   #called = false;
 
-  constructor(store: (record: JobRecordBody) => Promise<unknown>, nowMs: () => number) {
+  constructor(store: Store, nowMs: () => number) {
     this.#store = store;
     this.#nowMs = nowMs;
   }
@@ -34,7 +38,7 @@ export class JobPacker {
   /** Resolves with the id of the job when it is stored; `bytes` is about how large its record is. */
   add(recordOf: RecordOf, bytes: number): Promise<string> {
     const stored = Promise.withResolvers<string>();
-    this.#waiting.push({ recordOf, bytes, stored });
+    this.#waiting.push({ recordOf, bytes, since: performance.now(), stored });
     if (!this.#called && this.#onTheirWay < ON_THEIR_WAY) {
       this.#called = true;
       // What the same turn of the event loop still creates goes along.
@@ -70,8 +74,10 @@ export class JobPacker {
     try {
       const jobs = pack.map(({ recordOf }, at) => recordOf(ids[at] ?? id));
       const [first] = jobs;
-      if (first === undefined) return;
-      await this.#store(jobs.length === 1 ? first : { id, context: { requestId: id }, jobs });
+      const newest = pack.at(-1);
+      if (first === undefined || newest === undefined) return;
+      const record = jobs.length === 1 ? first : { id, context: { requestId: id }, jobs };
+      await this.#store(record, performance.now() - newest.since);
       for (const [at, { stored }] of pack.entries()) stored.resolve(ids[at] ?? id);
     } catch (error) {
       for (const { stored } of pack) stored.reject(error);

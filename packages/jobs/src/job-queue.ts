@@ -53,13 +53,13 @@ const CREATE_MS = 30_000;
 export function createJobQueue(parts: QueueParts): JobQueue {
   const { link, journal, marks, facts, service, nowMs } = parts;
   const { payload: schema, queue, contractId } = facts;
-  const store = (record: JobRecordBody, signal?: AbortSignal) =>
+  const store = (record: JobRecordBody, { waitedMs = 0, signal }: { waitedMs?: number; signal?: AbortSignal } = {}) =>
     journal.append("created", record, {
       expect: { event: "created", sequence: 0 },
-      withinMs: CREATE_MS,
+      withinMs: CREATE_MS - waitedMs,
       signal,
     });
-  const packer = new JobPacker(store, nowMs);
+  const packer = new JobPacker((record, waitedMs) => store(record, { waitedMs }), nowMs);
   const refTo = (id: string, created: boolean): JobRef =>
     createJobRef({ link, journal, id, queue, created, by: service });
 
@@ -80,9 +80,12 @@ export function createJobQueue(parts: QueueParts): JobQueue {
     const traceparent = headers.get("traceparent");
     const tracestate = headers.get("tracestate");
     const createdAt = nowMs();
+    // Its record may be written later, when whoever creates it has put something else into this object.
+    const asOfNow = JSON.stringify(payload ?? null);
+    // Checked against the schema just above, so it is JSON.
+    const kept = JSON.parse(asOfNow) as Json;
     const recordOf = (id: string): JobRecordBody =>
-      // Checked against the schema just above, so it is JSON.
-      createdRecord(id, facts, payload as Json, options, {
+      createdRecord(id, facts, kept, options, {
         nowMs: createdAt,
         context: (requestId) => ({
           requestId,
@@ -94,7 +97,7 @@ export function createJobQueue(parts: QueueParts): JobQueue {
     const { key, unique, signal } = options;
     try {
       if (mayBePacked(facts, options)) {
-        const id = await packer.add(recordOf, JSON.stringify(payload).length + RECORD_BYTES);
+        const id = await packer.add(recordOf, asOfNow.length + RECORD_BYTES);
         span.end();
         return ok(refTo(id, true));
       }
@@ -104,14 +107,14 @@ export function createJobQueue(parts: QueueParts): JobQueue {
           { journal, marks, by: service, nowMs },
           body,
           unique,
-          (record) => store(record, signal),
+          (record) => store(record, { ...(signal === undefined ? {} : { signal }) }),
           signal,
         );
         span.end();
         if (outcome.kind === "rejected") return err(new JobNotUnique(unique.key, outcome.id));
         return ok(outcome.kind === "attached" ? refTo(outcome.id, false) : refTo(body.id, true));
       }
-      const stored = await store(body, signal);
+      const stored = await store(body, { ...(signal === undefined ? {} : { signal }) });
       span.end();
       // Refused without a key: an earlier try of ours was stored, and only its answer was lost.
       return ok(refTo(body.id, stored.kind === "stored" || key === undefined));

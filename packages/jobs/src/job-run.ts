@@ -69,6 +69,8 @@ export class JobRun {
   #context: JobContext | undefined;
   #held: HeldClaim | undefined;
   #claimedAt = 0;
+  /** Its last record under this claim is on its way: nothing else may end it. */
+  #ending = false;
   #ended = false;
   #stop: StopReason | undefined;
   #givenUp: string | undefined;
@@ -180,7 +182,7 @@ export class JobRun {
   async #work(held: HeldClaim, onHandled: () => void): Promise<void> {
     const { facts, places } = this.#s;
     const { attempt } = held;
-    const placed = places.take(this);
+    const placed = this.#stop === undefined && places.take(this);
     if (placed !== true && !(await placed)) {
       if (this.#ended || (this.#stop !== undefined && this.#stop !== "stopping")) return;
       return this.#retryAfter(held, 0, { givenBack: true });
@@ -228,8 +230,6 @@ export class JobRun {
       log.child({ job: this.id, queue: facts.queue, attempt: held.attempt, trace: traced.traceId }),
     );
     this.#context = context;
-    // Its worker wanted to stop while the claim was being stored.
-    if (this.#stop !== undefined) context.abort(halted(this.#stop));
     try {
       const body = (): unknown => handler(context);
       const answer: unknown = await traced.run(runInside === undefined ? body : () => runInside(traced.context, body));
@@ -290,6 +290,7 @@ export class JobRun {
   async #end(held: HeldClaim, event: JobEvent, members: Partial<JobRecordBody>): Promise<void> {
     const { journal } = this.#s;
     const { expected, claim, pack } = held;
+    this.#ending = true;
     if (event === "completed" && (await pack?.complete(this.id, members.result)) === true) {
       this.#ended = true;
       return this.#item.done();
@@ -311,6 +312,7 @@ export class JobRun {
 
   async #retryAfter(held: HeldClaim, delayMs: number, members: Partial<JobRecordBody>): Promise<void> {
     const { journal, nowMs } = this.#s;
+    this.#ending = true;
     const body = this.#body(held, { ...members, notBefore: Math.round(nowMs() + delayMs) });
     const written = await journal.append("retry", body, {
       // Its own subject's last record changes with every retry; the claim is what counts.
@@ -349,7 +351,7 @@ export class JobRun {
     if (deadlineAt === undefined) return undefined;
     const leftMs = Math.min(Math.max(0, deadlineAt - this.#s.nowMs()), LONGEST_TIMER_MS);
     return setTimeout(() => {
-      if (this.#ended || this.#stop !== undefined) return;
+      if (this.#ending || this.#ended || this.#stop !== undefined) return;
       this.#halt("expired");
       void this.#end(held, "expired", { by: "worker", reason: "Its deadline passed while it was running." }).catch(
         (error: unknown) =>

@@ -1,5 +1,6 @@
 import { pause } from "@trellis/client/internal";
 import type { Json } from "@trellis/contracts";
+import { TransportError } from "@trellis/protocol";
 import type { JobJournal } from "./job-journal.ts";
 import { packOf } from "./job-id.ts";
 import type { CompletedInPack, JobRecordBody } from "./job-record.ts";
@@ -10,9 +11,12 @@ const GATHER_MS = 1;
 /** Each record tells all that was completed before too: this much of results, and what is larger gets records of its own. */
 const RESULTS_BYTES = 8 * 1_024;
 
+/** Where the records of packs are. */
+type Rows = Pick<JobJournal, "append" | "ofPack">;
+
 /** The claim of a pack in the hands of the worker that runs its jobs: says what they have completed, one record after the other. */
 export class PackClaim {
-  readonly #journal: JobJournal;
+  readonly #journal: Rows;
   readonly #body: JobRecordBody;
   readonly #signal: AbortSignal;
   readonly #completed: CompletedInPack[] = [];
@@ -24,7 +28,7 @@ export class PackClaim {
   #next: Promise<void> | undefined;
 
   constructor(options: {
-    readonly journal: JobJournal;
+    readonly journal: Rows;
     /** The record of the claim, and its sequence. */
     readonly body: JobRecordBody;
     readonly fence: number;
@@ -48,8 +52,8 @@ export class PackClaim {
   }
 
   async #storeNext(): Promise<void> {
-    // One after the other: each expects the one before.
-    await (this.#storing ?? pause(GATHER_MS, this.#signal));
+    // One after the other: each expects the one before. Whether that one was stored is known to whoever waited for it.
+    await (this.#storing?.catch(() => undefined) ?? pause(GATHER_MS, this.#signal));
     this.#next = undefined;
     this.#storing = this.#store().finally(() => (this.#storing = undefined));
     await this.#storing;
@@ -68,7 +72,11 @@ export class PackClaim {
       this.#stored = completed.length;
       return;
     }
-    const known = await this.#journal.ofPack(this.#body.id, newestOf(written), this.#signal);
+    const newest = newestOf(written);
+    const known = await this.#journal.ofPack(this.#body.id, newest, this.#signal);
+    if ((known?.sequence ?? 0) < newest)
+      // It may say that these jobs are completed: then they must not end once more.
+      throw new TransportError("retry_later", { message: "What was stored of jobs created together cannot be read." });
     const ours = known?.body.claim === this.#body.claim ? known : undefined;
     // Only the answer to an earlier try was lost; or somebody has split the pack, perhaps after that try.
     this.#stored = ours?.body.completed?.length ?? this.#stored;

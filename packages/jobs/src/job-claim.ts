@@ -98,12 +98,14 @@ export async function claimJob(options: ClaimOptions): Promise<Claimed> {
       last?.event === "progress" ||
       last?.event === "logged" ||
       (last?.event === "started" && last.body.for === undefined);
+    // Of a pack that was split nobody is alive; but whoever had claimed it, began all of its jobs.
+    const lost = active || (last?.event === "started" && last.inPack && last.body.claim !== undefined);
     const aliveMs = active ? aliveForMs(facts, now - last.at) : 0;
     if (aliveMs > 0) return { kind: "later", delayMs: aliveMs };
 
     const runs = started !== undefined && started.sequence > item.life ? (started.body.attempt ?? 0) : 0;
     const attempt = runs + (last?.event === "retry" && last.body.givenBack === true ? 0 : 1);
-    if (active && attempt === facts.maxDeliver && !options.takeLastAttempt())
+    if (lost && attempt === facts.maxDeliver && !options.takeLastAttempt())
       return { kind: "later", delayMs: LAST_ATTEMPT_AGAIN_MS };
     const claimed = await journal.append("started", body(attempt), {
       expect: { event: "started", sequence: expectedAfter(started) },

@@ -1,11 +1,12 @@
 import { within } from "@trellis/client/internal";
-import type { Delivery, LinkMessage, LinkSubscription } from "@trellis/client/internal";
+import type { Delivery, LinkSubscription } from "@trellis/client/internal";
 import type { JobsBinding } from "@trellis/contracts";
 import { randomToken } from "@trellis/protocol";
 import type { HeldClaim } from "./job-claim.ts";
 import { claimPack, handOn } from "./job-pack.ts";
 import type { JobPack } from "./job-pack.ts";
-import { readJobSubject, readRecordBody } from "./job-record.ts";
+import { ItemsAtWork } from "./items-at-work.ts";
+import { readJobSubject } from "./job-record.ts";
 import type { JobRecordBody } from "./job-record.ts";
 import { JobRun } from "./job-run.ts";
 import type { RunSurroundings } from "./job-run.ts";
@@ -13,6 +14,7 @@ import type { Slot } from "./group-seats.ts";
 import { HandlerPlaces } from "./handler-places.ts";
 import type { JobMarks } from "./job-marks.ts";
 import { QueueLimits } from "./queue-limits.ts";
+import { readWork, sourceSequence } from "./read-work.ts";
 import { openIntake } from "./work-intake.ts";
 import type { WorkIntake } from "./work-intake.ts";
 import { PackItem, SingleItem } from "./work-item.ts";
@@ -21,16 +23,17 @@ import { showPresence } from "./worker-presence.ts";
 
 /** How much of what is usual the newest item decides. */
 const NEWEST = 1 / 8;
+/** What is at work now is over about then, while handlers are quick. */
+const PACK_AGAIN_MS = 50;
 const TERM = new TextEncoder().encode("+TERM");
 
 /** Takes the jobs of one queue and runs them, so many at a time. */
 export class JobWorker {
   readonly #surroundings: RunSurroundings;
   readonly #runs = new Map<string, JobRun>();
-  /** What was handed out and is at work here, by its place in the work queue. */
-  readonly #items = new Map<number, { readonly item: WorkItem; jobs: number }>();
-  /** Jobs of packs that are being claimed. */
-  #coming = 0;
+  readonly #items = new ItemsAtWork();
+  /** Jobs of packs that are being claimed, or made items of their own. */
+  #passing = 0;
   /** Jobs the work queue hands out at a time: as many as of late, or fewer. */
   #usualPack = 1;
   #stopped = false;
@@ -152,7 +155,7 @@ export class JobWorker {
 
   /** Jobs at work. */
   get running(): number {
-    return this.#runs.size + this.#coming;
+    return this.#runs.size + this.#passing;
   }
 
   /** Takes no more and lets what runs finish; after the time is up, what still runs is given back. */
@@ -189,27 +192,25 @@ export class JobWorker {
 
   #take({ message, reply, deliveries, sequence }: Delivery): void {
     const { link, log, facts } = this.#surroundings;
-    const known = this.#items.get(sequence);
-    if (known !== undefined) return known.item.again(reply);
-    const recordSequence = sourceSequence(message);
-    const body = readRecordBody(message.data);
-    if (body === undefined) {
-      log.error("A work item was dropped: it is not a job.", { queue: facts.queue, record: recordSequence });
+    if (this.#items.again(sequence, reply)) return;
+    const work = readWork(message);
+    if (work === undefined) {
+      log.error("A work item was dropped: it is not a job.", { queue: facts.queue, record: sourceSequence(message) });
       link.publish(reply, TERM);
       return;
     }
-    const { id, jobs = [body], since: life = recordSequence, after } = body;
+    const { id, jobs, life, after } = work;
     this.#usualPack = Math.max(jobs.length, this.#usualPack * (1 - NEWEST) + jobs.length * NEWEST);
     const [first] = jobs;
     if (first !== undefined && jobs.length === 1) {
       const item = new SingleItem(link, reply, life, after);
-      this.#items.set(sequence, { item, jobs: 1 });
+      this.#items.begin(sequence, item);
       return this.#run(first, item, { sequence, deliveries });
     }
     const pack = { id, jobs, life };
     const item = new PackItem(link, reply, { life, size: jobs.length, handOn: this.#handOn(life) });
-    this.#items.set(sequence, { item, jobs: 1 });
-    this.#coming += jobs.length;
+    this.#items.begin(sequence, item);
+    this.#passing += jobs.length;
     this.#takePack(pack, item, { sequence, deliveries })
       .catch((error: unknown) => {
         if (link.state === "closed") return;
@@ -221,14 +222,17 @@ export class JobWorker {
   async #takePack(pack: JobPack, item: PackItem, handed: Handed): Promise<void> {
     const { journal, facts, worker, nowMs } = this.#surroundings;
     const claim = randomToken(12);
+    // What would wait here is better off with another worker.
+    const whole = this.#mayClaimAhead && this.#places.ahead > 0;
     try {
+      // More packs have come than were asked for: they would wait here for places until it is too late.
+      if (whole && this.#room + pack.jobs.length <= 0) return item.giveBack(PACK_AGAIN_MS);
       const claimed = await claimPack(pack, {
         journal,
         facts,
         claim,
         worker,
-        // What would wait here is better off with another worker.
-        whole: this.#mayClaimAhead && this.#places.ahead > 0,
+        whole,
         nowMs,
         signal: this.#quit.signal,
       });
@@ -236,23 +240,33 @@ export class JobWorker {
       if (claimed.kind === "split") {
         item.after = claimed.after;
         item.without(pack.jobs.length - claimed.jobs.length);
-        for (const job of claimed.jobs) item.later(job, 0);
+        for (const job of claimed.jobs) item.handOn(job, 0);
         return;
       }
       const held: HeldClaim = { fence: claimed.fence, expected: 0, claim, attempt: 1, pack: claimed.pack };
       item.after = claim;
-      const known = this.#items.get(handed.sequence);
-      if (known !== undefined) known.jobs += pack.jobs.length;
-      for (const job of pack.jobs) this.#run(job, item, handed, held);
+      this.#items.more(handed.sequence, pack.jobs.length);
+      for (const job of pack.jobs) this.#run(job, item.part(), handed, held);
     } finally {
-      this.#coming -= pack.jobs.length;
+      this.#passing -= pack.jobs.length;
     }
   }
 
   #handOn(life: number): HandOn {
     const { journal, nowMs } = this.#surroundings;
     const { signal } = this.#quit;
-    return (job, delayMs, after) => handOn(journal, job, { life, after, nowMs: nowMs(), delayMs, signal });
+    return (job, delayMs, after) => {
+      this.#passing += 1;
+      const stored = handOn(journal, job, { life, after, nowMs: nowMs(), delayMs, signal });
+      // A worker that stops waits for it, and until its item has heard of it.
+      void stored
+        .catch(() => undefined)
+        .finally(() => {
+          this.#passing -= 1;
+          this.#oneLess();
+        });
+      return stored;
+    };
   }
 
   #run(job: JobRecordBody, item: WorkItem, { sequence, deliveries }: Handed, held?: HeldClaim): void {
@@ -290,8 +304,11 @@ export class JobWorker {
 
   /** One job of an item, or the taking of a pack, is over. */
   #letGo(sequence: number): void {
-    const known = this.#items.get(sequence);
-    if (known !== undefined && (known.jobs -= 1) === 0) this.#items.delete(sequence);
+    this.#items.letGo(sequence);
+    this.#oneLess();
+  }
+
+  #oneLess(): void {
     if (this.running === 0) this.#idle?.();
     this.#placeFree();
   }
@@ -305,10 +322,3 @@ interface Handed {
 
 /** A handler that heeds its signal needs no longer to write that the job goes back. */
 const GIVE_BACK_MS = 2_000;
-
-/** The sequence of the record in the job stream that a work item was made from; 0 when the server does not say. */
-function sourceSequence({ headers }: LinkMessage): number {
-  // `Nats-Stream-Source: <stream> <sequence> …`
-  const sequence = Number(headers?.get("Nats-Stream-Source").split(" ")[1]);
-  return Number.isSafeInteger(sequence) ? sequence : 0;
-}

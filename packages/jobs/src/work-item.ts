@@ -13,8 +13,6 @@ export interface WorkItem {
   later(job: JobRecordBody, delayMs: number): void;
   /** Others are to be kept from it. */
   alive(): void;
-  /** It was handed out again, to this worker. */
-  again(reply: string): void;
 }
 
 const NS_PER_MS = 1_000_000;
@@ -24,17 +22,23 @@ const WORKING = encoder.encode("+WPI");
 /** The jobs of a pack say that they are alive all at once. */
 const ALIVE_AGAIN_MS = 100;
 
+/** What the work queue hands out with one delivery. */
+export interface HandedOut {
+  /** It was handed out again, to this worker. */
+  again(reply: string): void;
+}
+
 /** Stores an item for one job of a pack. */
 export type HandOn = (job: JobRecordBody, delayMs: number, after: string | undefined) => Promise<void>;
 
 /** The work of one job. */
-export class SingleItem implements WorkItem {
+export class SingleItem implements WorkItem, HandedOut {
   readonly life: number;
   readonly after: string | undefined;
-  readonly #link: Link;
+  readonly #link: Pick<Link, "publish">;
   #reply: string;
 
-  constructor(link: Link, reply: string, life: number, after: string | undefined) {
+  constructor(link: Pick<Link, "publish">, reply: string, life: number, after: string | undefined) {
     this.#link = link;
     this.#reply = reply;
     this.life = life;
@@ -58,22 +62,19 @@ export class SingleItem implements WorkItem {
   }
 }
 
-/**
- * The work of several jobs: acknowledged when none of them needs it any more. A job that is to come again becomes an item of its own,
- * so that it keeps none of the others waiting.
- */
-export class PackItem implements WorkItem {
+/** The work of several jobs: acknowledged when none of them needs it any more. */
+export class PackItem implements HandedOut {
   readonly life: number;
   /** The claim of the pack, once it is known. */
   after: string | undefined;
-  readonly #link: Link;
+  readonly #link: Pick<Link, "publish">;
   readonly #handOn: HandOn;
   #reply: string;
   #left: number;
   #aliveAt = 0;
 
   constructor(
-    link: Link,
+    link: Pick<Link, "publish">,
     reply: string,
     pack: {
       readonly life: number;
@@ -88,8 +89,9 @@ export class PackItem implements WorkItem {
     this.#handOn = pack.handOn;
   }
 
-  done(): void {
-    this.without(1);
+  /** The part of one of its jobs. */
+  part(): WorkItem {
+    return new PartOfPack(this);
   }
 
   /** So many of its jobs need it no more. */
@@ -99,9 +101,10 @@ export class PackItem implements WorkItem {
     if (this.#left === 0) say(this.#link, this.#reply, ACK);
   }
 
-  later(job: JobRecordBody, delayMs: number): void {
+  /** This job becomes an item of its own, so that it keeps none of the others waiting. */
+  handOn(job: JobRecordBody, delayMs: number): void {
     this.#handOn(job, delayMs, this.after).then(
-      () => this.done(),
+      () => this.without(1),
       // The pack comes again instead, and with it this job.
       () => undefined,
     );
@@ -124,7 +127,48 @@ export class PackItem implements WorkItem {
   }
 }
 
-function say(link: Link, reply: string, what: Uint8Array): void {
+/**
+ * What one job says of the work of its pack. It counts once: a run may hear that its job has ended both from whoever ended it and from
+ * the refusal of its own end, and if both counted, the pack would be acknowledged while another of its jobs needs it.
+ */
+class PartOfPack implements WorkItem {
+  readonly #pack: PackItem;
+  #over = false;
+
+  constructor(pack: PackItem) {
+    this.#pack = pack;
+  }
+
+  get life(): number {
+    return this.#pack.life;
+  }
+
+  get after(): string | undefined {
+    return this.#pack.after;
+  }
+
+  done(): void {
+    if (this.#isOver()) return;
+    this.#pack.without(1);
+  }
+
+  later(job: JobRecordBody, delayMs: number): void {
+    if (this.#isOver()) return;
+    this.#pack.handOn(job, delayMs);
+  }
+
+  alive(): void {
+    this.#pack.alive();
+  }
+
+  #isOver(): boolean {
+    const over = this.#over;
+    this.#over = true;
+    return over;
+  }
+}
+
+function say(link: Pick<Link, "publish">, reply: string, what: Uint8Array): void {
   try {
     link.publish(reply, what);
   } catch {

@@ -43,6 +43,7 @@ test("a record is what was written; anything that is not one is refused", () => 
     `${'{"id":"j","context":{},"jobs":['.repeat(20_000)}${"]}".repeat(20_000)}`,
     '{"id":"j","context":{},"size":65}',
     '{"id":"j","context":{},"completed":[{"at":64}]}',
+    '{"id":"j","context":{},"completed":[{"at":0.5}]}',
     '{"id":"j","context":{},"after":1}',
   ])
     expect(readRecordBody(new TextEncoder().encode(text)), text).toBeUndefined();
@@ -77,6 +78,10 @@ test("a record of a pack says what happened to each of its jobs, and nothing twi
   expect(told("started", { size: 3, claim: "c" })).toEqual(places.map(([id, order]) => [id, "started", order]));
   const completed = [{ at: 2, result: "a" }, { at: 0 }];
   expect(told("started", { size: 3, completed, told: 1 })).toEqual([[jobIdInPack(PACK, 0), "completed", 7]]);
+  expect(told("started", { size: 3, completed })).toEqual([
+    [jobIdInPack(PACK, 0), "completed", 7],
+    [jobIdInPack(PACK, 2), "completed", 7 + 2 / 128],
+  ]);
   // Split, and handed out again: nothing happened.
   expect(told("started", { size: 3, completed, for: "split" })).toEqual([]);
   expect(told("created", { jobs: jobs.slice(0, 1), since: 3 })).toEqual([]);

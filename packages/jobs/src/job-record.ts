@@ -181,7 +181,7 @@ function isJobOfPack(value: unknown): boolean {
 }
 
 function isCompletedInPack(value: unknown): boolean {
-  return isObject(value) && typeof value.at === "number" && value.at >= 0 && value.at < PACK_MOST;
+  return isObject(value) && Number.isInteger(value.at) && Number(value.at) >= 0 && Number(value.at) < PACK_MOST;
 }
 
 function isFew(value: unknown): boolean {

@@ -15,7 +15,13 @@ export function toRecords(stored: StoredMessage): readonly JobRecord[] {
   if (since !== undefined || purpose === "split") return [];
   if (jobs !== undefined) return jobs.map((job, at) => inPack(record, "created", at, job));
   if (completed !== undefined)
-    return completed.slice(told).map(({ at, result }) => completedInPack(record, at, result));
+    return (
+      completed
+        .slice(told)
+        .map(({ at, result }) => completedInPack(record, at, result))
+        // Whoever has read some of them goes on after the last of those.
+        .sort((a, b) => a.order - b.order)
+    );
   if (size !== undefined) return Array.from({ length: size }, (_, at) => inPack(record, "started", at, record.body));
   return [record];
 }

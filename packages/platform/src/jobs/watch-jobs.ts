@@ -36,8 +36,11 @@ export async function* watchJobs<T>(
   try {
     await projection.catchUp();
     const since = Number(cursor ?? Number.NaN);
-    if (Number.isFinite(since))
-      for (const job of projection.table.changedSince(since, filter)) if (!changed.has(job)) changed.add(job);
+    // Also what changed just now: in the order of their changes, or the cursor of one would skip another.
+    if (Number.isFinite(since)) {
+      changed.clear();
+      for (const job of projection.table.changedSince(since, filter)) changed.add(job);
+    }
     while (!signal.aborted) {
       for (const job of changed) {
         changed.delete(job);

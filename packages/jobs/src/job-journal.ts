@@ -6,7 +6,7 @@ import { readJobSubject, writeRecord } from "./job-record.ts";
 import type { JobRecord, JobRecordBody } from "./job-record.ts";
 import type { JobEvent } from "./job-state.ts";
 import { readLast, storeMessage } from "./stream-store.ts";
-import type { Appended, StoreOptions } from "./stream-store.ts";
+import type { Appended, StoredMessage, StoreOptions } from "./stream-store.ts";
 import { readRecord, recordInPack } from "./stored-records.ts";
 
 export interface JournalOptions {
@@ -75,19 +75,26 @@ export class JobJournal {
       signal,
     });
     if (found === undefined) return undefined;
-    return within === undefined || readJobSubject(found.subject)?.id === id
-      ? readRecord(found)
-      : recordInPack(found, within.at, event);
+    if (within !== undefined && readJobSubject(found.subject)?.id !== id) return recordInPack(found, within.at, event);
+    const last = readRecord(found);
+    if (event !== "*" || within === undefined || (last?.event !== "progress" && last?.event !== "logged")) return last;
+    // Of what happens under the claim of a pack, notes alone are stored of the job itself: it may be completed since.
+    const pack = await this.#storedOfPack(within.pack, 0, signal);
+    return (pack && recordInPack(pack, within.at, "completed")) ?? last;
   }
 
   /** The claim of a pack, with what was completed under it. */
   async ofPack(pack: string, atLeast: number, signal?: AbortSignal): Promise<JobRecord | undefined> {
-    const { link, fresh } = this.#options;
-    const found = await readLast(link, JOBS_STREAM, [this.subject(pack, "started")], { fresh, atLeast, signal });
+    const found = await this.#storedOfPack(pack, atLeast, signal);
     return found && readRecord(found);
   }
 
-  /** Where the newest record of a job of a pack may be: what is stored of it alone is newer than what is of the whole pack. */
+  #storedOfPack(pack: string, atLeast: number, signal: AbortSignal | undefined): Promise<StoredMessage | undefined> {
+    const { link, fresh } = this.#options;
+    return readLast(link, JOBS_STREAM, [this.subject(pack, "started")], { fresh, atLeast, signal });
+  }
+
+  /** Where the newest record of a job of a pack may be: but for notes, what is stored of it alone is newer than what is of the whole pack. */
   #subjects(own: string, { pack }: { readonly pack: string }, event: JobEvent | "*"): readonly string[] {
     const created = this.subject(pack, "created");
     const claimed = this.subject(pack, "started");

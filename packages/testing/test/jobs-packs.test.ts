@@ -10,6 +10,7 @@ import { works } from "./jobs/contract.ts";
 import { connectData } from "./jobs/direct.ts";
 import { readStored } from "./jobs/read-stored.ts";
 import { endsOf, storedRecords } from "./jobs/stored-jobs.ts";
+import { WARM_UPS, warmUp } from "./jobs/warm-up.ts";
 import { provisionJobWorker, spawnJobWorker } from "./jobs/workers.ts";
 import { eventually } from "./resilience/kit/eventually.ts";
 
@@ -22,15 +23,6 @@ describe("jobs that are created together", () => {
     platform = await startPlatform();
   });
   afterAll(() => platform.stop());
-
-  /** Jobs one after the other, each with a record of its own: afterwards a worker knows that its handler is quick. */
-  async function warmUp(queue: JobQueue<Task, Done>): Promise<void> {
-    for (let n = 0; n < 8; n += 1) {
-      const job = await queue.create({ n }).orThrow();
-      expect(job.id).not.toContain("-");
-      await job.wait({ timeoutMs: 15_000 }).orThrow();
-    }
-  }
 
   async function createPack(queue: JobQueue<Task, Done>, payloads: readonly Task[]): Promise<readonly JobRef<Done>[]> {
     const { jobs } = await queue.createMany(payloads).orThrow();
@@ -60,7 +52,7 @@ describe("jobs that are created together", () => {
       return ok({ n: payload.n, worker: job.id });
     });
     await service.start();
-    await warmUp(service.jobs.steady);
+    await warmUp(service.jobs.steady, { n: 0 });
     runs.length = 0;
     const jobs = await createPack(service.jobs.steady, numbers(50));
     const outcomes = await Promise.all(jobs.map((job) => job.wait({ timeoutMs: 15_000 })));
@@ -92,7 +84,7 @@ describe("jobs that are created together", () => {
       if (cursor === undefined) break;
     }
     expect(listed.slice(0, 50)).toEqual(jobs.map(({ id }) => id).toReversed());
-    expect(new Set(listed).size).toBe(58);
+    expect(new Set(listed).size).toBe(50 + WARM_UPS);
     expect(await jobs[9]?.cancel()).toMatchObject({ ok: false, error: { state: "failed" } });
     expect(await jobs[3]?.cancel()).toMatchObject({ ok: false, error: { state: "completed" } });
     await operator.retry({ id: jobs[9]?.id ?? "" }).orThrow();
@@ -103,7 +95,7 @@ describe("jobs that are created together", () => {
     await using service = await platform.connectService(works, { log: SILENT_LOG });
     service.handle.job.steady(({ payload }) => ok({ n: payload.n, worker: `${payload.n}`.repeat(3_000) }));
     await service.start();
-    await warmUp(service.jobs.steady);
+    await warmUp(service.jobs.steady, { n: 0 });
     const jobs = await createPack(service.jobs.steady, numbers(9));
     const results = await Promise.all(jobs.map((job) => job.wait({ timeoutMs: 15_000 }).orThrow()));
     expect(results).toEqual(numbers(9).map(({ n }) => ({ n, worker: `${n}`.repeat(3_000) })));
@@ -132,7 +124,7 @@ describe("jobs that are created together", () => {
     expect(outcomes.map((outcome) => outcome.ok)).toEqual([true, true, false, true]);
     expect(runs.toSorted()).toEqual([0, 1, 3]);
 
-    await warmUp(service.jobs.steady);
+    await warmUp(service.jobs.steady, { n: 0 });
     heldBack = true;
     const jobs = await createPack(service.jobs.steady, numbers(12));
     await Promise.all(
@@ -184,7 +176,7 @@ describe("jobs that are created together", () => {
       const creator = await platform.connectService(works, { log: SILENT_LOG });
       const gate = join(platform.local.directory, `gate-${Math.random()}`);
       const worker = await spawnJobWorker(platform, runsFile, await provisionJobWorker(platform));
-      await warmUp(creator.jobs.tough);
+      await warmUp(creator.jobs.tough, { n: 0 });
       const jobs = await createPack(creator.jobs.tough, [
         ...numbers(20),
         ...numbers(5).map(({ n }) => ({ n: 20 + n, text: gate })),

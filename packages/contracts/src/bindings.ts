@@ -10,27 +10,20 @@ export const DEAD_EVENTS_STREAM = "EVENTS_DEAD";
 
 /** What a consumer group does where its contract is silent; reconciliation and the runtime must agree on it. */
 export const EVENT_CONSUMER_DEFAULTS = {
+  /** How long a delivery stays with a replica that does not say it lives. */
+  ackWaitMs: 30_000,
   /**
-   * How long a delivery stays with a replica that does not say it lives. Another takes over only when this has passed, so that
-   * nothing of its predecessor is still out: short, because the runtime says every third of it that it lives.
+   * With ordering by subject another replica takes over only when this has passed, so that nothing of its predecessor is
+   * still out: short, because the runtime says every third of it that it lives.
    */
-  ackWaitMs: 10_000,
-  /** What more passes: a replica asks at least this often (the runtime: every 3 s), so its last sign of life is no older. */
-  takeOverMarginMs: 5_000,
-  /** The priority group of a consumer: it serves one replica at a time. */
+  concurrentAckWaitMs: 10_000,
+  /** The priority group of a consumer that serves one replica at a time. */
   pinnedGroup: "one",
-  /** Out at a time where they are handled one after the other: enough that none is waited for. */
-  outInStrictOrder: 256,
   /** Failed deliveries after which an event is a dead letter. */
   maxDeliver: 8,
   /** Pauses between deliveries, the last one repeated; about two minutes for all of them. */
   backoffMs: [500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000],
 } as const;
-
-/** How many events of a group are out at a time. */
-export function eventsOut(concurrency: number): number {
-  return concurrency > 1 ? concurrency : EVENT_CONSUMER_DEFAULTS.outInStrictOrder;
-}
 
 /** The truth about jobs, and the work queue sourced from it. */
 export const JOBS_STREAM = "JOBS";

@@ -229,53 +229,6 @@ describe("shared streams", () => {
     expect(await store.ensure(group(["events.v1.C.*"]))).toBeUndefined();
   });
 
-  test("change a group that was made for one event at a time in place, with what is out", async () => {
-    await store.ensureShared();
-    const before: ConsumerResource = {
-      kind: "eventConsumer",
-      owner: owner("index"),
-      stream: "EVENTS",
-      consumer: `${name}_index`,
-      filters: ["events.v1.A.B"],
-      replay: "new",
-      ackWaitMs: 30_000,
-      maxDeliver: -1,
-      maxAckPending: 1,
-    };
-    const now: ConsumerResource = { ...before, ackWaitMs: 10_000, maxAckPending: 256, oneReplicaMs: 15_000 };
-    expect(await store.ensure(before)).toBeUndefined();
-    for (const text of ["done", "out", "waiting"])
-      await publishStored(nc, "events.v1.A.B", new TextEncoder().encode(text));
-    const next = async (request: object) =>
-      nc.request(`$JS.API.CONSUMER.MSG.NEXT.EVENTS.${before.consumer}`, JSON.stringify(request), {
-        timeout: 5_000,
-        noMux: true,
-      });
-    const ask = { batch: 1, expires: 4e9 };
-    const done = await next(ask);
-    await nc.request(done.reply ?? "", "+ACK");
-    const out = await next(ask);
-    expect([done.string(), out.string()]).toEqual(["done", "out"]);
-    const state = async () =>
-      jsApi<{ num_ack_pending: number; num_pending: number; ack_floor: object; config: object }>(
-        nc,
-        `CONSUMER.INFO.EVENTS.${before.consumer}`,
-      );
-    const { config: _, ...place } = await state();
-    expect(await store.ensure(now)).toBeUndefined();
-    const after = await state();
-    expect(after).toMatchObject({
-      num_ack_pending: place.num_ack_pending,
-      num_pending: place.num_pending,
-      ack_floor: place.ack_floor,
-      config: { ack_policy: "explicit", max_ack_pending: 256, priority_policy: "pinned_client" },
-    });
-    expect((await next({ ...ask, group: "one" })).string()).toBe("waiting");
-    // A replica of an older version asks in no group: it gets nothing, and is told so.
-    expect((await next(ask)).headers?.code).toBe(400);
-    expect(store.fits(now, await store.existing())).toBe(true);
-  });
-
   test("are listed with their consumers", async () => {
     await store.ensureShared();
     const resources: readonly Resource[] = [kv(), { kind: "store", owner: owner("files"), bucket: `${name}_files` }];

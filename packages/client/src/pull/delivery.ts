@@ -7,8 +7,6 @@ export interface Delivery {
   readonly sequence: number;
   /** How often it was delivered, this time included. */
   readonly deliveries: number;
-  /** Which of all deliveries of the consumer this is, to whomever: one more than the one before it. */
-  readonly nth: number;
   /** Where it is acknowledged. */
   readonly reply: string;
   readonly message: LinkMessage;
@@ -16,7 +14,7 @@ export interface Delivery {
 
 /**
  * Reads the acknowledgement subjects of one consumer, which say everything about a delivery; nothing when a message is not
- * of this consumer. `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<nth>.…`, in newer servers with domain and account in
+ * of this consumer. `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.…`, in newer servers with domain and account in
  * front.
  */
 export function deliveryReader({ stream, consumer }: ConsumerBinding): (message: LinkMessage) => Delivery | undefined {
@@ -38,13 +36,11 @@ function readLonger(message: LinkMessage, reply: string, stream: string, consume
 }
 
 function readNumbers(message: LinkMessage, reply: string, from: number): Delivery | undefined {
-  const second = reply.indexOf(".", from);
-  const third = reply.indexOf(".", second + 1);
-  const end = reply.indexOf(".", third + 1);
-  if (second < 0 || third < 0 || end < 0) return undefined;
-  const deliveries = Number(reply.slice(from, second));
-  const sequence = Number(reply.slice(second + 1, third));
-  const nth = Number(reply.slice(third + 1, end));
+  const middle = reply.indexOf(".", from);
+  const end = reply.indexOf(".", middle + 1);
+  if (middle < 0 || end < 0) return undefined;
+  const deliveries = Number(reply.slice(from, middle));
+  const sequence = Number(reply.slice(middle + 1, end));
   if (!Number.isSafeInteger(deliveries) || !Number.isSafeInteger(sequence) || deliveries < 1) return undefined;
-  return { sequence, deliveries, nth, reply, message };
+  return { sequence, deliveries, reply, message };
 }

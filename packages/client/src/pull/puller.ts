@@ -1,9 +1,8 @@
 import type { ConsumerBinding } from "@trellis/contracts";
 import type { Link, LinkMessage, LinkSubscription } from "../link.ts";
+import { headerValues } from "../received-message.ts";
 import { deliveryReader } from "./delivery.ts";
 import type { Delivery } from "./delivery.ts";
-import { Turn } from "./turn.ts";
-import type { PinnedOptions } from "./turn.ts";
 
 export interface PullerOptions {
   readonly link: Link;
@@ -21,21 +20,31 @@ export interface PullerOptions {
   readonly onTrouble: (why: string) => void;
 }
 
+export interface PinnedOptions {
+  /** The priority group of the consumer. */
+  readonly group: string;
+  /** How long a reconnected replica that holds nothing leaves the others the first turn. */
+  readonly standBackMs: number;
+  /** Whether this replica has something in hand. */
+  readonly holds: () => boolean;
+  /** It is this replica's turn now: what comes next may have been in other hands. */
+  readonly onTurn: () => void;
+}
+
 /** The end of a request should be heard of; when it is not, this much later the next one is sent anyway. */
 const GRACE_MS = 1_000;
 const GATHER_MS = 2;
 const LONGEST_PAUSE_MS = 5_000;
 const NS_PER_MS = 1_000_000;
-const NOT_ITS_TURN = 423;
-/** Also that the consumer is being stopped. */
-const OTHER_LEADER = 409;
 const encoder = new TextEncoder();
 const GIVE_BACK = encoder.encode("-NAK");
 
 /**
  * Takes from a pull consumer: at most one request is open, for as many messages as the owner could take, so nothing has
- * to wait here while another replica is free. Where one replica at a time is served it says that it is there also while it
- * takes nothing (see `Turn`).
+ * to wait here while another replica is free.
+ *
+ * A consumer that serves one replica at a time gives it an id with the first message; requests carry it until the server
+ * says that it is somebody else's turn.
  */
 export class Puller {
   readonly #options: PullerOptions;
@@ -47,15 +56,10 @@ export class Puller {
   /** Settled, once the owner stops, when no request is open. */
   readonly #requestOver = Promise.withResolvers<void>();
   #stopped = false;
-  readonly #turn: Turn | undefined;
-  /** Where the ends of requests that keep the turn are heard. */
-  readonly #keeper: ReturnType<Link["openPull"]> | undefined;
-  /** Asks for nothing; what becomes of the turn meanwhile. */
-  #paused: "keep" | "leave" | undefined;
+  #pin: string | undefined;
   /** What is still to come of the open request; 0 when there is none. */
   #left = 0;
   #quietSince = 0;
-  #askedAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #told = "";
   #resting = false;
@@ -71,24 +75,14 @@ export class Puller {
     const { subject, subscription } = link.openPull((message) => this.#receive(message));
     this.#subject = subject;
     this.#subscription = subscription;
-    if (pinned !== undefined) {
-      this.#turn = new Turn(pinned);
-      this.#keeper = link.openPull(({ headers }) => {
-        if (headers?.code !== NOT_ITS_TURN || this.#stopped) return;
-        this.#turn?.over();
-        if (this.#left === 0) this.#over();
-      });
-    }
     let away = link.state !== "connected";
     this.#stops = [
       link.onState((state) => {
         if (state === "reconnecting") away = true;
         else if (state === "connected" && away) {
           away = false;
-          this.#turn?.startedAnew();
-          this.#askedAt = Number.NEGATIVE_INFINITY;
-          const standBackMs = this.#turn?.standBackMs ?? 0;
-          if (standBackMs > 0) this.#rest(standBackMs);
+          // After a restart the server knows of no turns: whoever has something in hand must be first.
+          if (pinned !== undefined && this.#pin === undefined && !pinned.holds()) this.#rest(pinned.standBackMs);
           else this.#over();
         }
       }),
@@ -105,28 +99,9 @@ export class Puller {
     return this.#left > 0 ? performance.now() - this.#quietSince : 0;
   }
 
-  /** Whether it is this replica's turn, by what the server said last. */
-  get hasTurn(): boolean {
-    return this.#turn?.ours ?? false;
-  }
-
-  /** Asks for nothing until `resume`; what was asked for may still come. The turn is kept, or left to whoever asks. */
-  pause(turn: "keep" | "leave"): void {
-    this.#paused = turn;
-    clearTimeout(this.#again);
-    this.#resting = false;
-    if (turn === "leave") this.#turn?.leave();
-    this.#pull();
-  }
-
-  resume(): void {
-    this.#paused = undefined;
-    this.#over();
-  }
-
   /** There may be room for more. */
   more(): void {
-    if (this.#left > 0 || this.#resting || this.#paused !== undefined || this.#stopped) return;
+    if (this.#left > 0 || this.#resting || this.#stopped) return;
     if (this.#options.free() >= this.#options.enough) return this.#pull();
     this.#gather ??= setTimeout(() => {
       this.#gather = undefined;
@@ -162,45 +137,33 @@ export class Puller {
   #end(): void {
     this.#stopped = true;
     for (const stop of this.#stops) stop();
-    this.#keeper?.subscription.close();
     clearTimeout(this.#again);
     clearTimeout(this.#gather);
     this.#requestOver.resolve();
   }
 
   #pull(): void {
-    const { link, free, expiresMs } = this.#options;
-    if (this.#stopped || link.state !== "connected") return;
-    const batch = this.#paused === undefined ? Math.max(free(), this.#turn?.missing === true ? 1 : 0) : 0;
-    if (batch <= 0) return this.#keepTurn();
+    const { link, free, expiresMs, pinned } = this.#options;
+    const batch = free();
+    if (batch <= 0 || this.#stopped || link.state !== "connected") return;
     clearTimeout(this.#again);
     this.#left = batch;
     this.#quietSince = performance.now();
     this.#again = setTimeout(() => this.#over(), expiresMs + GRACE_MS);
-    this.#request(batch, expiresMs * NS_PER_MS, this.#subject);
-  }
-
-  /** A request that is over before anybody reads it brings nothing, and shows that this replica is there. */
-  #keepTurn(): void {
-    if (this.#keeper === undefined || !this.hasTurn) return;
-    const sinceMs = performance.now() - this.#askedAt;
-    const { expiresMs } = this.#options;
-    clearTimeout(this.#again);
-    this.#again = setTimeout(() => this.#pull(), Math.max(GRACE_MS, expiresMs - sinceMs));
-    if (sinceMs >= expiresMs) this.#request(1, 1, this.#keeper.subject);
-  }
-
-  #request(batch: number, expires: number, reply: string): void {
-    this.#askedAt = performance.now();
-    const request = { batch, expires, ...this.#turn?.fields };
+    const request = {
+      batch,
+      expires: expiresMs * NS_PER_MS,
+      ...(pinned === undefined ? {} : { group: pinned.group }),
+      ...(this.#pin === undefined ? {} : { id: this.#pin }),
+    };
     try {
-      this.#options.link.publish(this.#ask, encoder.encode(JSON.stringify(request)), { reply });
+      link.publish(this.#ask, encoder.encode(JSON.stringify(request)), { reply: this.#subject });
     } catch {
       // The connection has just gone; its return, or the timer, asks again.
     }
   }
 
-  /** The open request, or the rest, is no more; a pause goes on. */
+  /** The open request, or the rest, is no more. */
   #over(): void {
     clearTimeout(this.#again);
     this.#left = 0;
@@ -228,7 +191,7 @@ export class Puller {
       if (this.#left === 0) this.#over();
       return;
     }
-    this.#turn?.note(message);
+    this.#notePin(message);
     this.#options.onDelivery(delivery);
     this.more();
   }
@@ -241,6 +204,16 @@ export class Puller {
     }
   }
 
+  #notePin(message: LinkMessage): void {
+    const { pinned } = this.#options;
+    if (pinned === undefined) return;
+    // The server writes its own behind whatever the publisher of the message wrote.
+    const pin = headerValues(message, "Nats-Pin-Id").at(-1) ?? "";
+    if (pin === "" || pin === this.#pin) return;
+    this.#pin = pin;
+    pinned.onTurn();
+  }
+
   /** The end of a request; 408 is the usual one. */
   #status({ headers }: LinkMessage): void {
     const code = headers?.code ?? 0;
@@ -249,22 +222,19 @@ export class Puller {
       this.#failures = 0;
       return this.#over();
     }
-    if (code === NOT_ITS_TURN) {
-      this.#turn?.over();
+    if (code === 423) {
+      // Another replica's turn: ask as one of those who wait.
+      this.#pin = undefined;
       return this.#over();
     }
-    if (code === OTHER_LEADER) this.#turn?.startedAnew();
-    this.#failed(
-      code === 503 ? "no stream or consumer answers" : (headers?.description ?? `status ${code}`),
-      code === OTHER_LEADER ? this.#turn?.standBackMs : 0,
-    );
+    this.#failed(code === 503 ? "no stream or consumer answers" : (headers?.description ?? `status ${code}`));
   }
 
-  #failed(why: string, atLeastMs = 0): void {
+  #failed(why: string): void {
     if (this.#stopped) return this.#over();
     if (why !== this.#told) this.#options.onTrouble(why);
     this.#told = why;
     this.#failures += 1;
-    this.#rest(Math.max(atLeastMs, Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(this.#failures, 10))));
+    this.#rest(Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(this.#failures, 10)));
   }
 }

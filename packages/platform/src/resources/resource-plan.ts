@@ -3,7 +3,6 @@ import {
   contractName,
   EVENT_CONSUMER_DEFAULTS,
   EVENTS_STREAM,
-  eventsOut,
   eventWildcard,
   JOB_PRIORITIES,
   type JobPriority,
@@ -92,6 +91,9 @@ export const RESOURCE_DEFAULTS = {
 
 const UNLIMITED = -1;
 
+/** A replica asks for more at least this often (the runtime: every 3 s), so its last sign of life is no older. */
+const TAKE_OVER_MARGIN_MS = 5_000;
+
 /** The physical name of what a deployment calls `alias`: a deployment's name holds no `_`, so no two can meet. */
 export function physicalName(deployment: string, alias: string): string {
   return `${deployment}_${alias}`;
@@ -149,7 +151,9 @@ export function planResources(deployment: string, manifest: Manifest, world: Con
   for (const [group, consumer] of Object.entries(manifest.eventConsumers ?? {})) {
     const filters = eventFilters(manifest, group, world);
     if (filters.length === 0) continue;
-    const ackWaitMs = consumer.ackWaitMs ?? EVENT_CONSUMER_DEFAULTS.ackWaitMs;
+    // Side by side, events of one subject keep their order only within one replica: it takes over when nothing is out.
+    const concurrent = consumer.concurrency > 1;
+    const ackWaitMs = consumer.ackWaitMs ?? EVENT_CONSUMER_DEFAULTS[concurrent ? "concurrentAckWaitMs" : "ackWaitMs"];
     resources.push({
       kind: "eventConsumer",
       owner: owner(group),
@@ -160,9 +164,8 @@ export function planResources(deployment: string, manifest: Manifest, world: Con
       ackWaitMs,
       // The runtime counts and puts the event aside: JetStream would only stop delivering it.
       maxDeliver: UNLIMITED,
-      maxAckPending: eventsOut(consumer.concurrency),
-      // Events that are out together keep their order only within one replica: it takes over when nothing is out.
-      oneReplicaMs: ackWaitMs + EVENT_CONSUMER_DEFAULTS.takeOverMarginMs,
+      maxAckPending: consumer.concurrency,
+      ...(concurrent ? { oneReplicaMs: ackWaitMs + TAKE_OVER_MARGIN_MS } : {}),
     });
   }
   return resources;

@@ -1,6 +1,6 @@
 import { consumedEvents } from "@trellis/client/internal";
 import type { EventFacts } from "@trellis/client/internal";
-import { EVENT_CONSUMER_DEFAULTS, eventsOut } from "@trellis/contracts";
+import { EVENT_CONSUMER_DEFAULTS } from "@trellis/contracts";
 import type { AnyContract } from "@trellis/contracts";
 import type { AnyEventHandler } from "./event-handlers.ts";
 
@@ -8,10 +8,8 @@ import type { AnyEventHandler } from "./event-handlers.ts";
 export interface ConsumerGroup {
   readonly name: string;
   readonly events: ReadonlyMap<string, EventFacts>;
-  /** All events one after the other, over all replicas; otherwise those of one subject. */
-  readonly strict: boolean;
-  /** How many are out at a time. */
-  readonly out: number;
+  /** Events of one subject stay in order at any concurrency; with 1 all of them do, over all replicas. */
+  readonly concurrency: number;
   readonly ackWaitMs: number;
   readonly maxDeliver: number;
   readonly backoffMs: readonly number[];
@@ -26,9 +24,8 @@ export function consumerGroups(contract: AnyContract): ReadonlyMap<string, Consu
     groups.set(name, {
       name,
       events: consumedEvents(contract, name),
-      strict: concurrency <= 1,
-      out: eventsOut(concurrency),
-      ackWaitMs: consumer.ackWaitMs ?? EVENT_CONSUMER_DEFAULTS.ackWaitMs,
+      concurrency,
+      ackWaitMs: consumer.ackWaitMs ?? EVENT_CONSUMER_DEFAULTS[concurrency > 1 ? "concurrentAckWaitMs" : "ackWaitMs"],
       maxDeliver: consumer.maxDeliver ?? EVENT_CONSUMER_DEFAULTS.maxDeliver,
       backoffMs: consumer.backoffMs ?? EVENT_CONSUMER_DEFAULTS.backoffMs,
       handlerOf: undefined,
@@ -49,13 +46,4 @@ export function eventOf(group: ConsumerGroup, subject: string): EventFacts | und
 export function backoffAfter(group: ConsumerGroup, attempt: number): number {
   const { backoffMs } = group;
   return backoffMs[Math.min(attempt, backoffMs.length) - 1] ?? 1_000;
-}
-
-const UNKNOWN_EVENT_MS = 5_000;
-const LONGEST_UNKNOWN_MS = 60_000;
-
-/** How long a replica of an older contract leaves its turn to a newer one: until that can have it, and longer each time. */
-export function turnLeftMs({ ackWaitMs }: ConsumerGroup, deliveries: number): number {
-  const longer = Math.min(LONGEST_UNKNOWN_MS, UNKNOWN_EVENT_MS * 2 ** (deliveries - 1));
-  return ackWaitMs + EVENT_CONSUMER_DEFAULTS.takeOverMarginMs + longer;
 }

@@ -20,8 +20,8 @@ export class HeldEvent {
   aliveAt: number;
   /** The attempt under way. */
   attempt: HeldAttempt | undefined = undefined;
-  /** Attempts that failed here. */
-  failures = 0;
+  /** Attempts made here without giving it back in between. */
+  retries = 0;
   /** Not ours any more: nothing is acknowledged. */
   lost = false;
   /** At work, or between two attempts: its place in its lane is settled. */
@@ -51,7 +51,7 @@ export class HeldEvent {
 
   /** 1 for the first time. */
   get attempts(): number {
-    return this.delivery.deliveries + this.failures;
+    return this.delivery.deliveries + this.retries;
   }
 }
 

@@ -9,14 +9,15 @@ const MAX = 3;
 function held(sequence: number, deliveries: number): HeldEvent {
   const subject = `events.v1.Shop.Ordered.k${sequence}`;
   const message = { subject, data: new Uint8Array(), reply: "", headers: undefined };
-  const delivery: Delivery = { message, reply: `ack ${sequence}`, deliveries, sequence, nth: sequence };
+  const delivery: Delivery = { message, reply: `ack ${sequence}`, deliveries, sequence };
   return new HeldEvent(delivery, readStoredSubject(subject), { stream: "EVENTS", lane: subject }, 0);
 }
 
-function watched() {
+function watched(strict = false) {
   const did: string[] = [];
   const last = new LastAttempts({
     maxDeliver: MAX,
+    strict,
     attempt: ({ delivery }) => did.push(`attempt ${delivery.sequence}`),
     giveUp: ({ delivery }) => did.push(`give up ${delivery.sequence}`),
   });
@@ -56,17 +57,15 @@ test("of those delivered more often the oldest is given up, and the others are h
   expect(did.at(-1)).toBe("give up 9");
 });
 
-test("one that waited behind others when a replica died is handled, however often it was delivered", () => {
-  const { did, last, end } = watched();
-  const [oldest, behind] = [held(1, MAX), held(2, MAX + 1)];
-  last.beginAgain();
-  last.add(oldest);
-  last.next();
-  last.acquit();
-  end(oldest);
-  last.add(behind);
-  last.next();
-  expect(did).toEqual(["attempt 1", "attempt 2"]);
+test("where only one is out at a time each of them is to blame", () => {
+  const { did, last, end } = watched(true);
+  for (const sequence of [1, 2]) {
+    const event = held(sequence, MAX + 1);
+    last.add(event);
+    last.next();
+    end(event);
+  }
+  expect(did).toEqual(["give up 1", "give up 2"]);
 });
 
 test("one that was lost while it waited is not handled", () => {

@@ -2,6 +2,8 @@ import type { HeldEvent } from "./held-event.ts";
 
 export interface LastAttemptsOptions {
   readonly maxDeliver: number;
+  /** Nothing else is ever in hand beside it, over all replicas. */
+  readonly strict: boolean;
   /** Handles it once more. */
   readonly attempt: (held: HeldEvent) => void;
   /** Gives it up: replicas died with it as often as allowed. */
@@ -34,11 +36,6 @@ export class LastAttempts {
     this.#accused = false;
   }
 
-  /** What begins from now on waited behind others when that replica died: it is not to blame. */
-  acquit(): void {
-    this.#accused = true;
-  }
-
   /** It begins when it is alone; `next` says when to look. */
   add(held: HeldEvent): void {
     const older = this.#waiting.findLastIndex(({ delivery }) => delivery.sequence < held.delivery.sequence);
@@ -50,8 +47,8 @@ export class LastAttempts {
     const held = this.#waiting.shift();
     if (held === undefined) return;
     this.#alone = held;
-    const { maxDeliver, attempt, giveUp } = this.#options;
-    if (held.delivery.deliveries <= maxDeliver || this.#accused) return attempt(held);
+    const { maxDeliver, strict, attempt, giveUp } = this.#options;
+    if (held.delivery.deliveries <= maxDeliver || (this.#accused && !strict)) return attempt(held);
     this.#accused = true;
     giveUp(held);
   }

@@ -74,24 +74,7 @@ export const newDesk = defineServiceContract({}, () => ({
   eventConsumers: { parcels: { uses: { shop: ["Shop.Ordered", "Shop.Noted"] }, ...quick } },
 }));
 
-/** The same in strict order. */
-const strict = { ackWaitMs: 2_000, maxDeliver: 4, backoffMs: [50] } as const;
-export const olderStrictDesk = defineServiceContract({}, () => ({
-  id: "desk@v1",
-  displayName: "Desk",
-  description: "Hears of orders.",
-  uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered"] } }) } },
-  eventConsumers: { parcels: { uses: { shop: ["Shop.Ordered"] }, ...strict } },
-}));
-export const newerStrictDesk = defineServiceContract({}, () => ({
-  id: "desk@v1",
-  displayName: "Desk",
-  description: "Hears of orders and notes.",
-  uses: { required: { shop: shop.use({ events: { subscribe: ["Shop.Ordered", "Shop.Noted"] } }) } },
-  eventConsumers: { parcels: { uses: { shop: ["Shop.Ordered", "Shop.Noted"] }, ...strict } },
-}));
-
-/** The same where the first delivery is the last. */
+/** The same with one event at a time. */
 const once = { ackWaitMs: 2_000, maxDeliver: 1, backoffMs: [50] } as const;
 export const oldCounter = defineServiceContract({}, () => ({
   id: "counter@v1",

@@ -47,14 +47,4 @@ export const fragileCounter = defineServiceContract({}, () => ({
   eventConsumers: { ledger: { ...group, maxDeliver: 2, concurrency: 64 } },
 }));
 
-/** The same with one after the other. */
-export const fragileStrictCounter = defineServiceContract({}, () => ({
-  id: "fragile-strict-counter@v1",
-  displayName: "Fragile strict counter",
-  description: "Dies of what it hears.",
-  uses,
-  eventConsumers: { ledger: { ...group, maxDeliver: 2 } },
-}));
-
 export const COUNTERS = { strict: strictCounter, wide: wideCounter } as const;
-export const FRAGILE_COUNTERS = { strict: fragileStrictCounter, wide: fragileCounter } as const;

@@ -22,7 +22,7 @@ service.handle.events.ledger(async ({ event, attempt }) => {
   // One in two hundred fails at first, so that retries and their order are part of it.
   if (attempt === 1 && event.n % 200 === 199 && failures++ < 10) throw new Error("not at once");
   if (kind === "wide") await new Promise((resolve) => setTimeout(resolve, Math.random() * 2));
-  appendFileSync(ledger, `${event.key} ${event.n} ${process.pid}\n`);
+  appendFileSync(ledger, `${event.key} ${event.n}\n`);
 });
 await service.start();
 process.send?.("ready");

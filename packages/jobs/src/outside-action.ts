@@ -92,6 +92,8 @@ export async function actOnJob(
 export async function stateOf(journal: JobJournal, id: string, last: JobRecord): Promise<JobState> {
   const state = stateAfterLast(last.event, last.body.for);
   if (state !== undefined) return state;
+  // Its pack was split by somebody outside for another job; its worker goes on with it.
+  if (last.inPack && last.body.worker !== undefined) return "active";
   // A claim from outside whose maker has not gone on: the newest record that is no claim says it.
   const others = await Promise.all(
     (["created", "retry", "retried", "completed", "failed", "cancelled", "expired", "dead", "dismissed"] as const).map(

@@ -30,8 +30,8 @@ describe("handlers that outlive their lease", () => {
     const lines = (): readonly string[] => readFileSync(runsFile, "utf8").split("\n");
     await using first = await spawnJobWorker(platform, runsFile, await provisionJobWorker(platform));
     const creator = await platform.connectService(works, { log: SILENT_LOG });
-    // Four times the acknowledgement wait.
-    const job = await creator.jobs.tough.create({ n: 1, ms: 6_000, text: "blocks" }).orThrow();
+    // Far longer than the acknowledgement wait, and than the other worker needs to begin on a busy machine.
+    const job = await creator.jobs.tough.create({ n: 1, ms: 12_000, text: "blocks" }).orThrow();
     await eventually("it runs", () => lines().includes(`${job.id} 1 began ${first.pid}`));
     await using second = await spawnJobWorker(platform, runsFile, await provisionJobWorker(platform));
     const result = await job.wait({ timeoutMs: 30_000 }).orThrow();

@@ -207,6 +207,7 @@ describe("how long, and of which contract", () => {
     const watched = await trellis("watch", "Archive.Think", begun.stdout.trim(), "--contract", "archive@v2");
     expect(JSON.parse(watched.stdout)).toEqual({ by: "archive@v2" });
     const other = await trellis("watch", "Archive.Think", begun.stdout.trim(), "--contract", "archive@v1");
-    expect(other.exitCode).toBe(EXIT.notFound);
+    expect(other.exitCode).toBe(EXIT.unreachable);
+    expect(other.stderr).toContain("Nobody serves Archive.Think");
   });
 });

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { JobQueue, JobRef } from "@trellis/jobs";
@@ -176,15 +176,21 @@ describe("jobs that are created together", () => {
       const creator = await platform.connectService(works, { log: SILENT_LOG });
       const gate = join(platform.local.directory, `gate-${Math.random()}`);
       const worker = await spawnJobWorker(platform, runsFile, await provisionJobWorker(platform));
-      await warmUp(creator.jobs.tough, { n: 0 });
-      const jobs = await createPack(creator.jobs.tough, [
-        ...numbers(20),
-        ...numbers(5).map(({ n }) => ({ n: 20 + n, text: gate })),
-      ]);
-      await Promise.all(jobs.slice(0, 20).map((job) => job.wait({ timeoutMs: 15_000 }).orThrow()));
-      await eventually("the others run", () => jobs.slice(20).every((job) => linesOf(job, "began").length === 1));
-      expect((await storedOf(jobs))["completed"]).toBeUndefined();
-      return { worker, jobs, open: () => writeFileSync(gate, "") };
+      for (;;) {
+        await warmUp(creator.jobs.tough, { n: 0 });
+        const jobs = await createPack(creator.jobs.tough, [
+          ...numbers(20),
+          ...numbers(5).map(({ n }) => ({ n: 20 + n, text: gate })),
+        ]);
+        await Promise.all(jobs.slice(0, 20).map((job) => job.wait({ timeoutMs: 15_000 }).orThrow()));
+        await eventually("the others run", () => jobs.slice(20).every((job) => linesOf(job, "began").length === 1));
+        if ((await storedOf(jobs))["completed"] === undefined)
+          return { worker, jobs, open: () => writeFileSync(gate, "") };
+        // On a busy machine no handler is quick: then nobody takes a pack as a whole.
+        writeFileSync(gate, "");
+        await Promise.all(jobs.map((job) => job.wait({ timeoutMs: 15_000 }).orThrow()));
+        rmSync(gate);
+      }
     }
 
     it("dies are done by another: what was completed is not begun again", async () => {

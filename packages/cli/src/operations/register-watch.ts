@@ -2,6 +2,7 @@ import { isOperationId } from "@trellis/protocol";
 import { InvalidArgumentError } from "commander";
 import type { RegisterCommand } from "../command.ts";
 import { withOperator } from "../platform-client/connect-operator.ts";
+import { answerOf } from "../platform-client/answer.ts";
 import { followOperation } from "./follow-operation.ts";
 
 /** `trellis watch`: an operation of the signed-in person, wherever it was started, followed to its end. */
@@ -20,9 +21,12 @@ export const registerWatch: RegisterCommand = (command, context) => {
       const owner = await withOperator(context, (operator) =>
         findSurface(operator, "operations", name, options.contract),
       );
-      await withClient(context, contractFor("operations", owner, name), (client) =>
-        followOperation(context, client.operation(name).resume(id)),
-      );
+      await withClient(context, contractFor("operations", owner, name), async (client) => {
+        const one = client.operation(name).resume(id);
+        // Whoever follows waits for a deployment that is away; one that never had it would be waited for without end.
+        await answerOf(one.get({ signal: context.signal }));
+        await followOperation(context, one);
+      });
     });
 };
 

@@ -36,4 +36,3 @@ export type { EventFacts } from "./events/event-facts.ts";
 export type { EventTransport } from "./events/event-transport.ts";
 export { readPubAck } from "./events/pub-ack.ts";
 export { eventTime, readEvent } from "./events/read-event.ts";
-export { TokenMap } from "./token-map.ts";

@@ -9,7 +9,6 @@ import {
 import { DeadlineWheel, WheelEntry } from "./deadline-wheel.ts";
 import { carriesJetStreamHeaders } from "./jetstream-headers.ts";
 import type { LinkMessage } from "./link.ts";
-import { TokenMap } from "./token-map.ts";
 
 /**
  * Every answer of a connection arrives through one wildcard subscription and is handed to the call that waits for it.
@@ -46,6 +45,7 @@ class WaitingCall extends WheelEntry {
   readonly subject: string;
   readonly timeoutMs: number;
   signal: AbortSignal | undefined = undefined;
+  onAbort: (() => void) | undefined = undefined;
   resolve!: (message: LinkMessage) => void;
   reject!: (error: Error) => void;
 
@@ -79,9 +79,7 @@ export interface BegunCall {
 
 export class ReplyMultiplexer {
   readonly #wheel = new DeadlineWheel();
-  readonly #waiting = { r: new TokenMap<WaitingCall>(), a: new TokenMap<WaitingCall>() };
-  /** The signals of calls, each listened to once: an `EventTarget` is slow, and what it has removed it forgets late. */
-  readonly #signals = new WeakSet<AbortSignal>();
+  readonly #waiting = { r: new Map<string, WaitingCall>(), a: new Map<string, WaitingCall>() };
 
   get size(): number {
     return this.#waiting.r.size + this.#waiting.a.size;
@@ -149,22 +147,17 @@ export class ReplyMultiplexer {
   }
 
   #listen(call: WaitingCall, signal: AbortSignal): void {
-    if (signal.aborted) return this.fail(call, cancelled(call.subject));
+    const onAbort = (): void => this.fail(call, cancelled(call.subject));
     call.signal = signal;
-    if (this.#signals.has(signal)) return;
-    this.#signals.add(signal);
-    signal.addEventListener("abort", () => this.#cancel(signal), { once: true });
-  }
-
-  #cancel(signal: AbortSignal): void {
-    for (const calls of [this.#waiting.r, this.#waiting.a]) {
-      for (const call of calls.values()) if (call.signal === signal) this.fail(call, cancelled(call.subject));
-    }
+    call.onAbort = onAbort;
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
   }
 
   #settle(call: WaitingCall): void {
     this.#waiting[call.inboxClass].delete(call.token);
     this.#wheel.remove(call);
+    if (call.onAbort !== undefined) call.signal?.removeEventListener("abort", call.onAbort);
     const inbox = call.inbox;
     inbox.pending -= 1;
     if (inbox.pending === 0 && inbox.onIdle !== undefined) inbox.onIdle();

@@ -2,7 +2,6 @@ import { WheelEntry } from "@trellis/client/internal";
 import { ValidationError } from "@trellis/protocol";
 import type { TracedWork } from "@trellis/telemetry";
 import type { Caller } from "./authority.ts";
-import type { InBag } from "./bag.ts";
 import type { HandlerContext } from "./handlers.ts";
 import type { Log } from "./log.ts";
 import type { RpcEndpoint } from "./rpc-endpoint.ts";
@@ -26,8 +25,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
  * One request on its way through the service; it is also the context its handler sees. Log, signal and the like cost
  * something, so they are made when a handler first asks for them.
  */
-export class Call extends WheelEntry implements HandlerContext<unknown>, InBag {
-  place = -1;
+export class Call extends WheelEntry implements HandlerContext<unknown> {
   readonly endpoint: RpcEndpoint;
   readonly request: SignedRequest;
   readonly reply: string;

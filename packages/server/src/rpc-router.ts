@@ -15,7 +15,6 @@ import { startServerSpan } from "@trellis/telemetry";
 import { headers as natsHeaders } from "@nats-io/nats-core";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import { Admission } from "./admission.ts";
-import { Bag } from "./bag.ts";
 import { Call } from "./call.ts";
 import type { CallSurroundings } from "./call.ts";
 import type { ServiceLimits } from "./limits.ts";
@@ -62,7 +61,7 @@ export class RpcRouter {
   readonly #options: RpcRouterOptions;
   readonly #wheel = new DeadlineWheel();
   readonly #admission: Admission<Call>;
-  readonly #open = new Bag<Call>();
+  readonly #open = new Set<Call>();
   readonly #unanswered = { malformed: 0, foreignReply: 0, forged: 0, expired: 0, tooMany: 0 };
   #subscriptions: readonly LinkSubscription[] = [];
   #verifying = 0;
@@ -98,7 +97,7 @@ export class RpcRouter {
     await Promise.all(this.#subscriptions.map((subscription) => subscription.drain()));
     this.#subscriptions = [];
     if (this.#open.size > 0 && !(await this.#settled(withinMs))) {
-      for (const call of this.#open.all()) call.end();
+      for (const call of this.#open) call.end();
       await this.#settled(Math.min(withinMs, 200));
     }
     return { left: this.#open.size };
@@ -108,7 +107,7 @@ export class RpcRouter {
   close(): void {
     for (const subscription of this.#subscriptions) subscription.close();
     this.#subscriptions = [];
-    for (const call of this.#open.all()) call.end();
+    for (const call of this.#open) call.end();
     this.#wheel.stop();
   }
 

@@ -112,7 +112,7 @@ describe("claiming an operation", () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       behind?.resume();
       const claimed = await claiming;
-      expect(claimed).toMatchObject({ kind: "ours", record: { snapshot: { revision: 4 } } });
+      expect(claimed).toMatchObject({ kind: "ours", snapshot: { revision: 4 } });
       expect(claimed.kind === "ours" && claimed.fence).toBeGreaterThan(second ?? Number.POSITIVE_INFINITY);
     }
   });

@@ -27,8 +27,6 @@ const FIRST_LOOK_MS = 250;
  * republishes it, once for each operation however many follow it.
  */
 export class OperationChanges {
-  /** Whether this replica runs an operation: it says itself what it stores, and need not read it again. */
-  isRunHere: (operation: string, id: string) => boolean = () => false;
   readonly #link: Link;
   readonly #journal: OperationJournal;
   readonly #followed = new Map<string, Followed>();
@@ -65,12 +63,6 @@ export class OperationChanges {
     if (followed !== undefined && stored.sequence > followed.sequence) this.#tell(followed, stored);
   }
 
-  /** This replica has an operation no more that another has, who may have stored something meanwhile. */
-  lost(name: OperationName): void {
-    const followed = this.#followed.get(keyOf(name));
-    if (followed !== undefined) void this.#look(followed);
-  }
-
   close(): void {
     this.#stopState();
     clearInterval(this.#timer);
@@ -83,23 +75,24 @@ export class OperationChanges {
 
   #begin(key: string, name: OperationName): Followed {
     const { stream } = this.#journal;
-    const token = operationToken(name.operation);
     const followed: Followed = {
       name,
       listeners: new Set(),
       sequence: 0,
       looking: false,
       firstLook: setTimeout(() => void this.#look(followed), FIRST_LOOK_MS),
-      subscription: this.#link.subscribe(operationChangesSubject(stream.name, token, name.id), {
-        fromJetStream: true,
-        onMessage: (message) => {
-          if (this.isRunHere(token, name.id)) return;
-          const delivered = fromDelivery(message, stream.name);
-          if (delivered === undefined || delivered.sequence <= followed.sequence) return;
-          const stored = storedRecord(delivered);
-          if (stored !== undefined) this.#tell(followed, stored);
+      subscription: this.#link.subscribe(
+        operationChangesSubject(stream.name, operationToken(name.operation), name.id),
+        {
+          fromJetStream: true,
+          onMessage: (message) => {
+            const delivered = fromDelivery(message, stream.name);
+            if (delivered === undefined || delivered.sequence <= followed.sequence) return;
+            const stored = storedRecord(delivered);
+            if (stored !== undefined) this.#tell(followed, stored);
+          },
         },
-      }),
+      ),
     };
     this.#followed.set(key, followed);
     this.#timer ??= setInterval(() => this.#lookAtAll(), LOOK_MS);

@@ -8,8 +8,7 @@ export type Claimed =
   | {
       readonly kind: "ours";
       readonly fence: number;
-      /** The claim itself, as it was stored. */
-      readonly record: OperationRecord;
+      readonly snapshot: OperationSnapshot;
       readonly origin: OperationOrigin;
       /** The records before the claim, oldest first; none for one that was never begun. */
       readonly records: readonly StoredRecord[];
@@ -69,7 +68,7 @@ export async function claimOperation(options: ClaimOptions): Promise<Claimed> {
     const sequence = await journal.append(name, first, { after: 0, signal });
     if (sequence !== undefined) {
       if (unfit !== undefined) return { kind: "later", delayMs: OFFER_AGAIN_MS };
-      return { kind: "ours", fence: sequence, record: first, origin, records: [] };
+      return { kind: "ours", fence: sequence, snapshot: first.snapshot, origin, records: [] };
     }
   }
   return claimBegun(options);
@@ -111,7 +110,7 @@ async function claimBegun(options: ClaimOptions): Promise<Claimed> {
   const claimed = claimRecord(options, record.owner, started(record.snapshot, attempt, now));
   const sequence = await journal.append(name, claimed, { after: last.sequence, signal });
   if (sequence === undefined) return { kind: "theirs" };
-  return { kind: "ours", fence: sequence, record: claimed, origin, records: before };
+  return { kind: "ours", fence: sequence, snapshot: claimed.snapshot, origin, records: before };
 }
 
 /** After these nobody runs it. */

@@ -3,12 +3,8 @@ import type { JobEnded, JobRef } from "@trellis/jobs";
 import type { OperationPause, OperationSnapshot } from "@trellis/protocol";
 import type { Result } from "@trellis/result";
 import type { Log } from "../log.ts";
-import { RunningStep } from "./operation-contexts.ts";
-import type { OperationHalt } from "./operation-halt.ts";
 import type { OperationFacts } from "./operation-facts.ts";
 import type { RunningOperation, StepContext } from "./operation-handlers.ts";
-import { NOTHING, remembered } from "./operation-remembered.ts";
-import type { Remembered, Signal } from "./operation-remembered.ts";
 import type { OperationRecord, RecordKind, StoredRecord } from "./operation-record.ts";
 import type { OperationName } from "./operation-journal.ts";
 
@@ -18,8 +14,8 @@ export interface HandledRun {
   readonly fence: number;
   readonly facts: OperationFacts;
   readonly log: Log;
-  /** When the handler is to end. */
-  readonly halted: OperationHalt;
+  /** Aborts when the handler is to end. */
+  readonly signal: AbortSignal;
   readonly isCancelled: boolean;
   /** Why nothing is recorded here any more. */
   readonly gone: string | undefined;
@@ -27,6 +23,12 @@ export interface HandledRun {
   /** Records something; false when the operation is not ours any more. */
   append(kind: RecordKind, members: Partial<OperationRecord>, change?: Partial<OperationSnapshot>): Promise<boolean>;
   park(pauseFor: OperationPause, stillRests: () => boolean): Promise<void>;
+}
+
+interface Signal {
+  readonly name: string;
+  readonly input: Json;
+  readonly sequence: number;
 }
 
 interface Sleeper {
@@ -56,9 +58,11 @@ export class OperationHandle implements RunningOperation {
   readonly abandoned: Promise<undefined>;
   readonly #run: HandledRun;
   readonly #abandon: () => void;
-  readonly #before: Remembered;
+  readonly #steps = new Map<string, Json | undefined>();
+  readonly #slept = new Map<string, number>();
+  readonly #attached = new Set<string>();
   readonly #used = new Set<string>();
-  readonly #signals: Signal[];
+  readonly #signals: Signal[] = [];
   readonly #handedOut = new Map<string, number>();
   readonly #sleepers = new Set<Sleeper>();
   readonly #listeners = new Set<() => void>();
@@ -80,9 +84,16 @@ export class OperationHandle implements RunningOperation {
     this.abandoned = abandoned.promise;
     this.#abandon = () => abandoned.resolve(undefined);
     this.#replaying = records.length > 0;
-    this.#before = records.length === 0 ? NOTHING : remembered(records);
-    this.#signals = [...this.#before.signals];
-    this.resumeFrom = this.#before.checkpoint;
+    let checkpoint: unknown;
+    for (const { record } of records) {
+      const { kind, name = "", value, until = 0, inbox = 0 } = record;
+      if (kind === "step") this.#steps.set(name, value);
+      else if (kind === "slept") this.#slept.set(name, until);
+      else if (kind === "attached") this.#attached.add(name);
+      else if (kind === "checkpoint") checkpoint = value;
+      else if (kind === "signal") this.#signals.push({ name, input: value ?? null, sequence: inbox });
+    }
+    this.resumeFrom = checkpoint;
   }
 
   progress(value: unknown): void {
@@ -106,10 +117,10 @@ export class OperationHandle implements RunningOperation {
       );
     this.#used.add(name);
     // What a function answered before, it answered as JSON.
-    if (this.#before.steps.has(name)) return this.#before.steps.get(name) as T;
+    if (this.#steps.has(name)) return this.#steps.get(name) as T;
     this.#goOn();
     return this.#whileBusy(async () => {
-      const value = await run(new RunningStep(`${this.id}.${name}`, this.#run.halted));
+      const value = await run({ key: `${this.id}.${name}`, signal: this.#run.signal });
       const stored = await this.#run.append("step", { name, ...(value === undefined ? {} : { value: value as Json }) });
       return stored ? value : this.#never();
     });
@@ -126,7 +137,7 @@ export class OperationHandle implements RunningOperation {
       throw new RangeError(`An operation sleeps for a number of milliseconds, not ${ms}.`);
     this.#sleeps += 1;
     const name = String(this.#sleeps);
-    const before = this.#before.slept.get(name);
+    const before = this.#slept.get(name);
     const until = before ?? Math.round(this.#run.nowMs() + ms);
     if (before === undefined) {
       this.#goOn();
@@ -162,19 +173,19 @@ export class OperationHandle implements RunningOperation {
 
   async attach<R>(job: JobRef<R>): Promise<Result<R, JobEnded | Error>> {
     const name = `${job.queue} ${job.id}`;
-    if (!this.#before.attached.has(name)) this.#goOn();
+    if (!this.#attached.has(name)) this.#goOn();
     return this.#whileBusy(async () => {
-      if (!this.#before.attached.has(name) && !(await this.#run.append("attached", { name }))) return this.#never();
+      if (!this.#attached.has(name) && !(await this.#run.append("attached", { name }))) return this.#never();
       const cancel = (): void => {
         if (this.#run.isCancelled)
           void job.cancel(`The operation ${this.id} was cancelled.`).then(undefined, () => undefined);
       };
-      this.#run.halted.listen(cancel);
+      this.#run.signal.addEventListener("abort", cancel, { once: true });
       try {
         cancel();
         return await job.wait();
       } finally {
-        this.#run.halted.leave(cancel);
+        this.#run.signal.removeEventListener("abort", cancel);
       }
     });
   }
@@ -234,21 +245,21 @@ export class OperationHandle implements RunningOperation {
 
   #sleepFor(leftMs: number, until: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { halted } = this.#run;
+      const { signal } = this.#run;
       const over = (settle: () => void): void => {
         clearTimeout(sleeper.timer);
-        halted.leave(abort);
+        signal.removeEventListener("abort", abort);
         this.#sleepers.delete(sleeper);
         this.#settle();
         settle();
       };
-      const abort = (): void => over(() => reject(halted.reason));
+      const abort = (): void => over(() => reject(signal.reason));
       const sleeper: Sleeper = {
         until,
         timer: setTimeout(() => over(resolve), Math.min(leftMs, LONGEST_TIMER_MS)),
       };
-      if (halted.reason !== undefined) return abort();
-      halted.listen(abort);
+      if (signal.aborted) return abort();
+      signal.addEventListener("abort", abort, { once: true });
       this.#sleepers.add(sleeper);
       this.#settle();
     });
@@ -258,17 +269,17 @@ export class OperationHandle implements RunningOperation {
   #heard(): Promise<void> {
     this.#goOn();
     return new Promise((resolve, reject) => {
-      const { halted } = this.#run;
+      const { signal } = this.#run;
       const over = (settle: () => void): void => {
-        halted.leave(abort);
+        signal.removeEventListener("abort", abort);
         this.#listeners.delete(hear);
         this.#settle();
         settle();
       };
       const hear = (): void => over(resolve);
-      const abort = (): void => over(() => reject(halted.reason));
-      if (halted.reason !== undefined) return abort();
-      halted.listen(abort);
+      const abort = (): void => over(() => reject(signal.reason));
+      if (signal.aborted) return abort();
+      signal.addEventListener("abort", abort, { once: true });
       this.#listeners.add(hear);
       this.#settle();
     });
@@ -321,6 +332,6 @@ export class OperationHandle implements RunningOperation {
   /** Nothing follows here: the operation is at rest, over, or somebody else's. */
   #never(): Promise<never> {
     if (this.#run.gone === "parked") return new Promise<never>(() => undefined);
-    return Promise.reject(this.#run.halted.reason ?? new DOMException("The operation is over.", "AbortError"));
+    return Promise.reject(this.#run.signal.reason ?? new DOMException("The operation is over.", "AbortError"));
   }
 }

@@ -15,8 +15,6 @@ import type { Claimed } from "./operation-claim.ts";
 import type { OperationFacts } from "./operation-facts.ts";
 import type { OperationJournal, OperationName } from "./operation-journal.ts";
 import type { OperationOrigin, OperationRecord, RecordKind } from "./operation-record.ts";
-import { RunContext } from "./operation-contexts.ts";
-import { OperationHalt } from "./operation-halt.ts";
 import { OperationHandle } from "./operation-handle.ts";
 import type { OperationItems } from "./operation-items.ts";
 import { RunJournal } from "./run-journal.ts";
@@ -31,8 +29,6 @@ export interface RunSurroundings extends CallSurroundings {
   readonly contractId: string;
   readonly nowMs: () => number;
   readonly uploads: Uploads;
-  /** Aborts what runs wait for, when their replica is at its end. */
-  readonly quit: AbortSignal;
 }
 
 /** Why a handler's signal aborted. */
@@ -64,7 +60,9 @@ export class OperationRun {
   readonly #s: RunSurroundings;
   readonly #items: OperationItems;
   readonly #journal: RunJournal;
-  readonly halted = new OperationHalt();
+  readonly #abort = new AbortController();
+  /** Aborts what this run itself waits for, when its replica is at its end. */
+  readonly #quit = new AbortController();
   #inboxAt = 0;
   /** A wish to cancel from before its last beginning does not count any more. */
   #cancelsAfter = 0;
@@ -89,7 +87,7 @@ export class OperationRun {
     this.origin = claimed.origin;
     this.fence = claimed.fence;
     this.#items = items;
-    const { journal, changes, nowMs, quit } = surroundings;
+    const { journal, changes, nowMs } = surroundings;
     this.#journal = new RunJournal(
       {
         journal,
@@ -97,7 +95,7 @@ export class OperationRun {
         name,
         claim,
         nowMs,
-        quit,
+        quit: this.#quit.signal,
         log: () => this.log,
         onLost: () => this.halt("lost"),
       },
@@ -114,6 +112,10 @@ export class OperationRun {
 
   get snapshot(): OperationSnapshot {
     return this.#journal.snapshot;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
   }
 
   get isCancelled(): boolean {
@@ -185,10 +187,16 @@ export class OperationRun {
     if (this.gone === undefined) await this.#failAttempt("The replica that ran it was stopped.", 0, true);
   }
 
+  /** Leaves everything as it is. */
+  quit(): void {
+    this.halt("stopping");
+    this.#quit.abort();
+  }
+
   halt(reason: StopReason): void {
     if (this.#stop !== undefined) return;
     this.#stop = reason;
-    this.halted.now(WHY[reason]);
+    this.#abort.abort(new DOMException(WHY[reason], "AbortError"));
   }
 
   /**
@@ -225,9 +233,9 @@ export class OperationRun {
     if (!stored) return;
     this.#journal.close("parked");
     const wakeAt = Math.min(until ?? Number.POSITIVE_INFINITY, deadlineAt ?? Number.POSITIVE_INFINITY);
-    if (Number.isFinite(wakeAt)) await journal.wakeAt(this.name, wakeAt, this.#s.quit);
+    if (Number.isFinite(wakeAt)) await journal.wakeAt(this.name, wakeAt, this.#quit.signal);
     // What came before the record was stored found us running, and expected us to see it.
-    const unread = await journal.inbox(this.name, this.#inboxAt, this.#s.quit);
+    const unread = await journal.inbox(this.name, this.#inboxAt, this.#quit.signal);
     if (unread.length > 0 || (await missed())) this.#items.giveBack(0);
     else this.#items.acknowledge(came);
   }
@@ -299,8 +307,18 @@ export class OperationRun {
   }
 
   async #runHandler(traced: TracedWork): Promise<HandlerOutcome> {
-    const { runInside } = this.#s;
-    const context = new RunContext(this, this.snapshot.attempt, this.#s, this.#upload);
+    const { runInside, client, deps } = this.#s;
+    const context = {
+      input: this.origin.input,
+      caller: this.origin.caller,
+      op: this.handle,
+      signal: this.signal,
+      attempt: this.snapshot.attempt,
+      ...(this.#upload === undefined ? {} : { upload: this.#upload }),
+      log: this.log,
+      client,
+      deps,
+    };
     try {
       const body = (): unknown => this.facts.handler?.(context);
       const answer: unknown = await traced.run(runInside === undefined ? body : () => runInside(traced.context, body));
@@ -388,7 +406,7 @@ export class OperationRun {
   }
 
   async #fetch(): Promise<void> {
-    const messages = await this.#s.journal.inbox(this.name, this.#inboxAt, this.#s.quit);
+    const messages = await this.#s.journal.inbox(this.name, this.#inboxAt, this.#quit.signal);
     for (const { sequence, message } of messages) {
       if (sequence <= this.#inboxAt) continue;
       if (message.kind === "signal") {
@@ -423,10 +441,10 @@ export class OperationRun {
 
   #cancelledForLong(): Promise<HandlerOutcome | undefined> {
     return new Promise((resolve) => {
-      this.halted.listen(() => {
+      this.signal.addEventListener("abort", () => {
         if (this.#stop === "lost" || this.#stop === "expired") return resolve(undefined);
         if (this.#stop === "cancelled")
-          void pause(CANCEL_GRACE_MS, this.#s.quit).then(() => resolve({ error: this.halted.reason }));
+          void pause(CANCEL_GRACE_MS, this.#quit.signal).then(() => resolve({ error: this.signal.reason }));
       });
     });
   }

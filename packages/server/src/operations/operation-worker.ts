@@ -1,4 +1,4 @@
-import { Puller, TokenMap, within } from "@trellis/client/internal";
+import { Puller, within } from "@trellis/client/internal";
 import type { Delivery, LinkSubscription } from "@trellis/client/internal";
 import { operationRecordSubject, OPERATION_DEFAULTS } from "@trellis/contracts";
 import type { OperationsBinding } from "@trellis/contracts";
@@ -12,7 +12,7 @@ import { OperationRun } from "./operation-run.ts";
 import type { RunSurroundings } from "./operation-run.ts";
 
 export interface WorkerOptions {
-  readonly surroundings: Omit<RunSurroundings, "quit">;
+  readonly surroundings: RunSurroundings;
   readonly binding: OperationsBinding;
   /** The deployment. */
   readonly service: string;
@@ -42,25 +42,19 @@ const GIVE_BACK_MS = 2_000;
 /** Takes the operations of a deployment and runs them, so many at a time. */
 export class OperationWorker {
   readonly #options: WorkerOptions;
-  readonly #held = new TokenMap<Held>();
+  readonly #held = new Map<string, Held>();
   readonly #puller: Puller;
   readonly #inbox: LinkSubscription;
   readonly #beating: ReturnType<typeof setInterval>;
   readonly #over = new AbortController();
-  readonly #surroundings: RunSurroundings;
   /** The operation a replica died with before, in its last attempt here. */
   #lastAttempt: Held | undefined;
   #idle: (() => void) | undefined;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#surroundings = { ...options.surroundings, quit: this.#over.signal };
     const { binding, service, maxRunning, surroundings } = options;
     const { link, log } = surroundings;
-    surroundings.changes.isRunHere = (operation, id) => {
-      const run = this.#held.get(`${operation} ${id}`)?.run;
-      return run !== undefined && run.gone === undefined;
-    };
     // A hint that comes at once; what the inbox holds counts.
     this.#inbox = link.subscribe(operationRecordSubject(service, "inbox", "*", "*"), {
       onMessage: ({ subject }) => {
@@ -116,8 +110,7 @@ export class OperationWorker {
     clearInterval(this.#beating);
     this.#puller.close();
     this.#inbox.close();
-    // Everything is left as it is.
-    for (const { run } of this.#held.values()) run?.halt("stopping");
+    for (const { run } of this.#held.values()) run?.quit();
   }
 
   #beat(): void {
@@ -189,11 +182,8 @@ export class OperationWorker {
     if (claimed.kind === "done") return items.acknowledge(came);
     if (claimed.kind === "later") return items.giveBack(claimed.delayMs);
     if (claimed.kind === "theirs") return;
-    const { changes } = surroundings;
-    changes.hear(name, { sequence: claimed.fence, at: claimed.record.snapshot.updatedAt, record: claimed.record });
-    held.run = new OperationRun(this.#surroundings, facts, name, claim, claimed, items);
+    held.run = new OperationRun(surroundings, facts, name, claim, claimed, items);
     await held.run.go();
-    if (held.run.gone === "lost") changes.lost(name);
   }
 }
 

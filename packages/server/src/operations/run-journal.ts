@@ -41,8 +41,8 @@ export class RunJournal {
     this.#parts = parts;
     this.#owner = claimed.origin.owner;
     this.#sequence = claimed.fence;
-    this.#snapshot = claimed.record.snapshot;
-    this.#history = [...historyOf(claimed.records), newHistoryEntry("claimed", claimed.record.snapshot)];
+    this.#snapshot = claimed.snapshot;
+    this.#history = [...historyOf(claimed.records), newHistoryEntry("claimed", claimed.snapshot)];
   }
 
   get snapshot(): OperationSnapshot {

@@ -133,7 +133,7 @@ function rowOf(each: Measured, meaning: string, trellis: Measured | undefined): 
 }
 
 const NOTES: { readonly [name: string]: string } = {
-  trellis: `created, started and completed stay in the stream; projection running; ${WORKERS} at a time everywhere`,
+  trellis: `added one by one; what is added, claimed and completed at about the same time shares records, which stay; projection running; ${WORKERS} at a time everywhere`,
   bare: "the same three records published by nats.js, nobody works",
   bullmq: "added one by one; ended jobs stay in Redis",
   "graphile-plain": "added one by one; ended jobs are deleted",

@@ -49,14 +49,14 @@ export async function claimPack(
   const { journal, facts, claim, worker, whole, nowMs, signal } = options;
   if (whole) {
     const body: JobRecordBody = { id, context: { requestId: id }, claim, attempt: 1, worker, size: jobs.length };
+    const ours = (fence: number): PackClaimed => {
+      return { kind: "ours", pack: new PackClaim({ journal, body, fence, signal }), fence };
+    };
     const claimed = await journal.append("started", body, { expect: { event: "started", sequence: 0 }, signal });
     if (claimed.kind === "stored") return ours(claimed.sequence);
     const known = await journal.ofPack(id, newestOf(claimed), signal);
     // Only the answer to an earlier try was lost.
     if (known?.body.claim === claim && known.body.for === undefined) return ours(known.sequence);
-    function ours(fence: number): PackClaimed {
-      return { kind: "ours", pack: new PackClaim({ journal, body, fence, signal }), fence };
-    }
   }
   let aliveMs = 0;
   const split = await splitPack(journal, id, { signal }, ({ at, body: { completed = [] } }) => {

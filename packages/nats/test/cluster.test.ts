@@ -1,5 +1,5 @@
 import { jetstreamManager } from "@nats-io/jetstream";
-import type { NatsConnection } from "@nats-io/nats-core";
+import { RequestError, type NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createDirectUser, directAuthenticator, type AccountName } from "../src/index.ts";
@@ -18,6 +18,19 @@ function connectTo(node: number, account: AccountName) {
   return connect({ servers: live.nats.servers[node] ?? "", authenticator: directAuthenticator(user) });
 }
 
+/** A node that has not yet heard from its neighbours that somebody listens says that nobody does. */
+function putOnceHeardOf(nc: NatsConnection, subject: string): Promise<{ seq: number }> {
+  return eventually(() =>
+    nc.request(subject, "v").then(
+      (answer) => answer.json<{ seq: number }>(),
+      (error: unknown) => {
+        if (error instanceof RequestError && error.isNoResponders()) return undefined;
+        throw error;
+      },
+    ),
+  );
+}
+
 async function countMessages(nc: NatsConnection): Promise<number | undefined> {
   const answer = await nc.request("$JS.API.STREAM.INFO.KV_b", "", { timeout: 500 }).catch(() => undefined);
   return answer?.json<{ state?: { messages: number } }>().state?.messages;
@@ -30,7 +43,7 @@ it("is ready for replicated streams at once, and imports work from every node", 
   for (const node of [0, 1, 2]) {
     const nc = await connectTo(node, "TRELLIS");
     try {
-      const { seq } = (await nc.request(`$KV.b.k${node}`, "v")).json<{ seq: number }>();
+      const { seq } = await putOnceHeardOf(nc, `$KV.b.k${node}`);
       expect(seq).toBe(node + 1);
       const read = await nc.request("trellis.leader.KV_b", JSON.stringify({ last_by_subj: `$KV.b.k${node}` }));
       expect(read.json()).toMatchObject({ message: { seq } });
